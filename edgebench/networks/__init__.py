@@ -1,4 +1,4 @@
-"""A network's name, width and resolution -> the torch network, its computed cost, and published figures about it.
+"""A network's name, width and resolution -> the torch network, its computed cost, and published measurements of it.
 
-`build` and the plug-ins in `architectures` are copied to targets; the rest runs on the host only.
+The modules `build` and `architectures` are copied to targets; all others run only on the host.
 """

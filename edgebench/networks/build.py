@@ -1,4 +1,4 @@
-"""A variant -> its torch network in evaluation mode, with seeded random weights or weights from a file."""
+"""A variant -> its torch network in evaluation mode, with weights from a file, or random ones of a fixed seed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def check(name: str, width: float, resolution: int) -> None:
     """Refuse a width or a resolution that the network does not support.
 
     Raises:
-        RequestError: with the smallest and the nearest resolution that it supports.
+        RequestError: the width or the resolution is not supported; the message names the smallest and the nearest
+            resolution that the network supports.
     """
     if width != 1.0 and load("architectures", name).WIDTHS == (1.0,):
         raise RequestError(f"{name} has no width multiplier, found --width {width:g}; leave it out")
@@ -40,7 +41,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 def channels(variant: Variant) -> int:
     """Return the number of channels of the network's input: 3, or 1 for grey."""
-    count: int = literal("architectures", variant.architecture, "CHANNELS")  # reading images should not import torch
+    count: int = literal("architectures", variant.architecture, "CHANNELS")  # read without importing torch
     return count
 
 
@@ -54,7 +55,7 @@ def outline(name: str, width: float, *, classes: int, resolution: int) -> nn.Mod
 
 
 def padded(network: nn.Module, name: str, resolution: int, padding: str) -> nn.Module:
-    """Return the network, with its weights, as the framework pads and normalizes that trained them."""
+    """Return the network with padding and batch norm as in the framework that trained its weights."""
     if not padding:
         return network
     from edgebench.networks.architectures import _tf
@@ -63,10 +64,10 @@ def padded(network: nn.Module, name: str, resolution: int, padding: str) -> nn.M
 
 
 def build(variant: Variant, weights_path: str = "") -> nn.Module:
-    """Build the variant's network with the weights of a file, or without one with seeded random weights.
+    """Build the variant's network with weights from a file, or with random weights of a fixed seed if there is no file.
 
     Returns:
-        A module from (N, C, R, R) float32 images to (N, classes) float32 logits.
+        A module that maps (N, C, R, R) float32 images to (N, classes) float32 logits, or to its task's outputs.
 
     Raises:
         CaseError: the file's tensors do not fit the network.

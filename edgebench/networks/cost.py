@@ -1,7 +1,8 @@
-"""A network's description, computed once and cached: importing torch takes ten times as long as the description itself.
+"""A network's description (its layers, parameters and multiply-adds), computed once and then cached.
 
-Descriptions of built-in networks at published sizes come with the package, each under a hash of the code and the torch
-version that made it; after a change of either it is computed anew.
+A description is computed with torch, and importing torch takes ten times as long as the computation. The package ships
+descriptions of the built-in networks at their published sizes. Each is stored under a hash of the code and of the torch
+version that made it, and is computed again if either has changed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ SHIPPED = Path(__file__).with_name("blueprints.json.gz")
 
 @functools.cache
 def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
-    """Describe a built-in network. For a resolution or a number of classes of 0, use the published value.
+    """Describe a built-in network.
+
+    If the resolution or the number of classes is 0, the published value is used.
 
     Raises:
         UnknownName, RequestError: there is no such network, or it does not support the width or resolution.
@@ -41,26 +44,26 @@ def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) ->
     if known := cache.find(stem, Description) or _shipped(stem):
         return known
     drawn = draw(name, width, resolution, classes)
-    with suppress(RequestError):  # the cache cannot be written: describe it again the next time
+    with suppress(RequestError):  # if the cache cannot be written, the description is computed again the next time
         cache.put(stem, drawn)
     return drawn
 
 
 def draw(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
-    """Describe a network as `blueprint` does, but without the cache."""
+    """Describe a network as `blueprint` does, but without reading or writing the cache."""
     family = load("architectures", name)
     return describe(name, width, resolution or family.RESOLUTIONS[name][0], classes or family.CLASSES)
 
 
 def published_widths() -> Iterator[tuple[str, float]]:
-    """Yield the built-in networks, each at its published widths; torch is not imported."""
+    """Yield every built-in network at each of its published widths, without importing torch."""
     for name in names("architectures"):
         for width in literal("architectures", name, "WIDTHS"):
             yield name, width
 
 
 def ship() -> None:
-    """Write the descriptions that come with the package; call this after changes of this wing or of torch."""
+    """Write the descriptions that the package ships; call this after the code of this folder or torch has changed."""
     from pydantic import TypeAdapter
 
     format = TypeAdapter(Description)
@@ -86,7 +89,7 @@ def _every_shipped() -> dict[str, str]:
 
 
 def _stem(name: str, width: float, resolution: int, classes: int) -> str:
-    """Return a description's file name: network, sizes, and a hash of the code and torch version that make it."""
+    """Return a description's file name: the network, its sizes, and a hash of the code and of the torch version."""
     parts = {
         "asked": repr((name, float(width), resolution, classes)),
         "source": provenance.source(module("architectures", name), "networks/build", "networks/describe"),
@@ -98,18 +101,18 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
 def _torch() -> str:
     """Return the installed version of torch; without torch, the version that made the shipped descriptions."""
     try:
-        return version(TORCH).partition("+")[0]  # a build for a GPU has the same shapes
+        return version(TORCH).partition("+")[0]  # builds of torch for a CPU or a GPU give the same shapes
     except PackageNotFoundError:
         return _every_shipped()[TORCH]
 
 
 def lacks_weights(variant: Variant) -> str:
-    """Return why a built-in network cannot do without weights; empty if it has some, or no parameters."""
+    """Return why a built-in network needs weights; empty if the variant has weights, or the network no parameters."""
     if variant.weights != WeightSource.NONE or not (params := cost(variant).params):
         return ""
     return f"{variant.architecture} has {params} parameters; use --weights trained or random"
 
 
 def cost(variant: Variant) -> Description:
-    """Return a built-in network's cost on paper, which does not depend on its precision or weights."""
+    """Return a built-in network's layers, parameters and multiply-adds, which are the same for all precisions."""
     return blueprint(variant.architecture, variant.width, variant.resolution, variant.classes)

@@ -1,4 +1,4 @@
-"""A user-supplied model -> its card in the cache."""
+"""A user-supplied model -> its card in the cache, the record of what its file contains."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def stem(name: str, content_sha256: str, key: str) -> str:
-    """Return the file name of a model in the cache, made of its name and content, by which `given` finds it."""
+    """Return a model's file name in the cache, made of its name and content so that `given` finds it."""
     return f"{file_title(name)}-{content_sha256[:16]}-{key}"
 
 
 def given(variant: Variant) -> CustomModel:
-    """Return the card of a user-supplied model; only cards with its name and content are read.
+    """Return the card of a user-supplied model, without reading cards of models with another name or content.
 
     Raises:
-        CaseError: it is no longer in the cache.
+        CaseError: the model is no longer in the cache.
     """
     feed = variant.feed.without_data if variant.feed else None
     wanted = (variant.architecture, variant.weights_sha256, variant.resolution, feed, variant.decoding)

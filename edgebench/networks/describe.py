@@ -1,6 +1,7 @@
 """A network -> shapes, activations, parameters and multiply-adds per layer, from a run on the meta device.
 
-No weights are allocated, and only what has none is computed: the shapes follow from the modules.
+The meta device has shapes but no values, so no weights are allocated. For modules with weights, the output's shape is
+computed from their settings; operations without weights are run on zeros.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 FLOAT_BYTES, INT8_BYTES = 4, 1
 
-# Modules that a deployed graph computes in the buffer of their input, or folds into the layer before.
+# Modules that a deployed graph computes in the buffer of their input, or merges into the layer before.
 _ACTIVATIONS = {"ReLU", "ReLU6", "LeakyReLU", "Hardswish", "Hardsigmoid", "Sigmoid"}
 _KEEPS_SHAPE = _ACTIVATIONS | {"BatchNorm2d", "Dropout", "Identity"}
 _WINDOWS = {"Conv2d", "MaxPool2d", "AvgPool2d"}
@@ -40,21 +41,22 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One layer with its own output; batch norm and activations are folded into the layer before.
+    """A layer with an output of its own; batch norm and activations are counted as part of the layer before.
 
     Attributes:
         output: shape without the batch axis, (C, H, W) or (C,).
-        params: number of trainable values, those of a folded batch norm included.
-        macs: multiply-adds per image; only convolutions, transposed ones, and linear layers have any.
-        live: number of values in memory while it runs: its output and all earlier outputs that are still needed.
-        kernel, stride, padding: (height, width) of a convolution or pool; zeros for others.
-        inputs: shape of its input, (C, H, W) or (C,), before any flattening; empty for the network's own input.
-        weights, biases: number of those of a convolution or linear layer itself, without a folded batch norm.
-        norms: number of batch norms folded into it.
-        field: side of the receptive field, the part of the image that one output value sees, pixels; it may be larger
-            than the image.
-        step: pixels of the image from one output value to its neighbour: the product of the strides so far.
-        unread: rows of the padded input, at its end, that no window reads, because a stride drops them.
+        params: number of trainable values, including those of a batch norm that follows.
+        macs: multiply-adds per image; 0 for all but convolutions, transposed convolutions and linear layers.
+        live: number of values in memory while the layer runs: its output and all earlier outputs that are still needed.
+        kernel, stride, padding: (height, width) of a convolution or pool; zeros for other layers.
+        inputs: shape of the layer's input, (C, H, W) or (C,), before it is flattened; empty for the network's input.
+        weights, biases: number of weights and of biases of a convolution or linear layer, without batch norm.
+        norms: number of batch norms that are counted as part of the layer.
+        field: side in pixels of the receptive field, the part of the image on which one output value depends; it may be
+            larger than the image.
+        step: distance in pixels of the receptive fields of two neighbouring output values: the product of the strides
+            up to this layer.
+        unread: number of rows at the end of the padded input that no window reads, because the stride passes them.
     """
 
     name: str
@@ -76,15 +78,15 @@ class Layer:
 
     @property
     def activations(self) -> int:
-        """Number of values of its output."""
+        """Number of values of the layer's output."""
         return prod(self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """A network's layers at batch 1; the first layer is its input."""
+    """A network's layers at batch 1; the first entry of `layers` is the network's input."""
 
-    FOLDER: ClassVar = "descriptions"  # of the cache
+    FOLDER: ClassVar = "descriptions"  # subfolder of the cache
 
     name: str
     width: float
@@ -94,7 +96,7 @@ class Description:
 
     @property
     def params(self) -> int:
-        """Number of trainable values, including batch norm's scale and shift but not its running statistics."""
+        """Number of trainable values; batch norm's scale and shift count, but not its running statistics."""
         return sum(layer.params for layer in self.layers)
 
     @property
@@ -104,12 +106,12 @@ class Description:
 
     @property
     def activations(self) -> int:
-        """Number of values of all outputs and the input, each counted once."""
+        """Number of values of the input and of the outputs of all layers."""
         return sum(layer.activations for layer in self.layers)
 
     @property
     def peak_live(self) -> int:
-        """Largest number of values in memory at once."""
+        """Largest number of values that are in memory at the same time."""
         return max(layer.live for layer in self.layers)
 
 
@@ -118,7 +120,7 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
 
     Raises:
         UnknownName: there is no such network.
-        RequestError: it does not support the width or resolution.
+        RequestError: the network does not support the width or the resolution.
     """
     check(name, width, resolution)
     network, image = _on_meta(name, width, resolution, classes)
@@ -126,7 +128,7 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
 
 
 def layers(network: nn.Module, image: Any) -> tuple[Layer, ...]:
-    """Describe the layers of any network, in order, for an image (1, C, R, R); both on the meta device."""
+    """Describe the layers of any network, in order, for an image (1, C, R, R); both must be on the meta device."""
     return tuple(_layers(*_trace(network, image)))
 
 
@@ -141,7 +143,8 @@ def _on_meta(name: str, width: float, resolution: int, classes: int) -> tuple[nn
 def output_side(side: int, layer: Any, axis: int) -> int:
     """Return the output side of a convolution or pool: floor((W - F + 2P) / S) + 1, with F widened by dilation.
 
-    With `ceil_mode` it is rounded up, but no window may start outside the padded input. A test compares with torch.
+    With `ceil_mode` the quotient is rounded up, but no window may start outside the padded input. A test compares the
+    result with torch's.
     """
     kernel, stride, padding, dilation = (
         _side(getattr(layer, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
@@ -154,7 +157,7 @@ def output_side(side: int, layer: Any, axis: int) -> int:
 
 
 def enlarged_side(side: int, layer: Any, axis: int) -> int:
-    """Return the output side of a transposed convolution: (W - 1)S - 2P + F + the output padding."""
+    """Return the output side of a transposed convolution: (W - 1)S - 2P + F + output padding."""
     kernel, stride, padding, dilation, more = (
         _side(getattr(layer, name))[axis] for name in ("kernel_size", "stride", "padding", "dilation", "output_padding")
     )
@@ -162,7 +165,7 @@ def enlarged_side(side: int, layer: Any, axis: int) -> int:
 
 
 def _of_one_image(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of what one image gives; of several windows of an image, their channels are counted together."""
+    """Return the shape of the output for one image; if the image has several windows, their channels are added up."""
     rows, *rest = shape
     return tuple(rest) if rows == 1 or not rest else (rows * rest[0], *rest[1:])
 
@@ -184,7 +187,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
                 shapes[n] = tuple(output.shape) if n.op == "get_attr" else _of_one_image(output.shape)
             return output
 
-        # torch's meta kernels of sums, means and the like import its whole compiler, which is slower than all the rest.
+        # On the meta device, sums, means and similar functions make torch import its whole compiler, which is slow.
         def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
             return _of_zeros(super().call_function, target, args, kwargs)
 
@@ -211,7 +214,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
 
 
 def _of_zeros(call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> Any:
-    """Call something without weights on zeros of the shapes of its arguments; return the shapes of its outputs."""
+    """Call a function or module without weights on zeros in place of its arguments; return meta tensors."""
     import torch
     from torch.fx.node import map_aggregate
 
@@ -225,7 +228,7 @@ def _of_zeros(call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> 
 
 
 def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
-    """Yield the layers in order, with folded parameters and live values."""
+    """Yield the layers in order, each with its parameters and the number of values then in memory."""
     nodes = list(graph.graph.nodes)
     roots = {
         node: _root(node, graph, shapes) for node in nodes if node in shapes and node.op not in ("get_attr", "output")
@@ -255,7 +258,7 @@ def _is_norm(node: Node, graph: GraphModule) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sight:
-    """What one output value of a layer sees of the image: see `Layer`."""
+    """How much of the image one output value of a layer sees; `Layer` explains the fields."""
 
     field: int = 1
     step: int = 1
@@ -263,37 +266,37 @@ class _Sight:
 
 
 def _sight(node: Node, graph: GraphModule, shapes: Shapes, sources: Sequence[tuple[tuple[int, ...], _Sight]]) -> _Sight:
-    """Return the sight of a layer: of several inputs, that of the one that sees most."""
+    """Return how much of the image a layer sees; if it has several inputs, the one that sees most counts."""
     module: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
     seen = [_behind(module, shapes[node], inputs, sight) for inputs, sight in sources]
     return max(seen, key=lambda sight: (sight.field, sight.step), default=_Sight())
 
 
 def _behind(module: Any, outputs: tuple[int, ...], inputs: tuple[int, ...], before: _Sight) -> _Sight:
-    """Return the sight behind a layer (Dumoulin and Visin, arXiv:1603.07285): a window widens it by its steps."""
+    """Return how much a layer's output sees, given how much its input sees (Dumoulin and Visin, arXiv:1603.07285)."""
     side, now = _longest(inputs), _longest(outputs)
     if type(module).__name__ in _WINDOWS:
         names = ("kernel_size", "stride", "dilation")
         kernel, stride, dilation = (max(_side(getattr(module, name, 1))) for name in names)
         kernel = dilation * (kernel - 1) + 1
         unread = max(_unread(module, length, axis) for axis, length in enumerate(inputs[1:]))
-    elif type(module).__name__ == "ConvTranspose2d":  # each output sees the inputs whose kernels reach it
+    elif type(module).__name__ == "ConvTranspose2d":  # an output sees all inputs whose kernels reach it
         wide, apart = (max(_side(getattr(module, name))) for name in ("kernel_size", "stride"))
         return _Sight(field=before.field + (-(-wide // apart) - 1) * before.step, step=max(1, before.step // apart))
-    elif now > side:  # upsampling: the outputs lie closer
+    elif now > side:  # upsampling: the outputs lie closer together
         return _Sight(field=before.field, step=max(1, before.step * side // now))
-    else:  # what pools all of its input to fewer values, or flattens it
+    else:  # layers that pool all of their input to fewer values, or flatten it
         kernel, stride, unread = -(-side // now), max(1, side // now), 0
     return _Sight(field=before.field + (kernel - 1) * before.step, step=before.step * stride, unread=unread)
 
 
 def _longest(shape: tuple[int, ...]) -> int:
-    """Return the longer side of maps; 1 for a vector."""
+    """Return the longer side of a feature map; 1 for a vector."""
     return max(shape[1:], default=1)
 
 
 def _unread(module: Any, side: int, axis: int) -> int:
-    """Return the rows of the padded input that no window reads; none where a window may reach over the end."""
+    """Return the number of rows of the padded input that no window reads; 0 if a window may extend past the end."""
     kernel, stride, padding, dilation = (
         _side(getattr(module, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
     )
@@ -303,14 +306,14 @@ def _unread(module: Any, side: int, axis: int) -> int:
 
 
 def _root(node: Node, graph: GraphModule, shapes: Shapes) -> Node:
-    """Return the node whose buffer contains this node's output."""
+    """Return the node in whose buffer this node's output lies."""
     while _is_in_place(node, graph, shapes):
         node = node.all_input_nodes[0]
     return node
 
 
 def _is_in_place(node: Node, graph: GraphModule, shapes: Shapes) -> bool:
-    """Return whether a node writes its output into its input's buffer: activations, folded norms, views."""
+    """Return whether a node writes its output into its input's buffer, as activations, batch norms and views do."""
     if node.op == "call_module":
         module: Any = graph.get_submodule(str(node.target))
         is_identity = getattr(module, "kernel_size", 0) == 1 and type(module).__name__ == "AvgPool2d"
@@ -325,7 +328,7 @@ def _called(node: Node) -> str:
 
 
 def _params(graph: GraphModule, roots: dict[Node, Node]) -> dict[Node, int]:
-    """Count the trainable values of each layer, those of modules folded into it included."""
+    """Count the trainable values of each layer, including those of modules that are counted as part of it."""
     counted: dict[Node, int] = {}
     for node in graph.graph.nodes:
         if node.op == "call_module" and node in roots:
@@ -365,9 +368,9 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
 
 
 def _macs(node: Node, shapes: Shapes, kind: str, weight: Any) -> int:
-    """Return a layer's multiply-adds: its outputs, times the inputs that each sums, the weight without its first axis.
+    """Return a layer's multiply-adds: its number of output values times the number of weights for each of them.
 
-    That axis is the outputs'; of a transposed convolution it is the inputs', each of which is added to many outputs.
+    For a transposed convolution, it is the number of input values times the number of weights for each of them.
     """
     counted = node.all_input_nodes[0] if kind == "transposed convolution" else node
     return prod(shapes[counted]) * int(weight[0].numel())

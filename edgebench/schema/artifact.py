@@ -1,4 +1,4 @@
-"""The card of an artifact: a deployable file, and how it was made."""
+"""The card of an artifact, the record in the cache that says what a deployable file is and how it was made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edgebench.schema import STRICT
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Variant
 
-STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # steps of making an artifact, each timed
+STEPS = BUILD, EXPORT, QUANTIZE = ("build", "export", "quantize")  # steps of making an artifact; each of them is timed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +17,10 @@ class LayerNoise:
     """Quantization noise that one operator of an int8 graph adds, measured on a few calibration images.
 
     Attributes:
-        name: the network's layer, as in `edgebench describe`.
-        sqnr_db: signal to quantization noise ratio at its output, against the float graph, dB; None if both are equal.
-        lost_db: the ratio at its inputs minus the ratio at its output; negative if noise averages out.
+        name: name of the network's layer, as `edgebench describe` shows it.
+        sqnr_db: signal-to-quantization-noise ratio (SQNR) of the operator's output against that of the float graph, dB;
+            None if the two outputs are equal.
+        lost_db: SQNR at the operator's inputs minus SQNR at its output; negative if noise averages out.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -32,17 +33,21 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """How far one output of an int8 file is from its float parent's, on the calibration inputs.
+    """How far one output of an int8 file is from that of its float parent, the fp32 file it was made from.
+
+    The outputs of both files for the calibration inputs are compared.
 
     Attributes:
-        sqnr_db: signal to quantization noise ratio, dB; None if both are equal or not compared.
-        largest_difference: largest difference of two values; `cosine` is that of the angle between all values, None if
-            one side is all zeros.
-        agreement: share of rows with the same largest value, where the output is class scores; of `rows` rows.
-        apart: ratio of the largest range to the smallest among the parts of the output, if they share one int8 scale;
-            0 if they do not, or differ little. `parts` names the two.
-        not_finite: number of values that are NaN or infinite in int8 only.
-        uncompared: why there is no comparison; else empty.
+        sqnr_db: signal-to-quantization-noise ratio, dB; None if the two outputs are equal or were not compared.
+        largest_difference: largest absolute difference between an int8 value and the float value at the same place.
+        cosine: cosine of the angle between the two outputs as vectors; None if one of them is all zeros.
+        agreement: if the output is class scores, the share of rows whose largest score is that of the same class.
+        rows: number of rows that `agreement` compares.
+        apart: if all parts of the output share one int8 scale, the largest of their ranges divided by the smallest; 0
+            if they do not share a scale, or if their ranges are similar.
+        parts: names of the parts with the largest and the smallest range.
+        not_finite: number of values that are NaN or infinite in the int8 output but not in the float output.
+        uncompared: why the outputs were not compared; empty if they were.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -64,24 +69,27 @@ class Artifact:
     """A deployable file, and the facts about how it was made.
 
     Attributes:
-        variant: the variant as text; `of` is the variant itself, None on older cards.
-        file: its name in the cache.
+        variant: the variant as text.
+        of: the variant itself; None on cards written by older versions.
+        file: the file's name in the cache.
         float_nodes: names of operators with weights that an int8 graph still computes in float.
         made_by: everything that determines the file's content: source hashes, weights, tool versions.
         integer_share: share of an int8 file's multiply-adds that its runtime computes in integers.
         layers: quantization noise per operator of an int8 file, in the graph's order.
-        parent: file of the float artifact that an int8 one was quantized from; empty if it has weights of its own.
-        took_s: seconds per step of `STEPS`, the parent's steps included, each measured when and where the step ran;
-            empty on older cards. Artifacts that differ only in this are equal.
-        given: how a user-supplied file's weights are quantized if its activations are not; else empty.
-        calibrated_on: number of images that set an int8 file's ranges; None if not counted.
-        outputs: how far each int8 output is from float, for models other than image classifiers.
-        uncounted: why `params` or `macs` is None: not all could be counted; `least_params` and `least_macs` are then
-            lower bounds.
+        parent: name of the float artifact's file from which this int8 artifact was quantized; empty if the artifact has
+            weights of its own.
+        took_s: seconds that each step of `STEPS` took, including the steps that made the parent. Each step is timed
+            when it runs, on the machine that runs it. Empty on cards written by older versions. Two artifacts that
+            differ only in this field are equal.
+        given: how the weights of a user-supplied file are quantized if its activations are not; empty for other files.
+        calibrated_on: number of calibration images from which an int8 file's ranges were computed; None if unknown.
+        outputs: how far each output of an int8 file is from that of its float parent; empty for image classifiers.
+        uncounted: why `params` or `macs` is None, although some of them could be counted; empty if all were counted.
+        least_params, least_macs: the parameters and multiply-adds that could be counted: lower bounds.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "artifacts"  # of the cache
+    FOLDER: ClassVar = "artifacts"  # subfolder of the cache
 
     variant: str
     format: str
@@ -109,11 +117,11 @@ class Artifact:
 
     @property
     def noisiest(self) -> LayerNoise | None:
-        """The layer that loses most signal to quantization noise."""
+        """The layer that loses the most decibels of SQNR; None if no layer was measured."""
         return max(self.layers, key=lambda layer: layer.lost_db, default=None)
 
     @property
     def worst_output(self) -> OutputNoise | None:
-        """The output with the least SQNR."""
+        """The output with the lowest SQNR; None if no output has one."""
         noisy = [output for output in self.outputs if output.sqnr_db is not None]
         return min(noisy, key=lambda output: output.sqnr_db or 0.0, default=None)

@@ -1,4 +1,4 @@
-"""Cards of the other cached objects: weights, data sets, user-supplied models, packages."""
+"""Cards, the records of cached files, for weights, data sets, user-supplied models, input arrays and packages."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Weights:
     """Weights in the cache: trained here, or read from a user-supplied file.
 
     Attributes:
-        recipe: how they were trained, in words; for a user-supplied file its name.
-        classes: 0 for a user-supplied file without a classifier.
-        top1: share of test images classified correctly after training.
-        images: number of test images behind `top1`; 0 for a user-supplied file.
-        metrics: the chief metric of another task than classification, a share, by name; then `top1` is 0.
-        network: `mobilenet_v1-0.25@96`.
-        padding: `tf` for weights of TensorFlow, as a variant has it.
-        inputs: the preprocessing that belongs to a file of weights; None if it is not known.
+        recipe: how the weights were trained, in words; for a user-supplied file, the file's name.
+        classes: number of classes; 0 for a user-supplied file without a classifier.
+        top1: share of test images classified correctly after training; 0 for tasks other than classification.
+        images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
+        metrics: for a task other than classification, its main metric by name, as a share.
+        network: the network as text, such as `mobilenet_v1-0.25@96`.
+        padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
+        inputs: the preprocessing that a user-supplied file's weights need; None if it is not known.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # of the cache
+    FOLDER: ClassVar = "weights"  # subfolder of the cache
 
     file: str
     sha256: str
@@ -45,29 +45,31 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfitWeights:
-    """Why a file of weights in a folder of them serves none of a sweep's networks: the row of its network says so."""
+    """The reason why a weights file of `--weights-dir` cannot be used; the network's row in the table shows it."""
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # of the cache
+    FOLDER: ClassVar = "weights"  # subfolder of the cache
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set at the path that a user last named; cached because results must not contain this machine's paths.
+    """A data set, and the path that the user gave for it last.
+
+    The path is kept in the cache because results must not contain paths of this machine.
 
     Attributes:
         name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
-        sha256: hash of its content: names, contents and labels of files, or an archive.
-        damaged: names of files that cannot be decoded; None before they were checked.
-        reasons: why, by name, if the file is refused for a known reason.
-        remarks: what decoding changes in some pictures, with the number of pictures.
-        decoder: hash of the code and libraries that decoded them; another decoder checks them again.
+        sha256: hash of the names, contents and labels of the files, or hash of the archive that holds them.
+        damaged: names of files that cannot be decoded; None until the files are checked.
+        reasons: for each damaged file, by name, why it is refused, if the reason is known.
+        remarks: what decoding changes in some pictures, each with the number of pictures that it changes.
+        decoder: hash of the code and libraries that decoded the files; if they change, the files are checked again.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "datasets"  # of the cache
+    FOLDER: ClassVar = "datasets"  # subfolder of the cache
 
     name: str
     sha256: str
@@ -79,7 +81,7 @@ class DataSet:
     decoder: str = ""
 
     def with_reason(self, damaged: str) -> str:
-        """Return a damaged file's name, with the reason if it is known."""
+        """Return a damaged file's name, followed by the reason for refusing it if that is known."""
         return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
@@ -88,29 +90,33 @@ class CustomModel:
     """A user-supplied model, as its file describes it; the cache stores a copy of the file.
 
     Attributes:
-        file, sha256: the copy, which contains all weights and has a fixed size on every axis except the batch.
-        name: `net.onnx`, or `nets.py:build` for a model returned by a function.
-        format: of the copy: `onnx` or `tflite`.
-        content_sha256: hash of the supplied files, external data included: the model's identity.
+        file, sha256: name and hash of the copy, which contains all weights and has a fixed size on every axis except
+            the batch.
+        name: `net.onnx`, or `nets.py:build` for a model that the function `build` returns.
+        format: format of the copy: `onnx` or `tflite`.
+        content_sha256: hash of the supplied files, external data included, which identifies the model.
         source: path of the Python file that defines the function; empty for other models.
-        layout: order of the input's axes, `NCHW` or `NHWC`; `resolution` is the side of the square input, pixels.
-        dtype: of the input: `float32`, `uint8` or `int8`.
-        batch: 1 if the file takes one image at a time, 0 if it takes any number.
-        precision: of the supplied file's arithmetic: `fp32` or `int8`.
-        given: how its weights are quantized if its activations are not: `dynamic range`; else empty.
-        float_nodes, integer_share: of an int8 file, the operators that its runtime computes in float, and the share of
-            multiply-adds that it computes in integers; None if not known.
-        input_scale, input_zero: an integer of the input means scale x (integer - zero); 0 for no scale.
-        params, macs: weights, and multiply-adds per image; None if not all could be counted, as `uncounted` says; then
-            `least_params` and `least_macs` are lower bounds: what could be counted.
-        feed: the inputs of a model other than an image classifier or a detector; then `classes` is 0, `layout` and
-            `dtype` are empty, and `batch` says whether it takes one set of inputs at a time. None for those two.
-        refused: why it cannot be measured; then there is no copy of it. Empty for a model that can be.
-        decoding: of a detector, how its outputs become boxes.
+        layout: order of the input's axes, `NCHW` or `NHWC`.
+        resolution: side of the square input, pixels.
+        dtype: type of the input: `float32`, `uint8` or `int8`.
+        batch: 1 if the file takes one image at a time, 0 if it takes any number of images.
+        precision: number format in which the supplied file computes: `fp32` or `int8`.
+        given: how the model's weights are quantized if its activations are not: `dynamic range`; else empty.
+        float_nodes: names of the operators of an int8 file that its runtime computes in float.
+        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers; None if not known.
+        input_scale, input_zero: an integer of the input stands for scale x (integer - zero); a scale of 0 means none.
+        params, macs: number of weights, and of multiply-adds per image; None if not all could be counted.
+        uncounted: why not all parameters or multiply-adds could be counted; empty if they could.
+        least_params, least_macs: the parameters and multiply-adds that could be counted: lower bounds.
+        feed: the inputs of a model that is neither an image classifier nor a detector. With a feed, `classes` is 0,
+            `layout` and `dtype` are empty, and `batch` says whether the model takes one set of inputs at a time. None
+            for classifiers and detectors.
+        refused: why the model cannot be measured; the cache then has no copy of it. Empty if it can be measured.
+        decoding: how a detector's outputs become boxes; None for other models.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "models"  # of the cache
+    FOLDER: ClassVar = "models"  # subfolder of the cache
 
     file: str
     sha256: str
@@ -141,20 +147,20 @@ class CustomModel:
 
     @property
     def takes_images(self) -> bool:
-        """Whether its input is a square image, and its outputs are class scores or what a decoder reads."""
+        """Whether the input is a square image, and the outputs are class scores or are decoded to boxes."""
         return self.feed is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FedData:
-    """Input arrays of a user-supplied model by input name, or pictures of a data set: an `.npz` in the cache.
+    """Inputs of a user-supplied model in an `.npz` file of the cache: arrays by input name, or pictures of a data set.
 
     Attributes:
-        name: of the folder or data set they were read from.
+        name: name of the folder or data set from which the inputs were read.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "inputs"  # of the cache
+    FOLDER: ClassVar = "inputs"  # subfolder of the cache
 
     file: str
     sha256: str
@@ -163,10 +169,14 @@ class FedData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packages:
-    """A zip of the packages that a runtime needs on a target, each as `name==version`."""
+    """A zip file of the Python packages that a runtime needs on a target.
+
+    Attributes:
+        packages: the packages in the file, each as `name==version`.
+    """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "packages"  # of the cache
+    FOLDER: ClassVar = "packages"  # subfolder of the cache
 
     file: str
     sha256: str

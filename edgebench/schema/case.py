@@ -1,4 +1,4 @@
-"""What is measured: a case (variant, runtime, target, threads, batch), a process's purpose, and the settings."""
+"""What is measured: cases (variant, runtime, target, threads, batch), the purpose of a process, and the settings."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,10 +12,12 @@ from edgebench.schema.variant import Variant
 
 
 class Purpose(StrEnum):
-    """What a process measures. Memory runs need allocator settings that slow inference, so no process measures both.
+    """What a process measures.
 
-    On an emulated processor instructions are counted instead of latency and memory. A sustained run lasts minutes
-    without a pause and heats the board, so it runs after all others. Stages are what an app does around inference.
+    Latency and memory are measured in different processes, because memory runs need allocator settings that slow
+    inference. On an emulated processor, instructions are counted instead. A sustained run lasts minutes without a pause
+    and heats the board, so it comes after all other runs. Stages are the steps of an app before and after inference,
+    such as decoding a picture.
     """
 
     LATENCY = "latency"
@@ -34,7 +36,7 @@ class Workload(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The subject of one table row; records are joined by it."""
+    """What one table row measures; all records about the row have the same case."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -49,7 +51,10 @@ class Case:
 
 
 def names(cases: Iterable[Case]) -> dict[Case, str]:
-    """Name each case without its runtime version, so that the name survives upgrades; add it where names collide."""
+    """Name each case without its runtime's version, so that an upgrade does not change the name.
+
+    The version is added only where two cases would have the same name.
+    """
     plain = {case: name(case) for case in cases}
     taken = Counter(plain.values())
     return {case: f"{text} {case.runtime.version}" if taken[text] > 1 else text for case, text in plain.items()}
@@ -63,13 +68,13 @@ def name(case: Case) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How long and how precisely to measure; each preset is one such set of rules.
+    """How long and how precisely to measure; each preset, such as `quick`, is an instance of this class.
 
     Attributes:
         interim_analyses: numbers of processes after which the interval is checked; the last is the maximum.
         half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
-        half_width_noisy: the same on a virtual machine.
-        least_iterations, most_iterations: bounds of the timed iterations per process.
+        half_width_noisy: the half-width that is used on a virtual machine instead.
+        least_iterations, most_iterations: bounds of the number of timed iterations per process.
         memory_runs, instruction_runs, stage_runs: number of processes of each purpose.
     """
 
@@ -101,7 +106,8 @@ _STANDARD = Settings(
 )
 PRESETS = {
     "standard": _STANDARD,
-    # The fewest processes that give an interval: past nights show the variation, and a suspect case gets paired runs.
+    # Six processes are the fewest that give an interval. They are enough here, because earlier nights show how much the
+    # results vary, and a suspected change is checked by running the old and the new version in turn.
     "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1, stage_runs=1),
     # A first look, not a measurement: three processes give a range but no interval.
     "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1, stage_runs=1),

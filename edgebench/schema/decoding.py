@@ -10,8 +10,8 @@ from typing import ClassVar
 from edgebench.foundation.errors import RequestError
 from edgebench.schema import STRICT
 
-# Boxes with a lower score are dropped; of two boxes of a class that overlap more, the one with the lower score is
-# dropped, too.
+# Boxes with a score below SCORE are dropped. If two boxes of one class overlap (IoU) by more than OVERLAP, the one with
+# the lower score is dropped, too.
 SCORE, OVERLAP = 0.02, 0.5
 EXAMPLE = "yolov8 or yolov8+score=0.001+iou=0.7"
 _FORM = re.compile(r"(?P<name>\w+)(?P<options>(\+(score|iou)=\d*\.?\d+(e-\d+)?)*)")
@@ -19,12 +19,13 @@ _FORM = re.compile(r"(?P<name>\w+)(?P<options>(\+(score|iou)=\d*\.?\d+(e-\d+)?)*
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """A decoder and what it is given: `yolov8`, or `yolov8+score=0.001+iou=0.7`.
+    """A decoder with its thresholds and the shapes of its inputs; as text `yolov8`, or `yolov8+score=0.001+iou=0.7`.
 
     Attributes:
-        name: of the decoder.
-        shapes: of each output for one image, without the batch, in the file's order.
-        score, iou: thresholds of the boxes that are kept.
+        name: name of the decoder.
+        shapes: shape of each model output for one image, without the batch axis, in the file's order.
+        score: lowest score of a box that is kept.
+        iou: overlap (intersection over union) above which the box with the lower score is dropped.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -37,7 +38,7 @@ class Decoding:
 
     @property
     def values(self) -> int:
-        """The number of values of all outputs for one image."""
+        """The total number of values in all outputs for one image."""
         return sum(map(prod, self.shapes))
 
     @property
@@ -51,10 +52,10 @@ class Decoding:
 
 
 def parse(text: str) -> Decoding:
-    """Read the value of `--decode`.
+    """Parse the value of the option `--decode`.
 
     Raises:
-        RequestError: it has another form, or a threshold is not between 0 and 1.
+        RequestError: the value has another form, names a threshold twice, or has a threshold outside 0 to 1.
     """
     match = _FORM.fullmatch(text)
     if not match:

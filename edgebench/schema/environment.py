@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-_NOT_LASTING = ("memory_bytes",)  # varies by some pages between boots and affects no measurement
+_NOT_LASTING = ("memory_bytes",)  # it varies a little between boots and affects no measurement
 
 
 def lasting(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return the facts of a machine that determine its epoch."""
+    """Return the facts that determine a machine's epoch, the hash of everything that may affect a measurement."""
     return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
 
 
@@ -26,10 +26,12 @@ class Environment:
 
     Attributes:
         epoch: a hash of everything that may affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
-            different epochs are never pooled. Runtime versions are not included: they are part of the case.
-        agent_sha256: of the agent's bundle.
-        runtimes: each runtime with its default options there; its version is empty if it is not installed.
-        runtime_files: hash of the lists of each installed runtime's files, by the same names; empty in older journals.
+            different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
+        agent_sha256: hash of the agent's code as copied to the target.
+        runtimes: each runtime by name, with its default options on the target; a runtime that is not installed has an
+            empty version.
+        runtime_files: for each installed runtime, by name, the hash of the list of its files; empty in journals that
+            older versions wrote.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -43,7 +45,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return the name of a runtime in this environment, with any options; empty if it is missing."""
+        """Return the name of a runtime in this environment, whatever its options; empty if it is not there."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
@@ -60,7 +62,11 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A component whose value differs between two environments; the value is empty where the component is missing."""
+    """A component, such as a package, that differs between two environments.
+
+    Attributes:
+        before, after: its value in each environment; empty where the component is missing.
+    """
 
     what: str
     before: str
@@ -68,7 +74,10 @@ class Difference:
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield the components that differ between two environments, as `words` returns them, sorted by name."""
+    """Yield the components that differ between two environments, sorted by name.
+
+    Both arguments are environments as returned by `words`.
+    """
     for name in sorted(before.keys() | after.keys()):
         if before.get(name, "") != after.get(name, ""):
             yield Difference(what=name, before=before.get(name, ""), after=after.get(name, ""))

@@ -1,4 +1,4 @@
-"""The feed of a model that is not an image classifier: the type, the shape and the values of each input."""
+"""The feed, which describes all inputs of a model that is not an image classifier: their types, shapes and values."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 
-MOST_SHOWN = 3  # number of inputs whose shapes are part of a network's name; a model may have dozens
+MOST_SHOWN = 3  # at most so many inputs are shown with their shapes in a network's name; a model may have dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input, and the range of its seeded random values.
+    """One input of a model, and the range of the random values that it is fed.
 
     Attributes:
-        dtype: numpy's name of the type, or `bfloat16`.
-        shape: its sizes; 0 stands for the batch, which is the first axis.
-        low, high: the range of the values, ends included.
+        dtype: numpy's name of the input's type, or `bfloat16`.
+        shape: sizes of the axes; 0 stands for the batch, which is the first axis.
+        low, high: smallest and largest random value.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -36,11 +36,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """An input of a part, fed by an output of an earlier part.
+    """An input of one graph that receives an output of an earlier graph, if a model consists of several graphs.
 
     Attributes:
-        part: index of the earlier part.
-        by: whether they have the same name, or only the same type and shape.
+        part: index of the earlier graph in `Feed.parts`.
+        by: `name` if input and output have the same name, `shape` if they have only the same type and shape.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -53,12 +53,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One graph of several that are run one after the other.
+    """One of several graphs that are run one after the other.
 
     Attributes:
-        name: of its file, with the signature if it has one: `decoder.onnx`, `net.tflite:decode`.
-        signature: the signature of a TFLite file that is run; empty for its first graph.
-        inputs: pairs of an input's name in this graph and its name in the feed.
+        name: name of the graph's file, followed by its signature if it has one: `decoder.onnx`, `net.tflite:decode`.
+        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
+        inputs: for each input, the pair of its name in this graph and its name in the feed.
+        links: inputs that receive an output of an earlier graph.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -71,13 +72,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """All inputs of a model.
+    """The description of all inputs of a model.
 
     Attributes:
-        parts: the graphs, if there are several; `inputs` are those that no earlier part makes.
-        signature: the signature of a TFLite file that is run; empty for its first graph.
-        data: name of the folder with the input arrays; empty for random values.
-        data_sha256: hash of these arrays.
+        inputs: the inputs that must be fed; inputs that receive an output of an earlier graph are not among them.
+        parts: the graphs of a model that consists of several; empty for a single graph.
+        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
+        data: name of the folder from which the input arrays come; empty for random values.
+        data_sha256: hash of the arrays from that folder.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -90,14 +92,14 @@ class Feed:
 
     @property
     def sizes(self) -> str:
-        """The shapes in short form, as part of a network's name."""
+        """The inputs' shapes in short form, as a network's name contains them: `1x128+1x128`."""
         shown = [entry.sizes for entry in self.inputs[:MOST_SHOWN]]
         more = [f"{len(self.inputs) - MOST_SHOWN}more"] if len(self.inputs) > MOST_SHOWN else []
         return "+".join([*shown, *more]) or "none"
 
     @property
     def has_batch(self) -> bool:
-        """Whether an input has an open batch axis."""
+        """Whether an input has a batch axis of any size."""
         return any(0 in entry.shape for entry in self.inputs)
 
     @property
@@ -107,7 +109,7 @@ class Feed:
 
     @property
     def short(self) -> str:
-        """The feed in words; only the number of inputs if there are many."""
+        """The feed in words; if there are many inputs, only their number."""
         return str(self) if len(self.inputs) <= MOST_SHOWN else f"{len(self.inputs)} inputs, listed in column inputs"
 
     def __str__(self) -> str:
@@ -116,7 +118,7 @@ class Feed:
         return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
 
     def _links(self) -> list[str]:
-        """Say which outputs of parts are inputs of later parts, and by what they were matched."""
+        """Say which outputs feed which inputs of later graphs, and whether they were matched by type and shape."""
         return [
             f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
             + (" of the same type and shape" if link.by == "shape" else "")

@@ -1,16 +1,20 @@
-"""Figures of merit of a task, and how sure a classifier was of its answers."""
+"""Metrics of a task, such as accuracy, and how confident a classifier was in its answers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from edgebench.schema import STRICT
 
-BINS = 15  # of a classifier's confidence (Guo et al. 2017)
+BINS = 15  # number of bins of a classifier's confidence (Guo et al. 2017)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A figure of merit of a task, a share: its name, its value and its 95 % interval, None if it has none."""
+    """A metric of a task, as a share: its name, its value and its 95 % interval.
+
+    Attributes:
+        low, high: bounds of the interval; None if there is no interval.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -22,11 +26,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """How sure a classifier was of its answers, in bins of equal width of the probability of the class that it gave.
+    """How confident a classifier was in its answers, for test images grouped into bins by confidence.
+
+    The confidence of an answer is the probability that the network gave to the class of its answer. All bins are
+    equally wide.
 
     Attributes:
-        images, correct: of each bin, the least sure first.
-        confidence: sum of these probabilities over a bin's images.
+        images: number of images in each bin; the bin with the lowest confidence comes first.
+        correct: number of correctly classified images in each bin.
+        confidence: for each bin, the sum of its images' confidences.
         low, high: 95 % interval of `error`, by a bootstrap over images.
     """
 
@@ -40,6 +48,6 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error, a share: how far confidence and the share of right answers are apart."""
+        """The expected calibration error: how far, on average, confidence and the share of right answers are apart."""
         gaps = (abs(right - sure) for right, sure in zip(self.correct, self.confidence, strict=True))
         return sum(gaps) / sum(self.images)

@@ -1,4 +1,4 @@
-"""A user's name of a model, weights or a data set -> its kind, from the name alone."""
+"""A name that a user gave to a model, weights or a data set -> what kind of thing it names; no file is opened."""
 
 import hashlib
 import re
@@ -10,13 +10,13 @@ from edgebench.foundation.shelf import literal, names
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
-PARTS = "|"  # joins the files of one deployment that are run one after the other
-_PARTS = (PYTHON, ".tflite")  # files after whose name a colon introduces a function or a signature
-CLASSIFICATION = "classification"  # task of networks that state none, and of user-supplied models
+PARTS = "|"  # joins the names of files that are run one after the other as one model
+_PARTS = (PYTHON, ".tflite")  # after the name of such a file, a colon introduces a function or a signature
+CLASSIFICATION = "classification"  # task of networks that state no other task, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
-RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # what the name of a results folder consists of
-MOST_TITLE_BYTES = 120  # of a name in a file's name, beside hashes, suffixes and what is appended during writing
-MOST_SHOWN = 80  # characters of a name in a message
+RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a results folder
+MOST_TITLE_BYTES = 120  # longest part of a file's name that a user's name takes; it leaves room for hashes and suffixes
+MOST_SHOWN = 80  # longest name, in characters, that a message repeats
 HUB = "hub:"
 DARKNET_FILES = (".weights",)
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
@@ -28,7 +28,7 @@ def is_custom(model: str) -> bool:
 
 
 def is_model_file(model: str) -> bool:
-    """Return whether a model is already a model file, so that no tools are needed to write one."""
+    """Return whether a model consists of model files only, so that no tool is needed to convert it to one."""
     return all(Path(file_and_function(part)[0]).suffix in MODEL_FILES for part in parts(model))
 
 
@@ -38,13 +38,13 @@ def is_weights_file(weights: str) -> bool:
 
 
 def is_in_hub(weights: str) -> bool:
-    """Return whether weights are named in a hub: `hub:timm/mobilenetv2_100.ra_in1k`."""
+    """Return whether weights come from a hub, as in `hub:timm/mobilenetv2_100.ra_in1k`."""
     return weights.startswith(HUB)
 
 
 @lru_cache(maxsize=1000)  # thousands of rows have the same few weights
 def origin(weights: str) -> str:
-    """Return what weights have in common with others: Keras' name for every file of Keras, else their own."""
+    """Return where weights come from: `of Keras` for any file of Keras, otherwise the name of the weights itself."""
     return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
 
 
@@ -59,9 +59,10 @@ def parts(model: str) -> tuple[str, ...]:
 
 
 def file_title(name: str) -> str:
-    """Return a name as part of a file's name; tools such as scp read a colon as the end of a host's name.
+    """Return a name in the form in which it becomes part of a file's name.
 
-    Of a long name only the beginning is kept, and a hash of the whole, because file systems take 255 bytes at most.
+    Colons are replaced, because tools such as scp read a colon as the end of a host's name. A long name is cut, and a
+    hash of the whole name is appended, because file systems allow at most 255 bytes.
     """
     title = name.replace("/", "-").replace(":", "-").replace(PARTS, "+")
     if len(content := title.encode(errors="surrogateescape")) <= MOST_TITLE_BYTES:
@@ -76,27 +77,30 @@ def dataset_plugin(dataset: str) -> str:
 
 
 def file_and_function(model: str) -> tuple[str, str]:
-    """Split `nets.py:build` into file and function, `net.tflite:encode` into file and signature; no other names."""
+    """Split `nets.py:build` into file and function, `net.tflite:encode` into file and signature.
+
+    For all other names, the second part is empty.
+    """
     file, colon, function = model.rpartition(":")
     return (file, function) if colon and file.endswith(_PARTS) else (model, "")
 
 
 def task(model: str) -> str:
-    """Return the task of a network, read without importing torch; `classification` if the network no longer exists."""
+    """Return the task of a network, without importing torch; `classification` if the network does not exist."""
     stated = literal("architectures", model, "TASK") if model in names("architectures") else None
     return stated or CLASSIFICATION
 
 
 def datasets_for(task: str) -> tuple[str, ...]:
-    """List the data sets that have the truth for a task."""
+    """List the data sets that have labels for a task."""
     return tuple(name for name in names("datasets") if task in (literal("datasets", name, "TASKS") or ()))
 
 
 def require_name(name: str) -> None:
-    """Refuse a name that cannot be that of a results folder.
+    """Refuse a name that a results folder cannot have.
 
     Raises:
-        RequestError: it has other characters, or is longer than a file system takes.
+        RequestError: the name has other characters than are allowed, or is too long for a file system.
     """
     if not re.fullmatch(RESULTS, name):
         found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"

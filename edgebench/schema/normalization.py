@@ -1,4 +1,4 @@
-"""Decoded pixels -> a network's input values, identical to the last bit on host and target."""
+"""Decoded pixels -> a network's input values; host and target compute exactly the same bits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalization:
-    """Normalization of pixels: `(pixel / divisor - mean) / deviation`, mean and deviation per channel.
+    """Normalization of pixels: `(pixel / divisor - mean) / deviation`, with a mean and a deviation for each channel.
 
     Attributes:
-        grey: whether the channels are averaged into one at the end.
+        grey: whether the normalized channels are averaged into a single one.
     """
 
     divisor: float
@@ -26,7 +26,7 @@ class Normalization:
     def apply(self, pixels: NDArray[Any], values: NDArray[float32] | None = None) -> NDArray[float32]:
         """Normalize pixels, (N, 3, R, R), to float32 inputs, (N, C, R, R).
 
-        `values`, (N, 3, R, R), is a buffer for the results; without it one is allocated.
+        `values`, (N, 3, R, R), is a buffer for the results; if it is missing, a new buffer is allocated.
         """
         import numpy
 

@@ -16,21 +16,27 @@ class Quantization:
     """An int8 quantization scheme: part of a variant's identity.
 
     Attributes:
-        granularity: of weight ranges: one per output channel, or one per tensor.
-        activations, weights: the integer types; weights are symmetric about zero unless they are uint8.
+        granularity: `per_channel` for a weight range per output channel, `per_tensor` for a single range.
+        activations, weights: the integer types. The range of int8 weights is symmetric about zero; that of uint8
+            weights is not.
         symmetric: whether activation ranges are symmetric about zero.
-        range_method: how an activation's range is chosen from its calibration values: all of them (min-max), all but
-            0.001 % (percentile), the least Kullback-Leibler divergence (entropy) or squared error (mse).
-        reduce_range: 7-bit weights, so that x86 CPUs without VNNI do not saturate.
-        equalized: channel ranges of consecutive layers are equalized first (Nagel et al. 2019, section 4.1).
-        bias_corrected: the mean error of the rounded weights is subtracted from the biases (ibid., section 4.2).
-        aware: weights are fine-tuned under fake quantization first (QAT), on the data set's training split.
-        float_outputs: the operators between the last products with weights and the outputs stay in float; of an output
-            that is one product, not several joined, that product, too.
-        images: number of calibration images, drawn with `seed` from the calibration split of a data set.
-        calibration: that data set, `image_folder:val`; empty for the variant's own. If it is user-supplied,
-            `calibration_sha256` is the hash of its content. For a model other than an image classifier, `data:` and
-            the name of a folder of inputs, or `random`.
+        range_method: how an activation's range is chosen from its calibration values. `min-max` covers all values,
+            `percentile` all but 0.001 %; `entropy` minimizes the Kullback-Leibler divergence, `mse` the squared error.
+        reduce_range: whether weights have only 7 bits, so that sums do not saturate on x86 CPUs without VNNI.
+        equalized: whether the channel ranges of consecutive layers are equalized before quantization (Nagel et al.
+            2019, section 4.1).
+        bias_corrected: whether the mean error that rounding the weights causes is subtracted from the biases (Nagel et
+            al. 2019, section 4.2).
+        aware: whether the weights are fine-tuned under fake quantization first (quantization-aware training, QAT), on
+            the data set's training split.
+        float_outputs: whether all operators after the last layers with weights stay in float. If an output comes from a
+            single layer with weights, not from several that are joined, that layer stays in float, too.
+        images: number of calibration images, drawn at random from the calibration split of a data set.
+        seed: seed of that draw.
+        calibration: name of the data set of the calibration images, such as `image_folder:val`; empty for the variant's
+            own data set. For a model that is not an image classifier, it is `data:` with the name of a folder of
+            inputs, or `random`.
+        calibration_sha256: hash of the content of a user-supplied calibration data set; empty for any other.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -52,7 +58,7 @@ class Quantization:
 
     @property
     def saturating(self) -> bool:
-        """Whether the sum of two 8-bit products may overflow 16 bits on a CPU that adds in 16 bits."""
+        """Whether the sum of two 8-bit products may overflow on a CPU that adds them in 16 bits."""
         return self.weights == "int8" and not self.reduce_range
 
     @property
@@ -97,17 +103,17 @@ WORDS: dict[str, dict[str, Any]] = {
 COUNTS = ("images", "seed")
 CALIBRATION = "calibration"
 VALUED = (*(f"{name}=N" for name in COUNTS), f"{CALIBRATION}=NAME")
-NAME = r"[\w.:-]{1,100}"  # of a calibration data set: it becomes part of a scheme's text and of a file's name
-DIGITS = "[0-9]{1,9}"  # bounded, because Python refuses to parse integers of more than some thousand digits
+NAME = r"[\w.:-]{1,100}"  # pattern of a calibration data set's name, which becomes part of a file's name
+DIGITS = "[0-9]{1,9}"  # the number of digits is bounded, because Python refuses to parse very long integers
 ORDINARY = "per_channel"
-RANDOM, DATA = "random", "data:"  # calibration of models other than image classifiers
+RANDOM, DATA = "random", "data:"  # values of `calibration` for models that are not image classifiers
 
 
 def parse(text: str, start: Quantization = Quantization()) -> Quantization:  # frozen
-    """Parse a scheme's text; each option changes one field of `start`.
+    """Parse a scheme's text: each option in it replaces one field of the scheme `start`.
 
     Raises:
-        RequestError: an option is unknown, or contradicts another.
+        RequestError: an option is unknown, or contradicts another option.
     """
     changes: dict[str, Any] = {}
     for word in text.split(JOIN):
@@ -127,14 +133,14 @@ def _meaning(word: str) -> dict[str, Any]:
         return {name: value}
     if name not in COUNTS or not re.fullmatch(DIGITS, value) or (name == "images" and not int(value)):
         raise RequestError(
-            f"wanted {' or '.join(VALUED)} in a quantization, N of at most nine digits and at least one image,"
+            f"wanted {' or '.join(VALUED)} in a quantization, where N has at most nine digits and images is at least 1,"
             f" found {word[:40]!r}"
         )
     return {name: int(value)}
 
 
 def renamed(text: str, rename: Callable[[str], str]) -> str:
-    """Return a scheme's text; if it names a calibration data set, replace that name by `rename(name)`."""
+    """Return a scheme's text, with the name of its calibration data set, if it has one, replaced by `rename(name)`."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 
@@ -142,7 +148,8 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
 def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
     """Return whether a file's outputs are wrong on this CPU because its int8 products overflow.
 
-    Only onnxruntime on a CPU is affected. Signed activations overflow, too: it computes them with the unsigned kernels.
+    Only onnxruntime on a CPU is affected. Signed activations overflow, too, because onnxruntime computes them with its
+    kernels for unsigned ones.
     """
     is_onnx_here = format == "onnx" and facts.get("device") != "cuda"
     return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)

@@ -1,6 +1,7 @@
 """The records of a journal: what each process, evaluation and export observed.
 
-A journal stores observations; medians, intervals and verdicts are computed on reading.
+A journal is the file of JSON lines that a measurement appends to. It stores only observations: medians, intervals and
+verdicts are computed when it is read.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from edgebench.schema.environment import Environment
 from edgebench.schema.metric import Metric, Reliability
 from edgebench.schema.throttle import NOTHING
 
-VERSION: Literal[2] = 2  # of the journal's lines; a reader upgrades older ones and refuses newer ones
-_CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # endings of a run's conditions
+VERSION: Literal[2] = 2  # format of the journal's lines; a reader upgrades older lines and refuses newer ones
+_CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # ends of names in `conditions`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """From this line of the journal on, the session measures the case with this artifact."""
+    """The artifact with which the session measures the case from this line of the journal on."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -35,10 +36,11 @@ class Session:
     """One command on one target: its settings, the target's environment, and the cases to measure.
 
     Attributes:
-        edgebench: this program's version.
-        time_limit_s: limit of the time spent measuring; 0 for none.
-        sustained_s: length of each case's sustained run; 0 for none.
-        stages: whether what an app does around inference is timed, too; the post-processing of detectors always is.
+        edgebench: version of this program.
+        time_limit_s: limit of the time spent measuring; 0 for no limit.
+        sustained_s: duration of each case's sustained run, which lasts minutes; 0 for no such run.
+        stages: whether the steps before and after inference, such as decoding a picture, are timed, too. For detectors,
+            post-processing is always timed.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -57,7 +59,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The regular end of a session; a session without it was interrupted."""
+    """The regular end of a session; a session without this record was interrupted."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -68,7 +70,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryMarks:
-    """Resident memory of one process, bytes; each peak is reset before its own stage."""
+    """Resident memory of one process, in bytes: before loading, while loading, after loading, and while running.
+
+    The kernel's peak is reset before loading and before running, so each peak belongs to one of them.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -80,10 +85,10 @@ class MemoryMarks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Some seconds of a sustained run.
+    """A few seconds of a sustained run, summarized.
 
     Attributes:
-        at_s: time of the window's end since the run's start.
+        at_s: time from the start of the run to the end of the window.
         conditions: clocks, temperature and reasons for a lowered clock, read at the window's end.
     """
 
@@ -97,7 +102,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A reference workload on a target, measured like a case in every round."""
+    """A reference workload on a target: a fixed computation, measured in every round as if it were a case."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -112,11 +117,12 @@ class Reference:
 class Beats:
     """Interleaved reference beats: times of a small fixed workload that runs between a process's samples.
 
-    Whatever slows the core slows both.
+    Anything that slows the core slows the beats and the samples alike.
 
     Attributes:
-        workload: its name; times of different workloads cannot be compared.
-        every: number of samples between two beats; there is a beat before the first sample and after the last.
+        workload: name of the workload; times of different workloads cannot be compared.
+        every: number of samples between two beats; a beat also precedes the first sample and follows the last one.
+        took_s: duration of each beat.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -128,13 +134,13 @@ class Beats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """What an app does around inference, timed in one process for one picture after another.
+    """The steps of an app before and after inference, timed in one process for one picture after another.
 
     Attributes:
         images: number of different pictures.
-        took_s: samples by stage, in order: `decode`, `resize`, `normalize`, `postprocess`.
-        lacks: why a requested stage could not be timed, by stage.
-        settings: of the post-processing: a detector's thresholds of `score` and `iou`.
+        took_s: times of each stage, in order: `decode`, `resize`, `normalize`, `postprocess`.
+        lacks: for each requested stage that could not be timed, the reason.
+        settings: settings of the post-processing: the thresholds `score` and `iou` of a detector.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -147,24 +153,27 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one fresh process observed.
+    """What was observed in one fresh process.
 
     Attributes:
         samples_s: wall time of each timed iteration, in order; empty unless the purpose is latency.
-        wall_s: wall time of the timed loop without beats; `cpu_s` is the process's CPU time in it.
-        others_cpu: CPU time of all other processes during warm-up and timed loop, divided by the wall time: cores.
+        wall_s: wall time of the timed loop without the reference beats in it.
+        cpu_s: CPU time of the process in the timed loop.
+        others_cpu: CPU time of all other processes during warm-up and timed loop, divided by the wall time: the mean
+            number of cores that they kept busy.
         steal: share of all cores' time that the hypervisor took away during warm-up and timed loop.
-        conditions: clocks, governor, temperature, load and swap, before and after; and facts that the runtime's
-            session reports, such as the `delegate` that took over operators.
-        instructions: count per iteration, for a few iterations on one thread; empty unless that is the purpose.
-        windows: of a sustained run, in order; empty for other purposes.
-        took_s: total time that the caller waited for the process; None in older journals.
-        beats: None if none were taken.
-        opened_sha256: hash of the artifact that the process took itself; `artifact_sha256` is the deployed one. Empty
-            for reference workloads and in older journals.
-        runtime_files: hash of the lists of the runtime's files, which the process computed itself; empty in the same
-            cases.
-        stages: None unless the purpose is stages.
+        conditions: clocks, governor, temperature, load and swap, before and after the timed loop; and facts that the
+            runtime reports, such as the `delegate`, the library to which it hands operators.
+        instructions: number of instructions of each of a few iterations on one thread; empty unless the purpose is to
+            count instructions.
+        windows: the windows of a sustained run, in order; empty for other purposes.
+        took_s: total time for which the caller waited for the process; None in journals of older versions.
+        beats: times of the reference beats; None if there were none.
+        opened_sha256: hash of the artifact's file as the process itself computed it, whereas `artifact_sha256` is the
+            hash of the file that was deployed. Empty for reference workloads and in journals of older versions.
+        runtime_files: hash of the list of the runtime's files, computed by the process itself; empty in the same cases
+            as `opened_sha256`.
+        stages: times of the steps before and after inference; None unless the purpose is to time them.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -207,10 +216,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCheck:
-    """Comparison of board and host on some images, where the host evaluated accuracy for the board.
+    """A comparison of outputs of board and host on some images, made where the host evaluated accuracy for the board.
 
     Attributes:
-        host: machine, ISA flags and runtime of the host.
+        host: the host's machine, instruction set extensions and runtime.
         agreed: number of images for which both give the same class.
         difference: largest difference between two outputs, divided by the host's largest output.
     """
@@ -228,23 +237,29 @@ class Accuracy:
     """Accuracy of one artifact on a test split, run by its own runtime.
 
     Attributes:
-        parent_sha256: the float artifact that `agreement` (share of equal top-1 classes) and `sqnr_db` (signal to
-            quantization noise ratio of the outputs, dB) compare with; empty for a float artifact.
-        correct_top5: images whose label is among the five largest outputs; None for five classes or fewer.
-        parent_correct: images that the parent classifies correctly; `only_parent` of these this artifact gets wrong;
-            `only_this` are correct here and wrong in the parent; all None for a float artifact.
-        made_by: hash of the source code that reads, crops and normalizes images; after a change accuracy is
-            evaluated again.
-        damaged: images of the split that cannot be read; they are left out and not counted in `images`.
-        not_finite: images with an output that is NaN or infinite; if any, there is no accuracy, agreement or SQNR.
-        spot: comparison with the board, if the host evaluated for it; else None.
-        opened_sha256: hash of the artifact, and `pixels_sha256` of the pixels, that the evaluating processes took
-            themselves; of several parts, a hash of their hashes. Empty in older journals.
-        metrics: of a task whose images are not just right or wrong, such as detection; then `correct` is 0,
-            `agreement` is the share of the float parent's sure boxes that are found again, and `change` is the
-            difference of its chief metric from the parent's, paired image by image.
-        reliability: of a classifier, how far its confidence is from the share that it has right, and
-            `parent_reliability` that of its float parent; None in older journals.
+        parent_sha256: hash of the float parent, the fp32 artifact with which one of lower precision is compared; empty
+            for an fp32 artifact.
+        agreement: share of images for which this artifact and its float parent give the same top-1 class.
+        sqnr_db: signal-to-quantization-noise ratio of the outputs against those of the float parent, dB.
+        correct_top5: number of images whose label is among the five largest outputs; None for five classes or fewer.
+        parent_correct: number of images that the float parent classifies correctly; None for an fp32 artifact.
+        only_parent: number of images that only the float parent classifies correctly; None for an fp32 artifact.
+        only_this: number of images that only this artifact classifies correctly; None for an fp32 artifact.
+        made_by: hash of the source code that reads, crops and normalizes images; if it changes, accuracy is evaluated
+            again.
+        damaged: number of images of the split that cannot be read; `images` does not count them.
+        not_finite: number of images with an output that is NaN or infinite. If there is one, the artifact has no
+            accuracy, agreement or SQNR.
+        spot: comparison with the board, if the host evaluated accuracy for it; else None.
+        opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that
+            evaluate accuracy; if the images are sent to them in several parts, a hash of the parts' hashes. Empty in
+            journals of older versions.
+        metrics: metrics of a task whose answers are not just right or wrong, such as detection. For such a task,
+            `correct` is 0, and `agreement` is the share of the float parent's confident boxes that this artifact finds.
+        change: the task's main metric minus that of the float parent, compared image by image.
+        reliability: how well a classifier's confidence matches its share of right answers; None in journals of older
+            versions.
+        parent_reliability: the `reliability` of the float parent.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -278,7 +293,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A case that could not be measured: the stage that failed and the reason, one line."""
+    """A case that could not be measured, with the step that failed and the reason in one line."""
 
     __pydantic_config__: ClassVar = STRICT
 

@@ -1,4 +1,4 @@
-"""An inference engine: as requested, `onnxruntime==1.23.2` or `torch+compile`, and as installed on a target."""
+"""A runtime (inference engine), as a user requests it, `onnxruntime==1.23.2`, and as it is installed on a target."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,16 @@ from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
 
-OptionGroups = Sequence[Sequence[str]]  # exactly one option of each group applies; see `agent.runtimes`
+OptionGroups = Sequence[Sequence[str]]  # in each group, exactly one option applies; see `agent.runtimes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeRequest:
-    """A requested runtime; without a version, the one that is installed on the target."""
+    """A requested runtime.
+
+    Attributes:
+        version: the requested version; empty for the version that is installed on the target.
+    """
 
     name: str
     version: str = ""
@@ -36,14 +40,14 @@ class RuntimeRequest:
 
     @property
     def pinned(self) -> str:
-        """The name with the requested version, `onnxruntime==1.23.2`; the name alone without one."""
+        """The name with the requested version, `onnxruntime==1.23.2`; the name alone if no version was requested."""
         return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
     def resolve(self, groups: OptionGroups, usual: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the option of each group that applies: the requested one, else the one in `usual`, else the first.
+        """Return the option that applies in each group: the requested one, else the one in `usual`, else the first.
 
         Raises:
-            RequestError: a requested option is in no group, or two are in the same group.
+            RequestError: a requested option is in no group, or two requested options are in the same group.
         """
         known = tuple(option for group in groups for option in group if option)
         for option in self.options:
@@ -54,17 +58,17 @@ class RuntimeRequest:
     def _chosen(self, group: Sequence[str], usual: Sequence[str]) -> str:
         requested = [option for option in dict.fromkeys(self.options) if option in group]
         if len(requested) > 1:
-            raise RequestError(f"runtime {self.name} is either {' or '.join(requested)}, found both; leave one out")
+            raise RequestError(f"runtime {self.name} takes either {' or '.join(requested)}, found both; leave one out")
         return next(iter((*requested, *(option for option in usual if option in group), *group)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """An inference engine on a target: `onnxruntime 1.31.1`.
+    """A runtime (inference engine) on a target, as text `onnxruntime 1.31.1`.
 
     Attributes:
-        packages: `name==version` of each package copied to the target for a requested version; empty if the
-            target's own installation is used.
+        packages: the packages that are copied to the target to get a requested version, each as `name==version`; empty
+            if the target's own installation is used.
     """
 
     __pydantic_config__: ClassVar = STRICT

@@ -1,6 +1,7 @@
-"""A record with valid types -> a short reason why it is impossible; empty for a valid record.
+"""A record of a journal -> a short reason why its values are impossible; empty if they are possible.
 
-The same rules apply to a target's answers, to records before they are appended, and to records that are read.
+Types have been checked before. The same rules apply to what a target answers, to a record before it is written, and to
+records that are read.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ from edgebench.schema.record import (
     Window,
 )
 
-MOST_S = 1e8  # three years
-MOST = 2**60  # limit on all other numbers: bytes, instructions, multiply-adds
-MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # limits on a set of facts, and on the length of a fact
+MOST_S = 1e8  # longest possible time in seconds: three years
+MOST = 2**60  # largest possible value of all other numbers: bytes, instructions, multiply-adds
+MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and longest fact
 _WHEN = r"(_before|_after)?"
-_WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts that are whole numbers
-_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # names of facts that are any number
+_WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts whose values are whole numbers
+_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # names of facts whose values are numbers
 _DIGITS, _DECIMAL = re.compile(r"[0-9]{1,18}"), re.compile(r"-?[0-9.]+(e-?[0-9]+)?")
 
 
 def fault(record: Record) -> str:
-    """Return a short reason why a record is impossible; empty for a valid record."""
+    """Return a short reason why a record's values are impossible; empty if they are possible."""
     return next(_faults(record), "")
 
 
 def fault_of_facts(facts: Mapping[str, str]) -> str:
-    """Return why facts of a machine or conditions of a process are impossible; empty if they are valid."""
+    """Return why facts of a machine, or conditions of a process, are impossible; empty if they are possible."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
     for name, fact in facts.items():
@@ -59,9 +60,9 @@ def fault_of_facts(facts: Mapping[str, str]) -> str:
     return ""
 
 
-@lru_cache(maxsize=1000)  # a journal has the same few names in each of its lines
+@lru_cache(maxsize=1000)  # all lines of a journal have the same few names
 def _kinds(name: str) -> tuple[bool, bool]:
-    """Return whether a fact of this name is a whole number, and whether it is any number."""
+    """Return whether a fact of this name must be a whole number, and whether it must be a number of any kind."""
     return bool(_WHOLE.fullmatch(name)), bool(_NUMBER.fullmatch(name))
 
 
@@ -93,7 +94,7 @@ def _faults(record: Record) -> Iterator[str]:
 
 
 def _within(value: Any, most: float, *names: str) -> Iterator[str]:
-    """Yield a reason for each field that is neither None nor between 0 and `most`."""
+    """Yield a reason for each of the named fields whose value is neither None nor between 0 and `most`."""
     for name in names:
         number = getattr(value, name)
         if number is not None and not 0 <= number <= most:
@@ -123,7 +124,7 @@ def _of_time(started_at: str) -> Iterator[str]:
     except ValueError:
         is_local = True
     if is_local:
-        yield f"started_at is {started_at[:40]!r}, wanted a time with its offset from UTC"
+        yield f"started_at is {started_at[:40]!r}, wanted a time with an offset from UTC"
 
 
 def _of_run(run: Run) -> Iterator[str]:
@@ -139,18 +140,18 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield reasons: a mark beyond all memory, or a peak far below the memory at which it began to count."""
+    """Yield a reason for each value that no machine has, and for each peak far below the memory in use before it."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
         ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
     ):
         if 2 * peak < before:
-            yield f"{name} is {peak:g}, wanted at least about the {before:g} that were in use before"
+            yield f"{name} is {peak:g}, wanted about {before:g} or more, which were in use before"
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield reasons: a missing value for the run's purpose, a value for another purpose, or an impossible value."""
+    """Yield a reason if the purpose's value is missing, another purpose has a value, or a value is impossible."""
     values = (
         (Purpose.LATENCY, "samples_s", run.samples_s),
         (Purpose.MEMORY, "memory", run.memory),
@@ -177,7 +178,7 @@ def _of_purpose(run: Run) -> Iterator[str]:
 
 
 def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
-    # One comparison for all, because a journal has millions; a NaN makes the sum one, wherever it stands.
+    # A journal has millions of times, so they are first checked together. A NaN anywhere makes their sum NaN.
     if not times_s or (min(times_s) > 0 and max(times_s) <= MOST_S and isfinite(sum(times_s))):
         return
     for time_s in times_s:
@@ -188,20 +189,20 @@ def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
 def _of_beats(beats: Beats, samples: int) -> Iterator[str]:
     yield from _of_times("beats", beats.took_s)
     if beats.every < 1 or len(beats.took_s) != ceil(samples / beats.every) + 1:
-        yield f"{len(beats.took_s)} beats, every {beats.every} of {samples} samples, do not fit"
+        yield f"{len(beats.took_s)} beats, one every {beats.every} of {samples} samples, do not fit"
 
 
 def _of_stages(stages: Stages) -> Iterator[str]:
-    """Yield reasons: a stage without a sample, a negative time, or a reason or setting that is none."""
+    """Yield a reason for each stage without times or with an impossible time, and for each invalid setting."""
     if not 0 < stages.images <= MOST:
         yield f"stages of {stages.images:g} images"
     for name, times_s in stages.took_s.items():
         if not times_s or not all(0 <= time_s <= MOST_S for time_s in times_s):
-            yield f"{name[:40]} has a time below 0, or none"
+            yield f"{name[:40]} has no time, or one below 0"
     if text := fault_of_facts(stages.lacks):
         yield text
     if len(stages.settings) > MOST_FACTS or not all(abs(value) <= MOST for value in stages.settings.values()):
-        yield "the settings of the stages are no numbers"
+        yield "the stages have too many settings, or a setting is out of range"
 
 
 def _of_window(window: Window) -> Iterator[str]:
@@ -230,7 +231,7 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
 
 
 def _of_metric(metric: Metric, least: float) -> Iterator[str]:
-    """Check a share, or a difference of two; only both ends make an interval."""
+    """Yield a reason if a share, or a difference of two shares, is out of bounds, or its interval lacks an end."""
     ends = [end for end in (metric.low, metric.high) if end is not None]
     if not all(least <= value <= 1 for value in (metric.value, *ends)):
         yield f"{metric.name} is {metric.value:g} {ends}, wanted {least:g} to 1"

@@ -1,4 +1,4 @@
-"""A sweep: the requested variants x runtimes x targets x threads x batches, and its cells."""
+"""A sweep, and its cells: the requested combinations of variant, runtime, target, threads and batch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One `[[models]]` block of a sweep: an architecture or a model file, its widths, and fields that override.
+    """One `[[models]]` block of a sweep: an architecture or a model file, and what differs for it from the sweep.
 
-    A field that is None takes the sweep's value.
+    Where a field is None, the value of the whole sweep applies.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -47,22 +47,25 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One combination of a sweep, before the target's environment is known: the runtime's version may be missing.
+    """One combination of a sweep.
+
+    A cell becomes a case when the target has been asked which version of the runtime it has.
 
     Attributes:
-        quantization: the scheme's text for int8; empty for other precisions.
+        quantization: the quantization scheme as text, if the precision is int8; empty for other precisions.
         weights: a `WeightSource`, the path of a file, or a name in a hub.
-        weights_dir: a folder of Keras' files, one for each network, in place of `weights`; empty for none.
+        weights_dir: a folder with one file of Keras' weights for each network, used in place of `weights`; empty if
+            there is no such folder.
         dataset: a data set's name, with a path if it needs one: `image_folder:photos/val`.
-        preprocessing: a preset's name; empty for the data set's own.
-        classes: 0 for the number of the data set, or of the model's file.
-        runtime: as requested, with options: `torch+compile`.
-        input: shape of a user-supplied model's input, `1x3x224x224`, or of several, `ids:1x128,mask:1x128`; empty if
-            its file has them.
-        input_data: a folder of arrays, or of images, that a user-supplied model is fed; empty for random values.
-        calibration: source of the calibration images for int8: a folder's path or a data set's name, with its path
-            if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
-        task: that a model is for, as a check; empty for any.
+        preprocessing: name of a preset of preprocessing; empty for the data set's own preprocessing.
+        classes: number of classes; 0 for that of the data set or of the model's file.
+        runtime: the runtime as the user requested it, with options: `torch+compile`.
+        input: shape of a user-supplied model's input, `1x3x224x224`, or of its inputs, `ids:1x128,mask:1x128`; empty if
+            the model's file states the shapes.
+        input_data: a folder of arrays or of images that is fed to a user-supplied model; empty for random values.
+        calibration: where the calibration images for int8 come from: a folder's path, or a data set's name with its
+            path if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
+        task: the task that the user expects the model to have, to be checked; empty for no check.
         decode: the decoder of a user-supplied detector, `yolov8` or `yolov8+score=0.001`; empty for other models.
     """
 
@@ -95,9 +98,10 @@ class Sweep:
     """The requested variants x runtimes x targets x threads x batches, and how to measure them.
 
     Attributes:
-        time_limit: limit of the time spent measuring all cells.
-        budget: limit of the total time; cells that do not fit are predicted.
-        stages: whether what an app does around inference is timed, too.
+        time_limit: limit of the time spent measuring all cells; empty for no limit.
+        budget: limit of the total time; cells for which it does not suffice are predicted, not measured.
+        sustained: duration of each case's sustained run; empty for no such run.
+        stages: whether the steps before and after inference, such as decoding a picture, are timed, too.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -128,11 +132,11 @@ class Sweep:
     stages: bool = False
 
     def cells(self) -> Iterator[Cell]:
-        """Yield each distinct cell once, in the sweep's order."""
+        """Yield every cell in the sweep's order, without repetitions."""
         yield from dict.fromkeys(cell for model in self.models for cell in self._cells(model))
 
     def runtimes_on(self, target: str) -> tuple[RuntimeRequest, ...]:
-        """Return the runtimes requested on a target, each once, without options."""
+        """Return the runtimes requested on a target, without options and without repetitions."""
         requests = (RuntimeRequest.parse(cell.runtime) for cell in self.cells() if cell.target == target)
         return tuple(dict.fromkeys(replace(request, options=()) for request in requests))
 
@@ -171,12 +175,12 @@ class Sweep:
 
 
 def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
-    """Return a block's override if it is set, even an empty one; else the sweep's value."""
+    """Return the value of a `[[models]]` block unless it is None, otherwise that of the sweep."""
     return common if override is None else override
 
 
 def _schemes(precisions: tuple[Precision, ...], quantizations: tuple[str, ...]) -> tuple[tuple[Precision, str], ...]:
-    """Pair int8 with each quantization, and every other precision with an empty one."""
+    """Pair int8 with each quantization scheme, and every other precision with an empty text."""
     return tuple(
         (precision, quantization)
         for precision in precisions

@@ -15,9 +15,10 @@ class Peak:
     """Peak performance of a machine's processor, with its source.
 
     Attributes:
-        gflops: 10^9 fp32 operations per second and core; a multiply-add is two operations.
-        gops_int8: 10^9 8-bit operations per second and core; None if unknown.
-        gbytes: 10^9 bytes per second between memory and all cores together.
+        gflops: fp32 operations per second and core, in units of 10^9; a multiply-add is two operations.
+        gops_int8: 8-bit operations per second and core, in units of 10^9; None if unknown.
+        gbytes: bytes per second between memory and all cores together, in units of 10^9.
+        source: where these figures come from.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -33,11 +34,11 @@ class Target:
     """A machine to measure on: one TOML file in `targets/`, named by the file's stem.
 
     Attributes:
-        connection: a plug-in of `deploy/connections`.
-        runtimes: names of the runtimes that may be used there.
-        device: where runtimes compute if they have a choice.
-        python: the Python interpreter to use there; empty for the connection's default.
-        peak: None if unknown.
+        connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
+        runtimes: names of the runtimes that may be used on the machine.
+        device: whether runtimes that can use a CPU or a GPU use the CPU or the GPU.
+        python: the Python interpreter to use on the machine; empty for the connection's default.
+        peak: the processor's peak performance; None if unknown.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -53,5 +54,5 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """The machine's address, or `this machine`; targets on the same machine must not be measured at once."""
+        """The machine's address, or `this machine`; its targets must not be measured at the same time."""
         return self.address or THIS_MACHINE

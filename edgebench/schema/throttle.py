@@ -1,7 +1,8 @@
-"""Throttling bits of a GPU's driver or a Raspberry Pi's firmware -> reasons in words, and their effect on times.
+"""Throttling bits of a GPU's driver or a Raspberry Pi's firmware -> why the clock is lowered, and the effect on times.
 
-Bits: nvml.h, `nvmlClocksEventReasons` (called throttle reasons before driver 535); Raspberry Pi documentation,
-`vcgencmd get_throttled`: bits 16 to 19 repeat bits 0 to 3 and stay set until the board restarts.
+A GPU's bits are defined in nvml.h as `nvmlClocksEventReasons`, which were called throttle reasons before driver 535. A
+Raspberry Pi's are those of `vcgencmd get_throttled` in its documentation: bits 16 to 19 repeat bits 0 to 3 and stay set
+until the board restarts.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ class Harm(StrEnum):
     """The effect of a lowered clock on a measured time."""
 
     NONE = "none"
-    DOUBTFUL = "doubtful"  # the time is valid only for this GPU under this power limit
-    SPOILT = "spoilt"  # the time differs from that of the same GPU with enough cooling and power
+    DOUBTFUL = "doubtful"  # the time holds only for this GPU under this power limit
+    SPOILT = "spoilt"  # with enough cooling and power, the same GPU would be faster
 
 
 GPU = {
@@ -42,7 +43,7 @@ NOTHING = "nothing"
 
 
 def words(bits: int, meanings: Mapping[int, str]) -> str:
-    """Return the reasons for a lowered clock, joined by commas; unknown bits are shown as hexadecimal."""
+    """Return the reasons for a lowered clock, joined by commas; bits of unknown meaning are shown as hexadecimal."""
     reasons = [reason for bit, reason in meanings.items() if bits & bit]
     if unknown := bits & ~sum(meanings):
         reasons.append(f"unknown {unknown:#x}")
@@ -50,5 +51,5 @@ def words(bits: int, meanings: Mapping[int, str]) -> str:
 
 
 def harmful(reasons: str) -> dict[str, Harm]:
-    """Return the reasons, of those that `words` returned, that affect a measured time, each with its effect."""
+    """Return those reasons of a text of `words` that affect a measured time, each with its effect."""
     return {reason: _HARMS[reason] for reason in reasons.split(_JOIN) if reason in _HARMS}

@@ -1,4 +1,4 @@
-"""A network to deploy: architecture, width, resolution, precision, weights, preprocessing; and bounds of its size."""
+"""A network to deploy: its architecture, width, resolution, precision, weights and preprocessing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgebench.schema.decoding import Decoding
 from edgebench.schema.feed import Feed
 from edgebench.schema.quantization import ORDINARY, Quantization
 
-MAX_WIDTH = 4.0  # sixteen times the paper's widest pointwise layers; a larger width is a typing error
+MAX_WIDTH = 4.0  # a larger width must be a typing error: at 4, pointwise layers have 16 times the published weights
 MAX_RESOLUTION = 2048
 MAX_CLASSES = 100_000
 
@@ -27,14 +27,14 @@ class Precision(StrEnum):
 
 
 class WeightSource(StrEnum):
-    """Where a network's weights come from, unless they come from a file."""
+    """Where a network's weights come from if they do not come from a weights file."""
 
-    TRAINED = "trained"  # on the data set, on first use, cached
-    RANDOM = "random"  # seeded; latency and size are valid, accuracy is meaningless
+    TRAINED = "trained"  # trained here on the data set when first needed, and cached
+    RANDOM = "random"  # random with a fixed seed; latency and size are valid, accuracy is meaningless
     NONE = "none"  # a network without parameters
-    CUSTOM = "own"  # inside a user-supplied model
+    CUSTOM = "own"  # contained in a user-supplied model
 
-    __repr__ = str.__repr__  # a variant read from a file has plain strings: both must give the same cache keys
+    __repr__ = str.__repr__  # as of plain strings, which variants read from files have: both give the same cache keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +42,16 @@ class Preprocessing:
     """How a picture becomes a network's input: part of a variant's identity.
 
     Attributes:
-        first: `resize` the shorter side, then crop the central RxR; or `crop` the central share of each side, then
-            resize that to RxR; or `letterbox`: resize the longer side to R, and pad to RxR with grey.
-        crop: that share; with `resize` first, R divided by the resized shorter side.
-        shorter_side: length to resize the shorter side to, pixels, at least R; 0 if `crop` determines it.
-        interpolation: `bilinear` or `bicubic` with antialiasing, over all source pixels of one output pixel (Pillow),
-            or `plain bilinear` between four neighbours (TensorFlow 1).
-        white: value of a white pixel before `mean` is subtracted and the result divided by `std`: 1 or 255.
-        channels: `RGB` or `BGR`; `mean` and `std` are in the same order.
-        label_offset: added to every label: 1 if a network's first output is the background class.
+        first: the first of the steps that make an RxR image. `resize`: resize the shorter side, then crop the centre to
+            RxR. `crop`: crop the central share of each side, then resize to RxR. `letterbox`: resize the longer side to
+            R, then pad to RxR with grey.
+        crop: the share of each side that is kept; if `first` is `resize`, R divided by the resized shorter side.
+        shorter_side: length to which the shorter side is resized, pixels, at least R; 0 if `crop` determines it.
+        interpolation: `bilinear` or `bicubic`, both with antialiasing over all source pixels of one output pixel, as in
+            Pillow; or `plain bilinear` between four neighbours, as in TensorFlow 1.
+        white: value of a white pixel, 1 or 255, before `mean` is subtracted and the result is divided by `std`.
+        channels: order of the channels, `RGB` or `BGR`; `mean` and `std` have the same order.
+        label_offset: number that is added to every label: 1 if a network's first output is the background class.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -74,7 +75,7 @@ def check_size(architecture: str, width: float, resolution: int, classes: int) -
     """Refuse an impossible width, resolution or number of classes.
 
     Raises:
-        RequestError: one of them is not positive, or above its bound.
+        RequestError: one of them is not positive, or exceeds its limit.
     """
     if not 0 < width <= MAX_WIDTH:
         raise RequestError(f"width {width:g} of {architecture}: wanted more than 0, at most {MAX_WIDTH:g}")
@@ -89,21 +90,22 @@ class Variant:
     """A network to deploy: `mobilenet_v2-0.5@160/int8`, or `.../int8-per_tensor` for another scheme.
 
     Attributes:
-        architecture: a network of this package, or the name of a user-supplied model, `net.onnx`; then `weights` is
-            `own`, `weights_sha256` is the hash of the model's content and `width` is 1.
+        architecture: a network of this package, or the name of a user-supplied model, `net.onnx`. For a user-supplied
+            model, `weights` is `own`, `weights_sha256` is the hash of the model's content, and `width` is 1.
         width: the multiplier alpha of every layer's channels.
         resolution: the side rho of the square input, pixels.
         classes: number of the network's outputs.
-        weights: a `WeightSource`, or a file's name; then `weights_sha256` is the file's hash.
-        dataset: its name, `image_folder:val` for a user-supplied one; then `dataset_sha256` is the hash of its content
-            and `dataset_classes` its number of classes.
-        preprocessing: None for the data set's own.
-        feed: the inputs of a user-supplied model other than an image classifier; then `classes` is 0, and `resolution`
-            is 0 unless its only input is square images. None for all others.
-        padding: `tf` for weights of TensorFlow: its SAME padding, its average pooling and its batch norm's epsilon;
-            empty for torch's.
-        decoding: how the outputs of a user-supplied detector become boxes; None for all others.
-        classifier: `random` if the file of weights has no classifier, so that the network has a seeded random one.
+        weights: a `WeightSource`, or a file's name. For a file, `weights_sha256` is its hash.
+        dataset: the data set's name, such as `image_folder:val` for a user-supplied one. For a user-supplied data set,
+            `dataset_sha256` is the hash of its content and `dataset_classes` its number of classes.
+        preprocessing: how pictures become inputs; None for the data set's own preprocessing.
+        feed: the inputs of a user-supplied model that is not an image classifier; None for other models. With a feed,
+            `classes` is 0; `resolution` is 0, too, if the model takes anything other than square images.
+        padding: `tf` if the weights need TensorFlow's SAME padding, average pooling and epsilon of batch norm; empty if
+            they need torch's.
+        decoding: how the outputs of a user-supplied detector become boxes; None for other models.
+        classifier: `random` if the weights file has no classifier, so that the network gets a random one with a fixed
+            seed.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -130,7 +132,7 @@ class Variant:
             check_size(self.architecture, self.width, self.resolution, self.classes)
 
     def __hash__(self) -> int:
-        """Hash the fields in which most variants differ, because records are joined by their case many times."""
+        """Hash only the fields in which most variants differ, because variants are hashed very often."""
         return hash((self.architecture, self.width, self.resolution, self.weights, self.quantization))
 
     def __str__(self) -> str:
@@ -140,14 +142,14 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-_LATER = ("feed", "padding", "decoding", "classifier")  # fields that older keys lack
+_LATER = ("feed", "padding", "decoding", "classifier")  # fields that are not in keys of older versions
 
 
 def identity(variant: Variant) -> dict[str, str]:
-    """Return each field that affects a file as text, for cache keys.
+    """Return, as text for cache keys, each field that affects the content of an artifact.
 
-    A feed, a padding or a classifier is included only if there is one, so that other keys do not change; the values of
-    a feed do not affect a file.
+    A field of `_LATER` is included only if it has a value, so that the keys of variants without it stay as they were.
+    The values that a feed has for its inputs do not affect an artifact.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
     return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}
@@ -166,7 +168,7 @@ class Sized(Protocol):
 
     @property
     def resolution(self) -> int:
-        """The side rho of its input, pixels."""
+        """The side rho of the square input, pixels."""
 
 
 def network(sized: Sized) -> str:
@@ -175,18 +177,18 @@ def network(sized: Sized) -> str:
 
 
 def task(variant: Variant) -> str:
-    """Return the task of a network; of a user-supplied model, that of its decoder."""
+    """Return the task of a network; for a user-supplied detector, the task of its decoder."""
     return variant.decoding.TASK if variant.decoding else names.task(variant.architecture)
 
 
 def scheme(variant: Variant) -> str:
-    """Return precision and quantization scheme as shown in tables: `int8 per_channel`."""
+    """Return precision and quantization scheme as tables show them: `int8 per_channel`."""
     return f"{variant.precision} {variant.quantization or ''}".rstrip()
 
 
 def parent(variant: Variant) -> Variant | None:
     """Return the fp32 variant that a variant of lower precision was made from; None if there is none."""
-    # A user-supplied int8 file comes without its float form.
+    # If a user supplies a file that is already int8, there is no fp32 form of it.
     is_supplied = variant.weights == WeightSource.CUSTOM and variant.quantization is None
     if variant.precision == Precision.FP32 or is_supplied:
         return None

@@ -1,4 +1,4 @@
-"""A variant -> its trained weights, seeded, and cached with a card that has their accuracy."""
+"""A variant -> its trained weights in the cache, and a card (record) with their accuracy; all seeds are fixed."""
 
 from __future__ import annotations
 
@@ -29,32 +29,34 @@ if TYPE_CHECKING:
 
     from edgebench.images.loader import Images
 
-# Each width is trained once on small images and then fine-tuned for each resolution, which costs a third of training
-# that resolution from scratch.
+# A network is trained once per width on small images and then fine-tuned for each resolution. Fine-tuning costs a third
+# of training from scratch at that resolution.
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
-RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # of base training, and of fine-tuning
-# Of a network of more than `DEEP` layers with weights and no batch norm, such as AlexNet, VGG, SqueezeNet: at the rates
-# above their ReLUs die in the first steps, and they stay at chance. LeNet-5, with five layers, learns best at them.
+RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates of base training, and of fine-tuning
+# UNNORMALIZED scales these rates for networks that have more than DEEP layers with weights and no batch norm, such as
+# AlexNet and VGG. At the full rates their ReLUs die in the first steps, so they never get better than chance. LeNet-5,
+# which has five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
-MOST_MACS = 2e13  # multiply-adds of one training: about an hour on two cores
-MOST_MACS_REQUESTED = 5e14  # the limit if the user requested the training: about a day
-GPU_FACTOR = 300  # ratio of multiply-adds that a GPU and two cores compute in the same time
-HELD_OUT = 100  # number of test images for the score after each short epoch
-WARN_AFTER = 3  # epochs, by which a network that learns is better than chance
-LEAST_METRIC = 1e-3  # of a detector that learns
-SHOW_S = 5.0  # between two progress messages
+MOST_MACS = 2e13  # most multiply-adds of one training: about an hour on two cores
+MOST_MACS_REQUESTED = 5e14  # the same limit if the user requested the training: about a day
+GPU_FACTOR = 300  # a GPU computes so many times the multiply-adds of two cores in the same time
+HELD_OUT = 100  # number of held-out images that score a network after an epoch on a part of the images
+WARN_AFTER = 3  # number of epochs after which a network that learns is better than chance
+LEAST_METRIC = 1e-3  # a detector with a lower metric has learned nothing
+SHOW_S = 5.0  # seconds between two progress messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of training; the defaults are the ordinary recipe.
+    """Options of training; the defaults are the ordinary recipe, whose weights `edgebench run` uses.
 
     Attributes:
-        epochs: number of epochs from scratch at the variant's resolution; 0 for base training and fine-tuning.
-        rate: maximum learning rate; 0 for the default of optimizer and step.
-        augmentation: None for the data set's own.
-        requested: whether the user requested this training; then it may take longer.
+        epochs: number of epochs from scratch at the variant's resolution; 0 to train at a base resolution first and
+            then fine-tune.
+        rate: maximum learning rate; 0 for the optimizer's default.
+        augmentation: how training images are varied; None for the data set's own way.
+        requested: whether the user requested this training; if so, it may take longer.
     """
 
     epochs: int = 0
@@ -71,7 +73,7 @@ ORDINARY = Options()
 def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
     """Return the variant's weights trained with these options, if they are cached and intact; else None.
 
-    The default options are the ordinary recipe, so that `run` never uses weights of another recipe.
+    With the default options, only weights of the ordinary recipe are found, so `run` never uses any others.
     """
     if variant.weights != WeightSource.TRAINED:
         return None
@@ -79,10 +81,10 @@ def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
 
 
 def train(variant: Variant, show: Show, options: Options = ORDINARY) -> Weights:
-    """Train the variant's network on its data set; fine-tune it from the base resolution if it has one.
+    """Train the variant's network on its data set, first at the base resolution if its layers are the same there.
 
     Raises:
-        CaseError: the training is too large, diverges, or has too few images.
+        CaseError: the training would take too long, diverges, or has too few images.
     """
     require_small(variant, options)
     if options.epochs or not _has_base(variant):
@@ -98,10 +100,10 @@ def is_ordinary(variant: Variant, options: Options) -> bool:
 
 
 def require_small(variant: Variant, options: Options) -> None:
-    """Refuse a training that takes too long, has too few images, no parameters, or heads without a loss.
+    """Refuse a training that would take too long, has too few images, or cannot be done for this network.
 
     Raises:
-        CaseError: with the reason and advice.
+        CaseError: the training is refused; the message has the reason and advice.
     """
     plugin = task_of(variant)
     if forbidden := [kind for kind in options.augmentation or () if kind not in plugin.AUGMENTATION]:
@@ -109,7 +111,7 @@ def require_small(variant: Variant, options: Options) -> None:
         raise CaseError(f"{' and '.join(forbidden)} would make the labels of {name} wrong; use --augmentation none")
     if literal("architectures", variant.architecture, "DECODER"):
         raise CaseError(
-            f"{variant.architecture} is not trained here, as its heads have no loss; use --weights random, or a file"
+            f"{variant.architecture} is not trained here: its heads have no loss; use --weights random, or a file"
         )
     if not cost(variant).params:
         raise CaseError(f"{variant.architecture} has no parameters to train; use --weights none")
@@ -140,7 +142,10 @@ def _split(variant: Variant, name: str) -> Images:
 
 
 def _has_base(variant: Variant) -> bool:
-    """Return whether the network at the base resolution has the same layers, so that its weights can be reused."""
+    """Return whether the variant is fine-tuned from a lower base resolution.
+
+    The network must have as many parameters there, so that its weights can be reused.
+    """
     if (
         task_of(variant).PART
         or variant.resolution == BASE_RESOLUTION
@@ -151,14 +156,14 @@ def _has_base(variant: Variant) -> bool:
 
 
 def _base(variant: Variant, options: Options) -> Path | None:
-    """Return the base weights that a detector starts from, if there are any; None if trained from scratch."""
+    """Return the file of base weights from which a detector's training starts; None if it starts from scratch."""
     if not task_of(variant).PART or options.epochs:
         return None
     return base.find(_owner(variant), variant.width, variant.classes)
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base a variant's training starts from: another one that has the same features."""
+    """Return the network whose base weights a training starts from: the variant's, or one with the same features."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
@@ -174,14 +179,14 @@ def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
 
 
 def _share_of_rate(variant: Variant) -> float:
-    """Return the share of the usual learning rate at which a network learns."""
+    """Return the factor by which the usual learning rate is multiplied for a network: below 1 if it is delicate."""
     layers = [layer for layer in cost(variant).layers if layer.weights]
     is_delicate = len(layers) > DEEP and not any(layer.norms for layer in cost(variant).layers)
     return UNNORMALIZED if is_delicate else 1.0
 
 
 def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
-    """Describe in words how the weights are trained, base training included."""
+    """Describe in words how the weights are trained, including the base training before."""
     before = f"{start.recipe.partition(';')[0]}, then " if start else ""
     part = task_of(variant).PART
     if part:
@@ -197,7 +202,7 @@ def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_fil
 
 
 def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
-    """Train, and cache the weights, with a drawing of loss and accuracy beside them."""
+    """Train the network; write its weights to the cache, and beside them a chart of loss and accuracy."""
     base_file = _base(variant, options)
     recipe = _recipe(variant, options, is_tuned=bool(start or base_file))
     description = _described(variant, start, recipe, base_file)
@@ -216,10 +221,10 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
 
 
 def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> Course:
-    """Build the network, with its initial weights if there are any, and open its training images."""
+    """Build the network, load initial weights into it if there are any, and open its training images."""
     import torch
 
-    # One thread: the weights are the same on any number of cores, and no threads wait for each other.
+    # With one thread, the weights do not depend on the number of cores, and no threads wait for each other.
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
     if base_file:
@@ -240,7 +245,7 @@ def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: 
 
 
 def _scored(path: Path, course: Course, variant: Variant, description: str) -> Weights:
-    """Write the trained weights to `path`; return their card with the accuracy on the test images."""
+    """Write the trained weights to `path`; return their card, which has the accuracy on the test images."""
     test = _split(variant, "test")
     metric = score(course.network, test, course.recipe.batch, course.task, course.classes)
     path.write_bytes(packed(course.network))
@@ -259,11 +264,11 @@ def _scored(path: Path, course: Course, variant: Variant, description: str) -> W
 
 
 def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: Show) -> None:
-    """Train the remaining epochs; write a checkpoint after each."""
+    """Train the epochs that remain; write a checkpoint after each of them."""
     course.go_on(checkpoint, note)
     total, before = course.recipe.epochs, len(course.epochs)
     if before:
-        show(Notice(text=f"{_name(variant)} goes on after epoch {before} of {total}"))
+        show(Notice(text=f"{_name(variant)} resumes after epoch {before} of {total}"))
     started = shown = monotonic()
     for epoch in range(before, total):
         show(_step(variant, epoch, total, 0.0, (epoch - before), monotonic() - started))
@@ -278,7 +283,7 @@ def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: 
 
 
 def _learned_nothing(course: Course, variant: Variant) -> str:
-    """Say that the last epoch's network is no better than chance on the held-out images; empty if it is better."""
+    """Return a warning if the network is no better than chance on the held-out images; empty if it is better."""
     share, images, done = course.epochs[-1].held_out, len(course.held_out), len(course.epochs)
     chance = 1 / variant.classes if course.is_of_classes else LEAST_METRIC
     least = stats.wilson(round(share * images), images)[0] if course.is_of_classes else share
@@ -286,8 +291,8 @@ def _learned_nothing(course: Course, variant: Variant) -> str:
         return ""
     return (
         f"after epoch {done} of {course.recipe.epochs} {course.task.HEADING} is {share:.1%} on {images} held-out"
-        f" images, no better than chance: it learns nothing; interrupt, and try a smaller --rate than"
-        f" {course.recipe.rate:g}"
+        f" images, no better than chance, so the network learns nothing; interrupt the training, and try a smaller"
+        f" --rate than {course.recipe.rate:g}"
     )
 
 
@@ -311,14 +316,14 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Return the options that determine the weights; a default and the same value given explicitly are equal."""
+    """Return the options that determine the weights; a default equals the same value given explicitly."""
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
     return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}
 
 
 def _stem(variant: Variant, options: Options) -> str:
-    """Return a file name from everything that determines the weights; precision does not."""
+    """Return a file name made of everything that determines the weights, to which precision does not belong."""
     base_file = _base(variant, options)
     parts = {
         **({"base": files.sha256(str(base_file))} if base_file else {}),

@@ -1,10 +1,13 @@
-"""The shipped base weights of detectors, trained long at 96 pixels per width; training at each resolution starts there.
+"""The base weights of detectors, from which their training at each resolution starts.
+
+A detector's base is trained for long at 96 pixels, once per width. The package ships four of them. The
+command
 
     python -m edgebench.train.base --out edgebench/train/bases
 
-trains the default four, side by side, on scenes that worker processes draw first. On a CPU with one thread each the
-same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, but none of this package's other
-dependencies.
+trains these four side by side on scenes, synthetic images that worker processes draw first. On a CPU, each training
+uses one thread, and the same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, but none of
+this package's other dependencies.
 """
 
 from __future__ import annotations
@@ -47,25 +50,25 @@ NETWORKS = (
     ("mobilenet_v2_det", 0.5),
 )
 RESOLUTION, STRIDE = 96, 8
-FEATURES = "features."  # with which the names of a network's weights begin that other heads can use
+FEATURES = "features."  # beginning of the names of the weights that networks with other heads can use
 CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
-TRIED_STEPS = 20  # steps timed in each layout on a GPU
+TRIED_STEPS = 20  # number of steps timed in each memory layout on a GPU
 PART = 250  # number of scenes that a worker draws at once
-FIRST = 1_000_000  # index of the first scene, so that training at each resolution sees other scenes
+FIRST = 1_000_000  # index of the first scene, so large that later training at each resolution sees other scenes
 SHOW_S = 10.0
-EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same weights give the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date in a zip file; it is fixed so that the same weights give the same bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseRecipe:
-    """Duration and rate of a training: AdamW, with a rate that rises and falls along cosines.
+    """Duration and learning rate of a training by AdamW; the rate rises and falls along cosines.
 
     Attributes:
         scenes: number of different scenes, each seen once per epoch.
-        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, the weights' bytes may differ
-            between runs.
+        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, two runs may give different
+            weights.
     """
 
     scenes: int
@@ -82,11 +85,12 @@ RECIPES = {
 
 
 class Drawn(NamedTuple):
-    """Scenes as input of a network, with the targets of its heads.
+    """Scenes as input of a network, with the targets of its heads; a head predicts one box per cell of its map.
 
     Attributes:
-        pixels: (N, 3, R, R).
-        classes: of each cell, -1 for none, (N, S * S); `boxes` its raw box, (N, 4, S * S).
+        pixels: pixels of the scenes, (N, 3, R, R).
+        classes: class of the object in each cell, -1 for none, (N, S * S).
+        boxes: box of the object in each cell, in the numbers that the head must give, (N, 4, S * S).
     """
 
     pixels: NDArray[uint8]
@@ -153,7 +157,7 @@ class _Training:
     layout: Any = None
 
     def run(self) -> None:
-        """Train every epoch, or until the limit.
+        """Train all epochs, or until the time limit.
 
         Raises:
             CaseError: the loss is no longer finite.
@@ -178,11 +182,11 @@ class _Training:
 
     @property
     def total(self) -> int:
-        """Number of steps, if there is no limit."""
+        """Number of steps if no time limit ends the training."""
         return self.recipe.epochs * (len(self.scenes.pixels) // self.recipe.batch)
 
     def _batches(self, started: float) -> Iterator[Tensor]:
-        """Yield the scenes of each step, in a new order each epoch, until the end of the training."""
+        """Yield the scenes of each step until the end of the training; each epoch has a new random order."""
         import torch
 
         random, batch = torch.Generator().manual_seed(SEED), self.recipe.batch
@@ -196,7 +200,7 @@ class _Training:
                 yield order[place : place + batch]
 
     def _step(self, optimizer: Any, batch: Sequence[Tensor]) -> Tensor:
-        """Train on a batch; return its loss, still on the device."""
+        """Train on a batch; return its loss as a tensor on the device, so that nothing waits for it."""
         import torch
 
         for group in optimizer.param_groups:
@@ -210,9 +214,9 @@ class _Training:
         return loss.detach()
 
     def _layout(self, *batch: Tensor) -> Any:
-        """Return the faster memory layout; on a CPU always the same one, so that the weights have the same bytes.
+        """Return the faster memory layout of a GPU; on a CPU return a fixed one, so that weights are reproducible.
 
-        Depthwise layers of some GPU libraries are many times slower in one of the two layouts.
+        Some GPU libraries compute depthwise layers many times slower in one of the two layouts.
         """
         import torch
 
@@ -229,12 +233,12 @@ class _Training:
         return min(seconds, key=lambda layout: seconds[layout])
 
     def _timed(self, layout: Any, batch: Sequence[Tensor]) -> float:
-        """Return the seconds of a step forward and backward in a layout."""
+        """Return how many seconds a forward and backward step takes in a memory layout."""
         self.layout, started = layout, 0.0
         self.network.to(memory_format=layout)  # type: ignore[call-overload]
         for number in range(TRIED_STEPS):
             if number == TRIED_STEPS // 2:
-                self._loss(*batch).item()  # waits for the GPU
+                self._loss(*batch).item()  # wait until the GPU has finished
                 started = monotonic()
             self._loss(*batch).backward()  # type: ignore[no-untyped-call]
         self._loss(*batch).item()
@@ -256,14 +260,14 @@ class _Training:
 
 
 def cycle(progress: float) -> float:
-    """Return the rate, as a share of its maximum, after a share of the training; it rises and falls along cosines."""
+    """Return the learning rate, as a share of its maximum, when a given share of the training is done."""
     if progress < WARM_UP:
         return (1 - cos(pi * progress / WARM_UP)) / 2 + 1e-3
     return (1 + cos(pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2 + 1e-3
 
 
 def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RESOLUTION) -> list[Matches]:
-    """Match the network's boxes on scenes of a split with the labels, on the CPU."""
+    """Run the network on scenes of a split, and match its boxes with the labelled boxes; compute on the CPU."""
     import numpy
     import torch
     from PIL.Image import fromarray
@@ -289,12 +293,12 @@ def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RE
 
 
 def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: str, out: Path) -> dict[str, Any]:
-    """Train one network; write its weights in fp16 and a card beside them, and return the card."""
+    """Train one network; write its weights in fp16, and a card of facts about them beside them; return the card."""
     import torch
 
     from edgebench.tasks.detection import coco
 
-    torch.set_num_threads(1)  # the same weights on any number of cores
+    torch.set_num_threads(1)  # so that the weights do not depend on the number of cores
     torch.manual_seed(SEED)
     network = load("architectures", name).build(name, width, classes=CLASSES, resolution=RESOLUTION)
     training = _Training(network=network, recipe=recipe, scenes=scenes, device=device, title=f"{name} {width:g}")
@@ -321,12 +325,12 @@ def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: st
 
 
 def stem(name: str, width: float) -> str:
-    """Return the name of a base's files, without suffix."""
+    """Return the name of the files of a network's base weights, without suffix."""
     return f"{name}-{width:g}"
 
 
 def described(recipe: BaseRecipe, steps: int, device: str) -> str:
-    """Describe in words how a base was trained."""
+    """Describe in words how base weights were trained."""
     limit = f", at most {recipe.limit_s:g} s" if recipe.limit_s else ""
     where = "a GPU" if device == "cuda" else "one thread"
     return (
@@ -350,7 +354,7 @@ def packed(network: nn.Module) -> bytes:
 
 
 def restore(network: nn.Module, content: bytes, part: str = "") -> None:
-    """Load the weights of a base into a network, in float; with `part`, only those whose names begin so.
+    """Load base weights into a network as fp32; with `part`, load only those whose names begin with it.
 
     Raises:
         RuntimeError: the weights do not fit the network.
@@ -368,7 +372,7 @@ def restore(network: nn.Module, content: bytes, part: str = "") -> None:
 
 
 def find(name: str, width: float, classes: int) -> Path | None:
-    """Return the file of a network's base: one made on this machine, else the shipped one; None if there is neither."""
+    """Return the file of a network's base weights: one made on this machine, else the shipped one, else None."""
     if classes != CLASSES:
         return None
     paths = [folder / f"{stem(name, width)}.npz" for folder in (made(), SHIPPED)]
@@ -376,34 +380,34 @@ def find(name: str, width: float, classes: int) -> Path | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a base matches the card beside it; warn if it does not."""
+    """Return whether a file of base weights has the hash on the card beside it; warn if it does not."""
     try:
         if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"] == files.sha256(str(path)):
             return True
     except (OSError, ValueError, LookupError):
         pass
-    warn(f"the base {path} is damaged, and not used; make it again with edgebench train --base")
+    warn(f"the base weights {path} are damaged and not used; make them again with edgebench train --base")
     return False
 
 
 def made() -> Path:
-    """Return the cache folder of bases made on this machine; training looks there first."""
+    """Return the cache folder of base weights made on this machine; training looks there first."""
     return files.folder("bases")
 
 
 def has_gpu() -> bool:
-    """Return whether torch finds a GPU; ask in a separate process, because a process cannot fork after asking."""
+    """Return whether torch finds a GPU; ask torch in a separate process, because after that a process cannot fork."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def make(networks: Sequence[tuple[str, float]], recipe: BaseRecipe, device: str, out: Path, workers: int) -> int:
-    """Draw the scenes once, then train the networks in processes that share them; return how many failed."""
+    """Draw the scenes, then train each network in a process of its own; return how many processes failed."""
     out.mkdir(parents=True, exist_ok=True)
     started = monotonic()
     scenes = drawn(recipe.scenes, workers)
     print(f"drew {recipe.scenes} scenes with {workers} processes in {monotonic() - started:.0f} s", flush=True)
-    context = get_context("fork")  # the scenes are shared, not copied
+    context = get_context("fork")  # forked processes share the scenes and need no copies
     waiting = [context.Process(target=train, args=(*network, recipe, scenes, device, out)) for network in networks]
     at_once = len(waiting) if device == "cuda" else workers
     running: list[ForkProcess] = []
@@ -424,10 +428,12 @@ def remake(
     workers: int | None = None,
     **changes: Any,
 ) -> list[str]:
-    """Make bases with the recipe of the device, or a changed one; return a description of each.
+    """Make the base weights of several networks; return a description of each.
+
+    The recipe is that of the device, with the given changes.
 
     Raises:
-        CaseError: some bases could not be trained; the reasons have been printed.
+        CaseError: some networks could not be trained; the reasons have been printed.
         UnknownName: there is no such device.
     """
     networks = networks or NETWORKS
@@ -435,12 +441,12 @@ def remake(
     device = device or ("cuda" if has_gpu() else "cpu")
     recipe = replace(RECIPES[device], **{name: value for name, value in changes.items() if value is not None})
     if failed := make(networks, recipe, device, out, workers or len(os.sched_getaffinity(0))):
-        raise CaseError(f"{failed} of {len(networks)} bases could not be trained; see above")
+        raise CaseError(f"{failed} of {len(networks)} networks could not be trained; the reasons are above")
     return [_remark(out / f"{stem(*network)}.json") for network in networks]
 
 
 def _remark(path: Path) -> str:
-    """Describe a base: its training, its hash, and whether it is the shipped one."""
+    """Describe base weights: their training, mAP and hash, and whether they are the shipped ones."""
     card = json.loads(path.read_text(encoding="utf-8"))
     shipped = SHIPPED / path.name
     is_same = shipped.exists() and json.loads(shipped.read_text(encoding="utf-8"))["sha256"] == card["sha256"]
@@ -452,11 +458,11 @@ def _remark(path: Path) -> str:
 
 
 def main() -> None:
-    """Make the bases from the command line."""
+    """Make base weights from the command line."""
     parser = argparse.ArgumentParser(prog="python -m edgebench.train.base", description=__doc__)
     parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--device", default="", help="cpu or cuda; default: a GPU if there is one")
-    parser.add_argument("--networks", help="comma list of name-width; else the default four")
+    parser.add_argument("--device", default="", help="cpu or cuda; by default a GPU if there is one")
+    parser.add_argument("--networks", help="list of name-width, separated by commas; by default the shipped four")
     for name, kind in (("workers", int), ("scenes", int), ("epochs", int), ("batch", int), ("rate", float)):
         parser.add_argument(f"--{name}", type=kind)
     parser.add_argument("--limit-s", type=float)

@@ -1,6 +1,6 @@
-"""A user-supplied weights file -> a copy and its card in the cache, if every tensor fits the network.
+"""A user-supplied weights file -> a copy and its card (record) in the cache, if every tensor fits the network.
 
-No code in the file is executed: pickles are read by torch's `weights_only` unpickler.
+No code in the file is executed: torch's `weights_only` unpickler reads pickles.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
-_PREFIX = "module."  # added to every name by data-parallel training
-_COUNTERS = "num_batches_tracked"  # missing in older checkpoints, and not used in inference
+_PREFIX = "module."  # data-parallel training puts this before every name
+_COUNTERS = "num_batches_tracked"  # counters that older checkpoints lack, and that inference does not use
 
 State = dict[str, "Tensor"]
 Shapes = dict[str, tuple[int, ...]]
@@ -41,13 +41,13 @@ def find(variant: Variant) -> Weights | None:
 def adopt(
     path: str, name: str, width: float, resolution: int, *, named: str = "", inputs: Preprocessing | None = None
 ) -> tuple[Weights, str]:
-    """Copy the file's weights to the cache; return their card and the file's hash.
+    """Copy a file's weights to the cache; return their card and the file's hash.
 
-    `named` is how results call the file, by default by its name; `inputs` is the preprocessing that belongs to it.
+    `named` is what results call the file, by default its name; `inputs` is the preprocessing that its weights need.
 
     Raises:
-        RequestError: it is not a weights file, or does not fit the network; the message has the first keys that do
-            not fit, and the network that the file would fit.
+        RequestError: the file is not a weights file, or does not fit the network. The message has the first keys that
+            do not fit, and a network that the file does fit.
     """
     if is_keras := Path(path).suffix in KERAS_FILES:
         keras.require(path, name, resolution)
@@ -74,13 +74,13 @@ def adopt(
         )
 
     card = cache.once(_stem(name, named or Path(path).name, file_sha256), ".pt", Weights, make)
-    if card.network != _network(name, width, resolution):  # it was adopted for another size
+    if card.network != _network(name, width, resolution):  # the copy was made for another size
         _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
     return card, file_sha256
 
 
 def _state(path: str, name: str, resolution: int) -> State:
-    """Return a file's tensors by the names of this package's network."""
+    """Return a file's tensors under the names that they have in this package's network."""
     if Path(path).suffix in KERAS_FILES:
         return _with_counters(keras.read(path, name))
     if Path(path).suffix in DARKNET_FILES:
@@ -93,7 +93,7 @@ def _network(name: str, width: float, resolution: int) -> str:
 
 
 def _with_counters(state: State) -> State:
-    """Return the tensors with the counters that every batch norm has in torch."""
+    """Return the tensors, and with them the counter of batches that every batch norm has in torch."""
     import torch
 
     norms = [key.removesuffix("running_var") for key in state if key.endswith("running_var")]
@@ -101,10 +101,10 @@ def _with_counters(state: State) -> State:
 
 
 def sha256(path: str) -> str:
-    """Hash a file of weights.
+    """Return the hash of a weights file.
 
     Raises:
-        RequestError: it cannot be read.
+        RequestError: the file cannot be read.
     """
     try:
         return files.sha256(path)
@@ -113,7 +113,7 @@ def sha256(path: str) -> str:
 
 
 def _stem(name: str, file: str, sha256: str) -> str:
-    """Name the copy of a file; how a file of Keras or Darknet is converted is part of it."""
+    """Return the name of a file's copy; for files of Keras and Darknet it contains a hash of the converting code."""
     readers: tuple[str, ...] = ()
     if Path(file).suffix in KERAS_FILES:
         readers = ("train/keras", "train/hdf5")
@@ -124,7 +124,7 @@ def _stem(name: str, file: str, sha256: str) -> str:
 
 
 def _read(path: Path) -> State:
-    """Load tensors by name, without the wrappers that training scripts add."""
+    """Load a file's tensors by name, without the wrappers that training scripts put around them."""
     state: Any = _load(path)
     for key in _WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -144,15 +144,15 @@ def _load(path: Path) -> Any:
             return load_file(path)
         require_little(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about old pickle formats, which are fine here
+            warnings.simplefilter("ignore", UserWarning)  # it warns of old pickle formats, which can be read
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise RequestError(
-            f"{path}: contains more than tensors, and nothing in it is executed; save its state_dict()"
+            f"{path}: contains Python objects other than tensors, which are never loaded; save its state_dict()"
         ) from error
     except TooLarge as error:
         raise RequestError(f"{path}: {error}; save its state_dict() with torch.save") from error
-    except Exception as error:  # each loader raises different errors for a truncated or foreign file
+    except Exception as error:  # the loaders raise different errors for truncated files and other formats
         raise RequestError(f"{path}: not a complete weights file: {type(error).__name__}") from error
 
 
@@ -161,9 +161,10 @@ def _shapes(state: State) -> Shapes:
 
 
 def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
-    """Return the file's number of classes, and the network's shapes for that number.
+    """Return the file's number of classes, and the shapes that the network has for that number.
 
-    An axis that grows with the number of classes tells it: a detector's has one more for "there is an object".
+    The number follows from an axis that grows with the number of classes. It may be longer than that number: a
+    detector's has one more score for "there is an object".
     """
     few, more = (_network_shapes(name, width, resolution, count) for count in (1, 2))
     counts = [
@@ -186,30 +187,30 @@ def _network_shapes(name: str, width: float, resolution: int, classes: int) -> S
 
 
 def _require_fit(path: str, shapes: Shapes, name: str, width: float, resolution: int) -> int:
-    """Refuse a file that does not fit the network; return its number of classes, 0 for Keras' without a classifier."""
+    """Refuse a file that does not fit the network; return its number of classes, 0 if it has no classifier."""
     count, expected = _expected(shapes, name, width, resolution)
     if Path(path).suffix in KERAS_FILES and not (top := keras.classifier(name)) & set(map(_module, shapes)):
         count, expected = 0, {key: shape for key, shape in expected.items() if _module(key) not in top}
     if shapes == expected:
         return count
     fitting = next(_fitting(shapes), None)
-    hint = f"; it fits --model {fitting}" if fitting else "; it fits no network here"
+    hint = f"; it fits --model {fitting}" if fitting else "; it fits no network of this package"
     raise RequestError(f"{path} does not fit {name} {width:g}: {', '.join(_differences(shapes, expected))}{hint}")
 
 
 def _module(key: str) -> str:
-    """Return the module that a tensor belongs to."""
+    """Return the name of the module to which a tensor belongs."""
     return key.rpartition(".")[0]
 
 
 def _require_finite(path: str, state: State) -> None:
     for key, value in state.items():
         if not value.isfinite().all():
-            raise RequestError(f"{path}: {key} contains values that are not finite; train or save it again")
+            raise RequestError(f"{path}: {key} contains NaN or infinite values; train or save it again")
 
 
 def _differences(shapes: Shapes, expected: Shapes) -> Iterator[str]:
-    """Yield the first missing key, the first unexpected key and the first key of a different shape."""
+    """Describe the first key that is missing, the first that is unexpected, and the first with another shape."""
     if missing := next((key for key in expected if key not in shapes), None):
         yield f"missing {missing}"
     if unexpected := next((key for key in shapes if key not in expected), None):

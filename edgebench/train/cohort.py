@@ -1,7 +1,7 @@
-"""Variants -> their trained weights in the cache, trained in parallel, one training per core.
+"""Variants -> their trained weights in the cache, trained in parallel with one training per core.
 
-Networks of one width are trained one after the other, because larger resolutions are fine-tuned from the smallest. A
-network that cannot be trained is skipped here; the error appears when its weights are needed.
+Variants of one network and width are trained one after the other, because larger resolutions are fine-tuned from the
+smallest. A variant that cannot be trained is skipped here; an error is reported when its weights are needed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
-Family = tuple[Variant, ...]  # of one architecture and width
+Family = tuple[Variant, ...]  # the variants of one architecture and width
 
 
 def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
-    """Train in parallel the variants that are not trained yet, if several cores are free and there is no GPU.
+    """Train in parallel the variants that are not trained yet, if there are several cores and no GPU.
 
-    Otherwise nothing is trained here: each variant is trained when its weights are needed.
+    Otherwise nothing is trained here, and each variant is trained when its weights are needed.
     """
     families = _untrained(variants, options)
     workers = min(len(families), len(os.sched_getaffinity(0)))
@@ -51,7 +51,7 @@ def _computes_on_gpu() -> bool:
 
 
 def _untrained(variants: Iterable[Variant], options: training.Options) -> list[Family]:
-    """Return the variants that need training and can be trained, by family, most work first."""
+    """Return the variants that need training and can be trained, grouped into families, largest family first."""
     families = defaultdict[tuple[str, float], list[Variant]](list)
     for variant in dict.fromkeys(variants):
         is_trainable = variant.weights == WeightSource.TRAINED and variant.precision == Precision.FP32
@@ -68,7 +68,7 @@ def _work(family: Family) -> int:
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start one process per share; yield a connection to each, and terminate all processes at the end."""
+    """Start a process for each share of the families; yield a connection to each, and terminate them at the end."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []
@@ -77,7 +77,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # the process has its own copy; with this one open the reader would never see its end
+            writer.close()  # otherwise the reader would never see the end: the process has its own copy
             processes.append(process)
             readers.append(reader)
         yield readers
@@ -88,7 +88,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
 
 
 def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
-    """Train a share in this process, and send its progress."""
+    """Train a share of the families in this process, and send messages on its progress."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process terminates this one
     _end_with_parent()
     for variant in (variant for family in share for variant in family):
@@ -97,12 +97,12 @@ def _train(share: Sequence[Family], options: training.Options, writer: Connectio
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it ends, killed or not."""
+    """Let the kernel kill this process when the process that started it ends, even if that one is killed."""
     import ctypes
 
     parent = parent_process()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent and os.getppid() != parent.pid:  # it ended before the kernel was asked
+    if parent and os.getppid() != parent.pid:  # the parent ended before the call above
         os.kill(os.getpid(), signal.SIGKILL)
 
 

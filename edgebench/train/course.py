@@ -1,4 +1,4 @@
-"""A network, images and a task -> epochs of training, with a checkpoint after each, so that a kill loses little."""
+"""A network, images and a task -> epochs of training, each followed by a checkpoint, so that a kill loses little."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Images
 
 SEED = 0
-HASH_BYTES = 32  # at the beginning of a checkpoint: torch does not verify its own files
+HASH_BYTES = 32  # length of the hash at the beginning of a checkpoint; torch itself does not verify files
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 AUGMENTATIONS = ("flip", "shift")
-SHIFT = 8  # a shift is at most the image's side divided by this
+SHIFT = 8  # an image is shifted by at most its side divided by this number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to train: one cycle of the learning rate, up and down along cosines.
+    """How to train; the learning rate rises once to its maximum and falls again, along cosines.
 
     Attributes:
         rate: maximum learning rate.
-        augmentation: `flip` half of the images; `shift` each by up to an eighth of its side.
+        augmentation: `flip` mirrors half of the images; `shift` moves each image by up to an eighth of its side.
     """
 
     epochs: int
@@ -48,10 +48,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """Results of one epoch: mean loss, and the task's metric (a share) on held-out images.
+    """Results of one epoch.
 
     Attributes:
-        top1: share of training images classified correctly; None for other tasks.
+        loss: mean loss of the batches.
+        top1: share of training images that are classified correctly; None for tasks other than classification.
+        held_out: the task's metric on held-out images, as a share.
     """
 
     loss: float
@@ -64,8 +66,9 @@ class Course:
     """A training in progress: the network, its recipe, and all state that is needed to resume it.
 
     Attributes:
-        task: a plug-in of `tasks/`; an epoch takes its PART of images, the next epoch the following ones.
-        classes: number of them; needed to score a detector.
+        task: a plug-in of `tasks/`. If it has a number PART, an epoch trains on so many images, and the next epoch on
+            those that follow.
+        classes: number of classes, which is needed to score a detector.
     """
 
     network: nn.Module
@@ -80,15 +83,15 @@ class Course:
         import torch
 
         self.device = device()
-        # Depthwise layers train by a third faster with channels last.
+        # With channels last in memory, depthwise layers train faster by a third.
         self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(SEED)
         self.part = min(self.task.PART or len(self.images), len(self.images))
-        self.steps = self.part // self.recipe.batch  # without a smaller last batch, which harms batch norm
+        self.steps = self.part // self.recipe.batch  # the rest is left out, because a small last batch harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # By default it also cycles SGD's momentum, which would make MOMENTUM ineffective. AdamW's first beta is cycled,
-        # from 0.95 to 0.85 and back: the published weights were trained in this way.
+        # By default, OneCycleLR would also vary the momentum of SGD, and MOMENTUM would have no effect. For AdamW, it
+        # varies the first beta, from 0.95 to 0.85 and back: the published weights were trained in this way.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
         )
@@ -102,7 +105,7 @@ class Course:
         return kind(parameters, lr=self.recipe.rate, weight_decay=WEIGHT_DECAY, fused=True, **momentum)
 
     def epoch(self) -> Iterator[int]:
-        """Train on every image once; yield the number of batches done after each batch.
+        """Train one epoch; after each batch, yield the number of batches done.
 
         Raises:
             CaseError: the loss is no longer finite.
@@ -132,11 +135,11 @@ class Course:
 
     @property
     def is_of_classes(self) -> bool:
-        """Whether an image is classified right or wrong."""
+        """Whether the task is to classify images, so that an answer is right or wrong."""
         return str(self.task.METRIC) == "top1"
 
     def _targets(self, drawn: NDArray[int64]) -> list[Tensor]:
-        """Return what the loss compares the outputs for these images with."""
+        """Return the targets with which the loss compares the outputs for these images."""
         import torch
 
         truths = [self.images.truth(int(index)) for index in drawn]
@@ -144,13 +147,13 @@ class Course:
         return [torch.from_numpy(values).to(self.device) for values in targets]
 
     def _require_finite(self, loss: float) -> None:
-        """Refuse to go on after the loss diverged."""
+        """Raise an error if the loss has diverged."""
         if not isfinite(loss):
             epoch = len(self.epochs) + 1
             raise CaseError(f"training diverged in epoch {epoch}: the loss is {loss}; use a smaller --rate")
 
     def keep(self, path: Path, note: str) -> None:
-        """Write a checkpoint; `note` describes the training."""
+        """Write a checkpoint; `note` is a text that describes the training."""
         import torch
 
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimizer", "schedule")}
@@ -161,7 +164,7 @@ class Course:
         files.write(path, hashlib.sha256(content).digest() + content)
 
     def go_on(self, path: Path, note: str) -> None:
-        """Resume from a checkpoint, if it is whole and has the same note."""
+        """Resume from a checkpoint if there is one that is undamaged and has the same note."""
         import torch
 
         if (content := _whole(path)) is None:
@@ -177,7 +180,7 @@ class Course:
 
 
 def _whole(path: Path) -> bytes | None:
-    """Return a checkpoint without its hash; None if there is none, or if it is damaged, which is reported."""
+    """Return a checkpoint's content without its hash; None if it does not exist, or is damaged, with a warning."""
     try:
         with seal.opened(path) as stream:
             content = stream.read()
@@ -188,7 +191,7 @@ def _whole(path: Path) -> bytes | None:
         content = b""
     hashed, content = content[:HASH_BYTES], content[HASH_BYTES:]
     if hashlib.sha256(content).digest() != hashed:
-        warn(f"{path.name}, the checkpoint of an unfinished training, was damaged: training starts anew")
+        warn(f"{path.name}, the checkpoint of an unfinished training, was damaged; training starts from the beginning")
         return None
     return content
 
@@ -201,7 +204,7 @@ def device() -> str:
 
 
 def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
-    """Return the augmented images, (N, C, R, R); shifted edges are filled by reflection."""
+    """Return images, (N, C, R, R), flipped or shifted at random; edges that a shift uncovers show reflected pixels."""
     import torch
 
     count, _, _, side = images.shape
@@ -217,12 +220,12 @@ def augmented(images: Tensor, kinds: tuple[str, ...], random: Any) -> Tensor:
 
 
 def several(outputs: Any) -> tuple[Tensor, ...]:
-    """Return a network's outputs as a sequence, even if there is only one."""
+    """Return a network's outputs as a tuple, even if there is only one output."""
     return tuple(outputs) if isinstance(outputs, (tuple, list)) else (outputs,)
 
 
 def score(network: nn.Module, images: Images, batch: int, task: Any, classes: int) -> float:
-    """Return the task's chief metric, a share, of the network's answers; 0 if it has no value."""
+    """Return the task's main metric of the network's answers on images, as a share; 0 if it is undefined."""
     import torch
 
     network.eval()
@@ -238,7 +241,7 @@ def score(network: nn.Module, images: Images, batch: int, task: Any, classes: in
 
 
 def packed(network: nn.Module) -> bytes:
-    """Return the network's weights as bytes, because torch's own writer gives no clear error for a full disk."""
+    """Return the network's weights as bytes; torch's own writer would give no clear error for a full disk."""
     import torch
 
     buffer = BytesIO()

@@ -1,15 +1,15 @@
-"""Loss and accuracy of each epoch -> a line chart, SVG."""
+"""Loss and accuracy of each epoch -> a line chart as SVG."""
 
 from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT, MARGIN = 640, 320, 48
-COLOURS = ("#0072b2", "#d55e00", "#009e73")  # Okabe and Ito's, which colour-blind readers can distinguish
+COLOURS = ("#0072b2", "#d55e00", "#009e73")  # colours of Okabe and Ito, which colour-blind readers can distinguish
 
 
 def draw(title: str, loss: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
-    """Draw the loss over the epochs, from 0 to its maximum, which its name says, and shares on an axis from 0 to 1."""
+    """Draw loss and shares over the epochs, the loss from 0 to its maximum, which its label has, shares from 0 to 1."""
     most, epochs = max(loss) or 1.0, len(loss)
-    drawn = [_line(f"loss (top of the axis {most:.3g})", loss, 0, most)]
+    drawn = [_line(f"loss (axis ends at {most:.3g})", loss, 0, most)]
     drawn += [_line(name, values, place, 1.0) for place, (name, values) in enumerate(shares.items(), 1)]
     drawn += [_tick(share) for share in (0.0, 0.5, 1.0)]
     return "\n".join(
@@ -34,7 +34,7 @@ def _tick(share: float) -> str:
 
 
 def _line(name: str, values: Sequence[float], place: int, most: float) -> str:
-    """Draw values from 0 to `most` as a line, with their name and the last of them above the plot."""
+    """Draw values from 0 to `most` as a line; write their name and the last value above the plot."""
     colour = COLOURS[place % len(COLOURS)]
     step = (WIDTH - 2 * MARGIN) / max(1, len(values) - 1)
     points = " ".join(

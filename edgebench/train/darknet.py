@@ -1,7 +1,8 @@
-"""A `.weights` file of Darknet -> tensors by the names of this package's network, read as floats in the cfg's order.
+"""A `.weights` file of Darknet -> tensors under the names that they have in this package's network.
 
-A file has no names and no shapes: a header of three integers, the number of images seen, and the floats of every
-convolution. The networks here are built in the order of the cfg, so their modules say how many floats each one takes.
+A file has no names and no shapes. It consists of a header of three integers, the number of images seen in training, and
+the floats of every convolution in the order of the network's cfg file. This package builds the networks in the same
+order, so their modules say how many floats belong to each.
 """
 
 from __future__ import annotations
@@ -24,22 +25,24 @@ if TYPE_CHECKING:
 State = dict[str, "Tensor"]
 
 NETWORKS = ("tiny_yolo_v2_voc", "tiny_yolo_v3")
-_HEADER = 3  # integers of 4 bytes: major and minor version, revision
-_LONG = 2  # version from which the number of images takes 8 bytes instead of 4
+_HEADER = 3  # number of integers of 4 bytes in the header: major version, minor version and revision
+_LONG = 2  # from this version on, the number of images takes 8 bytes instead of 4
 _FLOAT_BYTES = 4
-_NORM = ("bias", "weight", "running_mean", "running_var")  # of a batch norm, in a file's order
-_COORDINATES = 4  # of a box, before its scores
+_NORM = ("bias", "weight", "running_mean", "running_var")  # tensors of a batch norm, in a file's order
+_COORDINATES = 4  # number of coordinates of a box, which precede its scores
 
 
 def read(path: str, name: str, resolution: int) -> State:
-    """Return the file's weights by the names of this package's network; their number tells the number of classes.
+    """Return the file's weights under the names of this package's network.
+
+    The number of classes follows from the number of floats.
 
     Raises:
-        RequestError: it cannot be read, or does not have as many floats as the network, whatever its classes.
+        RequestError: the file cannot be read, or the network has another number of floats, whatever its classes.
     """
     if name not in NETWORKS:
         known = ", ".join(NETWORKS)
-        raise RequestError(f"{path} is a file of Darknet, which are read for {known}; found --model {name}")
+        raise RequestError(f"{path} is a file of Darknet: wanted --model {known}; found --model {name}")
     values = _floats(path)
     if not (classes := _classes(name, resolution, len(values))):
         raise _misfit(path, name, resolution, len(values))
@@ -59,25 +62,25 @@ def _floats(path: str) -> NDArray[float32]:
     major, minor, _ = numpy.frombuffer(content, "<i4", _HEADER).tolist()
     start = 4 * _HEADER + (8 if major * 10 + minor >= _LONG and major < 1000 and minor < 1000 else 4)
     if (len(content) - start) % _FLOAT_BYTES:
-        raise RequestError(f"{path}: not a complete file of Darknet: its {len(content)} bytes are no whole floats")
+        raise RequestError(f"{path}: not a complete file of Darknet: {len(content)} bytes do not end after a float")
     return numpy.frombuffer(content[start:], "<f4")
 
 
 def _units(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return the network's convolutions with what belongs to them, in order."""
+    """Return the network's convolutions in order, each with its batch norm or split into its outputs."""
     from edgebench.networks.architectures._darknet import Output, Unit
 
     return [(name, module) for name, module in network.named_modules() if isinstance(module, (Unit, Output))]
 
 
 def _size(name: str, resolution: int, classes: int) -> int:
-    """Return the number of floats of a network in a file: parameters and running statistics."""
+    """Return the number of floats that a file has for a network: its parameters and running statistics."""
     network = outline(name, 1.0, classes=classes, resolution=resolution)
     return sum(value.numel() for value in network.state_dict().values() if value.is_floating_point())
 
 
 def _classes(name: str, resolution: int, floats: int) -> int:
-    """Return the number of classes with which the network has so many floats; 0 if there is none."""
+    """Return the number of classes with which the network has this number of floats; 0 if there is no such number."""
     few, more = (_size(name, resolution, classes) for classes in (1, 2))
     further, rest = divmod(floats - few, more - few)
     return 0 if rest or further < 0 else further + 1
@@ -86,12 +89,12 @@ def _classes(name: str, resolution: int, floats: int) -> int:
 def _misfit(path: str, name: str, resolution: int, floats: int) -> RequestError:
     published = _size(name, resolution, load("architectures", name).CLASSES)
     fitting = [other for other in NETWORKS if _classes(other, resolution, floats)]
-    hint = f"it fits --model {fitting[0]}" if fitting else "it fits no network here"
+    hint = f"it fits --model {fitting[0]}" if fitting else "it fits no network of this package"
     return RequestError(f"{path} does not fit {name}: {floats} floats, wanted {published}; {hint}")
 
 
 def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of each convolution, taken from the front of what is left of the file."""
+    """Yield the tensors of each convolution with their names; each takes the next floats of the file."""
     from edgebench.networks.architectures._darknet import Unit
 
     taken = 0
@@ -116,7 +119,7 @@ def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str
 
 
 def _output(name: str, module: Any, take: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the two convolutions that are one in the file: of each box, its coordinates and then its scores."""
+    """Yield the last convolution's tensors as those of two: the file has each box's coordinates before its scores."""
     boxes, inputs = module.per_cell, module.boxes.in_channels
     columns = (module.boxes.out_channels + module.scores.out_channels) // boxes
     for field, shape in (("bias", ()), ("weight", (inputs, 1, 1))):

@@ -1,7 +1,8 @@
-"""A weights file of Keras -> its arrays by layer, read in a child process with bounds; nothing in it is executed.
+"""A weights file of Keras -> its arrays by layer; nothing in the file is executed.
 
-Two forms: the legacy one, a group for each layer with its arrays in `weight_names`, and `.weights.h5` of Keras 3, a
-group for each layer named after its class and counted, `layers/conv2d_1/vars/0`.
+A child process with bounds of memory and time reads the file. There are two forms. In the legacy form, each layer has a
+group, whose attribute `weight_names` lists its arrays. In the form of Keras 3, `.weights.h5`, a layer's group is named
+after its class and numbered: `layers/conv2d_1/vars/0`.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ from edgebench.foundation.unpack import TooLarge, most_unpacked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Layers = dict[str, list[str]]  # the names of a file's arrays, in their order, by layer
+Layers = dict[str, list[str]]  # for each layer, by name, the names of its arrays in order
 
 _MEMORY_BYTES, _COPIES = 2**30, 6
 _TIME_S, _SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
-_FILTERS = (1, 2, 3)  # deflate, shuffle and checksum: others would be looked up among plug-ins
+_FILTERS = (1, 2, 3)  # HDF5's deflate, shuffle and checksum; for other filters, HDF5 would load plug-ins
 _MOST_LAYERS = 10_000
 _NEEDS = "h5py, which is not installed here; run pip install 'edgebench[keras]'"
 
 
 def read(path: Path, place: Path) -> Layers:
-    """Write the file's arrays to `place`, a `.safetensors` file, as float32; return their names by layer.
+    """Write the file's arrays as float32 to `place`, a `.safetensors` file; return their names by layer.
 
-    A layer of Keras 3's form that has no name there is called by its class and number: `#conv2d_1`.
+    If a file in the form of Keras 3 has no name for a layer, the layer is called by its class and number: `#conv2d_1`.
 
     Raises:
-        RequestError: it is no such file, it is cut off, it points outside itself, it declares more than it holds, or
-            h5py is not installed.
+        RequestError: the file is not one of Keras, it is cut off, it refers to other files, it declares larger arrays
+            than it can hold, or h5py is not installed.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_MEMORY_BYTES + _COPIES * size, time_s=_TIME_S + size / _SLOWEST_BYTES_PER_S)
     try:
         layers: Layers = bounded.call(f"{__name__}:convert", {"path": str(path), "place": str(place)}, bounds)
     except OutOfBounds as error:
-        raise RequestError(f"{path}: to read its weights, {error}; save them again") from error
+        raise RequestError(f"{path}: reading its weights failed: {error}; save them again") from error
     except ChildError as error:
         reason = str(error).strip().splitlines()[-1].partition(":")[0]
         raise RequestError(f"{path}: not a complete weights file of Keras: {reason}; fetch or save it again") from error
@@ -49,7 +50,7 @@ def read(path: Path, place: Path) -> Layers:
 
 
 def convert(path: str, place: str) -> Layers:
-    """Read the file in this process; `read` calls it in a child."""
+    """Read the file in this process; `read` calls this function in a child process."""
     try:
         import h5py
     except ModuleNotFoundError:
@@ -58,7 +59,7 @@ def convert(path: str, place: str) -> Layers:
 
     if not h5py.is_hdf5(path):
         raise RequestError(
-            f"{path}: wanted an HDF5 file, as Keras saves weights, found another; fetch or save it again"
+            f"{path}: wanted an HDF5 file, as Keras saves weights, found another format; fetch or save it again"
         )
     arrays, layers, left = dict[str, Any](), Layers(), most_unpacked(Path(path))
     with h5py.File(path, "r", locking=False) as file:
@@ -73,7 +74,7 @@ def convert(path: str, place: str) -> Layers:
 
 
 def _layers(path: str, file: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield each layer with weights, by name, with its datasets in order."""
+    """Yield the name of each layer that has weights, with its HDF5 datasets in order."""
     root = _inside(path, file, "model_weights") if "model_weights" in file else file
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         for layer in _texts(root, "layer_names"):
@@ -87,7 +88,7 @@ def _layers(path: str, file: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the layers of Keras 3's form; later versions of it give each layer's name."""
+    """Yield the layers of a file in the form of Keras 3; only its later versions store the layers' own names."""
     if len(layers) > _MOST_LAYERS:
         raise RequestError(f"{path}: wanted at most {_MOST_LAYERS} layers, found {len(layers)}")
     for counted in layers:
@@ -100,7 +101,7 @@ def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _texts(group: Any, name: str) -> list[str]:
-    """Read a list of texts; Keras parts a long one into several attributes."""
+    """Read a list of texts; Keras splits a long list into several attributes."""
     values = group.attrs.get(name, [])
     part = 0
     while f"{name}{part}" in group.attrs:
@@ -109,7 +110,7 @@ def _texts(group: Any, name: str) -> list[str]:
 
 
 def _inside(path: str, group: Any, name: str) -> Any:
-    """Return what a name leads to, by hard links only: any other link may lead outside the file."""
+    """Return the object of a name; only hard links are followed, because others may lead outside the file."""
     import h5py
 
     for part in filter(None, name.split("/")):
@@ -117,16 +118,16 @@ def _inside(path: str, group: Any, name: str) -> Any:
         if link is None:
             raise RequestError(f"{path}: not a complete weights file of Keras: it lacks {name}; fetch or save it again")
         if not isinstance(link, h5py.HardLink):
-            raise RequestError(f"{path}: {name} is a link ({type(link).__name__}), wanted weights in the file itself")
+            raise RequestError(f"{path}: {name} is a link ({type(link).__name__}); wanted weights in the file itself")
         group = group[part]
     return group
 
 
 def _require_plain(path: str, dataset: Any, left: int) -> None:
-    """Refuse what is no array of floats in the file itself, or larger than the file can hold.
+    """Refuse anything but an array of floats in the file itself that is not larger than the file can hold.
 
     Raises:
-        RequestError: with the reason.
+        RequestError: the object is refused; the message has the reason.
     """
     import h5py
 
@@ -134,7 +135,7 @@ def _require_plain(path: str, dataset: Any, left: int) -> None:
         found = getattr(dataset, "dtype", type(dataset).__name__)
         raise RequestError(f"{path}: {dataset.name} is {found}, wanted an array of floats")
     if dataset.external or dataset.is_virtual:
-        raise RequestError(f"{path}: {dataset.name} is in another file, wanted weights in the file itself")
+        raise RequestError(f"{path}: {dataset.name} is in another file; wanted weights in the file itself")
     if left < 0:
         raise RequestError(f"{path}: {TooLarge(most_unpacked(Path(path)))}; save it again")
     plist = dataset.id.get_create_plist()

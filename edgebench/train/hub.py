@@ -1,9 +1,9 @@
-"""`hub:owner/name` -> weights that the hub's own client keeps, with the preprocessing that belongs to them.
+"""`hub:owner/name` -> a weights file in the cache of the hub's own client, and the preprocessing that it needs.
 
-    hub:timm/mobilenetv2_100.ra_in1k    a repository of Hugging Face, by huggingface_hub; `@revision` may follow
+    hub:timm/mobilenetv2_100.ra_in1k    from Hugging Face, by huggingface_hub; `@revision` may follow
     hub:torchvision/MobileNet_V2_Weights.IMAGENET1K_V2    a file of torchvision, by torch.hub
 
-What the client has in its cache is used without a network.
+A file that is already in the client's cache is used without a network connection.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ TORCHVISION = "torchvision"
 NAME = re.compile(r"hub:[\w.-]{1,100}/[\w.-]{1,100}(@[\w./-]{1,100})?")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG, _MOST_BYTES = "config.json", 2**20
-_TRANSFORMED = ("googlenet", "inception_v3")  # torchvision's networks that turn their images to [-1, 1] themselves
+_TRANSFORMED = ("googlenet", "inception_v3")  # networks of torchvision that themselves scale images to [-1, 1]
 
 
 def adopt(weights: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:
-    """Fetch the weights unless the client has them; copy them to the cache; return their card and the file's hash.
+    """Fetch the weights unless the client has them; copy them to this program's cache.
+
+    Returns:
+        The card of the copy, and the hash of the file.
 
     Raises:
-        RequestError: there is no such name, or no network to fetch it; or it does not fit the network.
+        RequestError: there are no weights of that name, they cannot be fetched, or they do not fit the network.
     """
     if not NAME.fullmatch(weights):
         raise RequestError(f"wanted hub:owner/name, such as hub:timm/mobilenetv2_100.ra_in1k, found {weights[:80]!r}")
@@ -53,14 +56,14 @@ def adopt(weights: str, name: str, width: float, resolution: int) -> tuple[Weigh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A file in a client's cache, and the preprocessing that belongs to it."""
+    """A weights file in a client's cache, and the preprocessing that its weights need."""
 
     path: Path
     inputs: Preprocessing
 
 
 def _of_torchvision(weights: str, entry: str) -> Fetched:
-    """Find or fetch a file of torchvision; the hash in its name is compared with its content either way."""
+    """Find a file of torchvision in the cache, or fetch it; its content must have the hash that is in its name."""
     import torch
 
     listed = _torchvision().get(entry)
@@ -83,15 +86,15 @@ def _download(weights: str, url: str, path: Path, digest: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digest, progress=False)
-    except (OSError, RuntimeError) as error:  # no network, no space, or another content than the hash says
+    except (OSError, RuntimeError) as error:  # no network, no space, or a wrong hash
         raise RequestError(
-            f"{weights} is not in {path.parent}, and cannot be fetched ({_short(error)}); fetch {url} where there is a"
-            " network, and put it there"
+            f"{weights} is not in {path.parent}, and cannot be fetched ({_short(error)}); download {url} where"
+            f" there is a network, and put it into {path.parent}"
         ) from error
 
 
 def _torchvisions(entry: str, listed: dict[str, str]) -> Preprocessing:
-    """Return the preprocessing of torchvision's weights: the shorter side resized, the centre cut, by native sizes."""
+    """Return the preprocessing of torchvision's weights: resize the shorter side, then crop the centre."""
     recipe = PRESETS["tf" if listed["architecture"] in _TRANSFORMED else TORCHVISION]
     crop = int(listed["crop"]) / int(listed["resize"])
     resized = replace(PRESETS[TORCHVISION], mean=recipe.mean, std=recipe.std, crop=crop)
@@ -100,24 +103,26 @@ def _torchvisions(entry: str, listed: dict[str, str]) -> Preprocessing:
 
 @functools.cache
 def _torchvision() -> dict[str, dict[str, str]]:
-    """Return torchvision 0.29.1's weights for networks of this package: URL, and sides of the images."""
+    """Return the weights that torchvision 0.29.1 has for networks of this package: URLs, and sizes of the images."""
     with Path(__file__).with_name("torchvision.csv").open(newline="", encoding="utf-8") as stream:
         return {row["weights"]: row for row in csv.DictReader(stream)}
 
 
 def _of_hugging_face(weights: str, entry: str) -> Fetched:
-    """Find or fetch a repository's weights and configuration."""
+    """Find a repository's weights and configuration in the client's cache, or fetch them."""
     repository, _, revision = entry.partition("@")
     config = _file(weights, repository, revision, _CONFIG)
     inputs = _timms(weights, repository, config) if config else None
     path = next(filter(None, (_file(weights, repository, revision, file) for file in _FILES)), None)
     if path is None or inputs is None:
-        raise RequestError(f"{weights}: wanted {_CONFIG} and {' or '.join(_FILES)}, which {repository} does not have")
+        raise RequestError(f"{weights}: wanted {_CONFIG} and {' or '.join(_FILES)}; {repository} lacks one of them")
     return Fetched(path=path, inputs=inputs)
 
 
 def _file(weights: str, repository: str, revision: str, file: str) -> Path | None:
-    """Return the path of a repository's file in the client's cache, fetched now if need be; None if it has none.
+    """Return the path of a repository's file in the client's cache, after fetching it if it is not there.
+
+    The path is None if the repository has no such file.
 
     Raises:
         RequestError: the client is not installed, or cannot reach the repository.
@@ -136,13 +141,13 @@ def _file(weights: str, repository: str, revision: str, file: str) -> Path | Non
         raise _unreachable(weights, repository, error) from error
     except EntryNotFoundError:
         return None
-    except Exception as error:  # the client's own and those of its HTTP library
+    except Exception as error:  # errors of the client and of its HTTP library
         raise _unreachable(weights, repository, error) from error
 
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep the client's progress bars and its warnings of every attempt from the terminal."""
+    """Keep the client's progress bars, and its warning at every attempt, off the terminal."""
     logger = logging.getLogger("huggingface_hub")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -158,7 +163,7 @@ def _unreachable(weights: str, repository: str, error: Exception) -> RequestErro
 
     return RequestError(
         f"{weights} is not in {constants.HF_HUB_CACHE}, and cannot be fetched ({_short(error)}); run `hf download"
-        f" {repository}` where there is a network, and copy that folder here"
+        f" {repository}` where there is a network, and copy its cache folder here"
     )
 
 
@@ -166,7 +171,7 @@ def _timms(weights: str, repository: str, config: Path) -> Preprocessing:
     """Read the preprocessing from timm's configuration.
 
     Raises:
-        RequestError: there is none, or it is one that is not made here.
+        RequestError: the configuration states no preprocessing, or one that this program does not support.
     """
     try:
         text = config.read_bytes()[: _MOST_BYTES + 1]
@@ -178,10 +183,10 @@ def _timms(weights: str, repository: str, config: Path) -> Preprocessing:
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise RequestError(f"{weights}: its {_CONFIG} does not say how images are prepared; give a file") from error
     if not (len(mean) == len(std) == 3 and min(std) > 0 and 0 < crop <= 1 and isinstance(side, int)):
-        raise RequestError(f"{weights}: its {_CONFIG} states impossible mean, std or crop_pct; give a file")
+        raise RequestError(f"{weights}: its {_CONFIG} states an impossible mean, std or crop_pct; give a file")
     if mode != "center" or interpolation not in ("bilinear", "bicubic"):
         raise RequestError(
-            f"{weights}: wanted images of bilinear or bicubic interpolation and a central crop, found {interpolation!r}"
+            f"{weights}: wanted bilinear or bicubic interpolation and a central crop, found {interpolation!r}"
             f" and {mode!r}; give a file and --preprocessing"
         )
     return Preprocessing(
@@ -195,5 +200,5 @@ def _timms(weights: str, repository: str, config: Path) -> Preprocessing:
 
 
 def _short(error: Exception) -> str:
-    """Name an error in a few words."""
+    """Return an error's type and message in a few words."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}".rstrip(": ")

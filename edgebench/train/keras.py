@@ -1,7 +1,8 @@
-"""A weights file of keras.applications -> tensors by the names of this package's network, strictly by layer name.
+"""A weights file of keras.applications -> tensors under the names that they have in this package's network.
 
-The networks are built here in the order in which Keras builds them: the names of Keras' layers are listed once for
-each network, and its modules follow. What differs besides names is the order of axes, and biases before a batch norm.
+Every layer of the file must have the expected name. This package builds the networks in the order in which Keras builds
+them, so the names of Keras' layers are listed once per network and matched with its modules in order. Two things differ
+besides names: the order of axes, and some of Keras' convolutions have biases before a batch norm.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ State = dict[str, "Tensor"]
 PADDING: Literal["tf"] = "tf"
 RESNETS = {"resnet50_v1": (3, 4, 6, 3), "resnet101_v1": (3, 4, 23, 3), "resnet152_v1": (3, 8, 36, 3)}
 _VGGS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-_CAFFE = (*_VGGS, *RESNETS)  # networks whose weights Keras took from Caffe, with its preprocessing
-_EVEN = {"mobilenet_v1": 32}  # Keras pads its odd maps otherwise than TF-Slim, so that all must be even
-_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # which have the stride in another convolution
-CONVOLUTION, NORM = "conv2d", "batch_normalization"  # how Keras calls a layer that was given no name
-TOP = "predictions"  # the last layer; MobileNetV1 and older versions of Keras have other names for it
+_CAFFE = (*_VGGS, *RESNETS)  # networks whose weights and preprocessing Keras took from Caffe
+_EVEN = {"mobilenet_v1": 32}  # Keras pads odd maps in another way than TF-Slim, so all maps must be even
+_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # they have the stride elsewhere than Keras
+CONVOLUTION, NORM = "conv2d", "batch_normalization"  # Keras' names of layers that were given no name
+TOP = "predictions"  # name of the last layer; MobileNetV1 and older versions of Keras have other names for it
 _CLASSIFIER = ("fc1", "fc2", TOP)
 _TOPS = (TOP, "conv_preds", "Logits")
-SIDE = 7  # of the maps that VGG's first dense layer reads
+SIDE = 7  # side of the maps that VGG's first dense layer reads
 
 
 def _mobilenet_v1() -> Iterator[str]:
@@ -65,7 +66,7 @@ def _resnet(blocks: tuple[int, ...]) -> Iterator[str]:
     yield from ("conv1_conv", "conv1_bn")
     for stage, count in enumerate(blocks, 2):
         for block in range(1, count + 1):
-            steps = range(0 if block == 1 else 1, 4)  # 0 is the projection
+            steps = range(0 if block == 1 else 1, 4)  # step 0 is the projection
             yield from (f"conv{stage}_block{block}_{step}_{part}" for step in steps for part in ("conv", "bn"))
 
 
@@ -95,22 +96,22 @@ _LAYERS = {
 
 
 def inputs(name: str) -> Preprocessing:
-    """Return the preprocessing that belongs to Keras' weights of a network."""
+    """Return the preprocessing that Keras' weights of a network need."""
     return PRESETS["caffe" if name in _CAFFE else "tf_1000"]
 
 
 def require(path: str, name: str, resolution: int) -> None:
-    """Refuse a network that keras.applications does not have, or a resolution at which Keras pads otherwise.
+    """Refuse a network that keras.applications does not have, or a resolution at which Keras pads in another way.
 
     Raises:
-        RequestError: with what to use instead.
+        RequestError: the network or the resolution is refused; the message says what to use instead.
     """
     if name in _OTHERS:
         raise RequestError(
-            f"{path}: Keras' {name} has its strides in the first convolution of a block; use --model {_OTHERS[name]}"
+            f"{path}: Keras' {name} has the stride in the first convolution of a block; use --model {_OTHERS[name]}"
         )
     if name not in _LAYERS:
-        raise RequestError(f"{path} is a file of Keras, which are read for {', '.join(_LAYERS)}; found --model {name}")
+        raise RequestError(f"{path} is a file of Keras: wanted --model {', '.join(_LAYERS)}; found --model {name}")
     step = _EVEN.get(name, 1)
     if resolution % step:
         nearest = max(step, round(resolution / step) * step)
@@ -121,10 +122,10 @@ def require(path: str, name: str, resolution: int) -> None:
 
 
 def read(path: str, name: str) -> State:
-    """Return the file's weights by the names of this package's network, without the classifier if the file has none.
+    """Return the file's weights under the names of this package's network; the file may lack the classifier.
 
     Raises:
-        RequestError: it cannot be read, or its layers are not the network's.
+        RequestError: the file cannot be read, or has other layers than the network.
     """
     from safetensors.torch import load_file
 
@@ -151,8 +152,10 @@ class Part:
     """A layer of Keras, and the modules of this package's network that take its arrays.
 
     Attributes:
-        layer: its name, or how Keras calls and counts a layer without one.
-        depth: number of operations from there to the output.
+        layer: name of the layer; for a layer that was given no name, the name that Keras makes from its class.
+        modules: names of the modules.
+        kind: what the layer is, in words.
+        depth: number of operations from the layer to the output.
     """
 
     layer: str
@@ -180,7 +183,7 @@ def _parts(name: str) -> list[Part]:
 
 
 def _kind(name: str, layer: str, module: Any) -> str:
-    """Say what a layer's arrays are; `_converted` goes by it."""
+    """Say in words what a layer is; from these words `_converted` knows what its arrays are."""
     from torch import nn
 
     if isinstance(module, nn.BatchNorm2d):
@@ -195,10 +198,13 @@ def _kind(name: str, layer: str, module: Any) -> str:
 
 
 def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
-    """Return a layer's tensors as torch has them; `biases` keeps one that a batch norm takes up.
+    """Return a layer's tensors in the form that torch needs.
+
+    torch's convolutions before a batch norm have no bias, so `biases` holds a bias until the batch norm's mean is
+    corrected for it.
 
     Raises:
-        ValueError, RuntimeError: they are not what the layer has.
+        ValueError, RuntimeError: the arrays are not those of such a layer.
     """
     import torch
 
@@ -237,14 +243,14 @@ def _depthwise(kernel: Tensor) -> Tensor:
 
 
 def _dense(kernel: Tensor, *, maps: bool) -> Tensor:
-    """Return a dense layer's weights, (outputs, inputs); Keras flattens maps with their channels last."""
+    """Return a dense layer's weights, (outputs, inputs), reordered if `maps` because Keras flattens channels last."""
     if maps:
         return kernel.reshape(SIDE, SIDE, -1, kernel.shape[1]).permute(3, 2, 0, 1).flatten(1).contiguous()
     return kernel.flatten(0, -2).T.contiguous()  # MobileNetV1's classifier is a 1x1 convolution
 
 
 def _depths(network: nn.Module) -> dict[str, int]:
-    """Return the number of operations from each module to the output: Keras counts its layers by it."""
+    """Return the number of operations from each module to the output, by which Keras numbers layers."""
     from torch import fx
 
     depths = dict[Any, int]()
@@ -254,12 +260,12 @@ def _depths(network: nn.Module) -> dict[str, int]:
 
 
 def classifier(name: str) -> set[str]:
-    """Return the modules of a network's classifier, which a `no_top` file lacks."""
+    """Return the names of the modules of a network's classifier, which a `no_top` file lacks."""
     return {module for part in _parts(name) if part.layer in _CLASSIFIER for module in part.modules}
 
 
 def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list[tuple[Part, str]]:
-    """Return each layer of the file with its name there: all of the network, or all but its classifier.
+    """Return each layer of the network that the file has, with its name in the file; only a classifier may be missing.
 
     Raises:
         RequestError: the file has other layers.
@@ -278,7 +284,7 @@ def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list
 
 
 def _by_name(parts: Sequence[Part], found: set[str]) -> list[str]:
-    """Return the name of each layer; those without one of their own follow each other by number."""
+    """Return each layer's name in the file; layers that were given no name are taken in the order of their numbers."""
     counted = {kind: iter(sorted(_counted(kind, found), key=_number)) for kind in (CONVOLUTION, NORM)}
     top = next((layer for layer in _TOPS if layer in found), TOP)
     return [
@@ -297,7 +303,7 @@ def _number(layer: str) -> int:
 
 
 def _by_class(parts: Sequence[Part]) -> list[str]:
-    """Return how each layer is called in a file without names: its class, and its number from the input on."""
+    """Return what a file without names calls each layer: its class, and its number counted from the input."""
     names, counts = dict[int, str](), Counter[str]()
     for place, part in sorted(enumerate(parts), key=lambda pair: -pair[1].depth):
         kind = _class(part)
@@ -307,16 +313,16 @@ def _by_class(parts: Sequence[Part]) -> list[str]:
 
 
 def _class(part: Part) -> str:
-    """Return the class of a layer as Keras spells it in a file."""
+    """Return a layer's class as Keras spells it in a file."""
     word = part.kind.partition(" ")[0]
     if part.layer == TOP and part.modules == ("classifier",):
-        return CONVOLUTION  # of MobileNetV1
+        return CONVOLUTION  # MobileNetV1's classifier is a convolution
     classes = {"depthwise": f"depthwise_{CONVOLUTION}", "separable": f"separable_{CONVOLUTION}", "batch": NORM}
     return classes.get(word, word if word == "dense" else CONVOLUTION)
 
 
 def _hint(name: str, found: set[str]) -> str:
-    """Return which other network has a file's layers, for the end of a sentence."""
+    """Return the end of a message, with the network that does have the file's layers; empty if there is none."""
     own = {CONVOLUTION, NORM}
     fitting = [
         other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found

@@ -1,4 +1,4 @@
-"""A folder of Keras' weights by their published names, and a network -> the path of its file."""
+"""A folder of Keras' weights files under their published names, and a network -> the path of the network's file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _V1_WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 _LARGE = {"vgg16": "vgg16", "vgg19": "vgg19", "inception_v3": "inception_v3", "xception": "xception"} | {
     f"resnet{depth}_v1": f"resnet{depth}" for depth in (50, 101, 152)
 }
-_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # and "_notop" of all others
+_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # all other networks have "_notop"
 
 
 def stem(name: str, width: float, resolution: int) -> str:
-    """Return the published file's name of a network, without its suffix; empty if Keras publishes none."""
+    """Return the published name of a network's file, without suffix; empty if Keras publishes no file for it."""
     if name == "mobilenet_v1" and width in _V1_WIDTHS:
         return f"mobilenet_{_V1_WIDTHS[width]}_{resolution}_tf"
     if name == "mobilenet_v2":
@@ -24,18 +24,18 @@ def stem(name: str, width: float, resolution: int) -> str:
 
 
 def find(folder: Path, name: str, width: float, resolution: int) -> Path:
-    """Return the path of a network's file, in either of Keras' forms; where there is none, where it should be.
+    """Return the path of a network's file; if there is no file, return the path that it should have.
 
-    A file without its classifier is returned only where there is no other.
+    The file may have either of Keras' formats. A file without classifier is returned only if there is no complete one.
 
     Raises:
         RequestError: there is no such folder, or Keras publishes no weights of the network.
     """
     if not folder.is_dir():
-        raise RequestError(f"wanted a folder of Keras' weights for --weights-dir, found none at {folder}")
+        raise RequestError(f"wanted a folder of Keras' weights for --weights-dir, found no folder {folder}")
     if not (wanted := stem(name, width, resolution)):
         raise RequestError(
-            f"Keras publishes no weights of {name} {width:g}, wanted a network of keras.applications; use --weights"
+            f"Keras publishes no weights of {name} {width:g}; wanted a network of keras.applications, or use --weights"
         )
     topless = f"{wanted}{_TOPLESS.get(name, '_notop')}"
     names = [f"{each}{suffix}" for each in (wanted, topless) for suffix in (".h5", ".weights.h5")]

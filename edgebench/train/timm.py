@@ -1,4 +1,4 @@
-"""A state dict with timm's names -> the same tensors with the names of this package, where they differ."""
+"""A state dict with the names of timm -> the same tensors with the names of this package."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-_STAGES = (2, 3, 4, 3, 3, 1)  # blocks of MobileNetV2 after the first
-_AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads of training, which these networks do not have
+_STAGES = (2, 3, 4, 3, 3, 1)  # number of blocks in each stage of MobileNetV2 after the first stage
+_AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads that are used only in training, and left out here
 
 
 def renamed(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Rename what is timm's MobileNetV2 to torchvision's names; leave out heads that only training uses."""
+    """Give the tensors of timm's MobileNetV2 torchvision's names; leave out heads that are used only in training."""
     if name in ("googlenet", "inception_v3"):
         return {key: value for key, value in state.items() if not key.startswith(_AUXILIARY)}
     if name != "mobilenet_v2" or "conv_stem.weight" not in state:

@@ -300,7 +300,7 @@ def test_a_damaged_unfinished_training_starts_anew(
     DAMAGES[damage](path)
     warn.cache_clear()
     assert _whole(path) == (CONTENT if damage == "open to everybody" else None)
-    assert ("training starts anew" in capsys.readouterr().err) == (damage not in QUIET)
+    assert ("training starts from the beginning" in capsys.readouterr().err) == (damage not in QUIET)
 
 
 def test_every_folder_of_the_cache_is_of_a_known_kind() -> None:

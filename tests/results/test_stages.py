@@ -115,10 +115,10 @@ def memory() -> tuple[Run, ...]:
 @pytest.mark.parametrize(
     ("damaged", "reason"),
     [
-        (staged({"decode": (-1.0,)}), "decode has a time below 0"),
-        (staged({"decode": ()}), "decode has a time below 0, or none"),
+        (staged({"decode": (-1.0,)}), "decode has no time, or one below 0"),
+        (staged({"decode": ()}), "decode has no time, or one below 0"),
         (staged(POST, {"decode": "x" * 20_000}), "20000 characters"),
-        (staged(POST, score=1e300), "no numbers"),
+        (staged(POST, score=1e300), "a setting is out of range"),
         (replace(staged(POST), stages=None), "stages is missing"),
         (replace(run(1e-3), stages=staged(POST).stages), "stages is present"),
     ],

@@ -28,7 +28,7 @@ def test_in_each_group_holds_what_was_asked_for_else_the_usual_else_the_first(
     ("asked", "message"),
     [
         ("torch+fast", r"no option of runtime torch 'fast' \(has eager, compile, channels_last, cpu, cuda\)"),
-        ("torch+eager+compile", "runtime torch is either eager or compile, found both; leave one out"),
+        ("torch+eager+compile", "runtime torch takes either eager or compile, found both; leave one out"),
         ("torch+", r"wanted a runtime such as onnxruntime==1.23.2 or torch\+compile, found 'torch\+'"),
         *((text, "wanted a runtime such as") for text in ("+compile", "", "torch==", "torch==new", "torch=2", "==1.2")),
     ],

@@ -83,7 +83,7 @@ def test_code_in_a_pickle_is_not_executed(place: Path) -> None:
     torch.save({"weight": Malicious()}, place / "zip.pth")
     (place / "plain.pth").write_bytes(pickle.dumps({"weight": Malicious()}))
     for file in ("zip.pth", "plain.pth"):
-        with pytest.raises(RequestError, match="nothing in it is executed"):
+        with pytest.raises(RequestError, match="Python objects other than tensors"):
             adopt(place / file)
     assert not (place / "executed").exists()
 
@@ -121,5 +121,5 @@ def test_values_that_are_no_numbers_are_refused_by_their_key(place: Path) -> Non
     state = torch.load(path)
     state["conv1.weight"][0] = float("nan")
     torch.save(state, path)
-    with pytest.raises(RequestError, match=r"net\.pth: conv1\.weight contains values that are not finite"):
+    with pytest.raises(RequestError, match=r"net\.pth: conv1\.weight contains NaN or infinite values"):
         adopt(path)

@@ -57,7 +57,7 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(place: Path) -> Non
         train.train(DETECTOR, stopped_after(1), options)
     told: list[Step | Notice] = []
     again = train.train(DETECTOR, told.append, options)
-    assert any(isinstance(event, Notice) and "goes on after epoch 1 of 2" in event.text for event in told)
+    assert any(isinstance(event, Notice) and "resumes after epoch 1 of 2" in event.text for event in told)
     assert again.sha256 == whole.sha256
 
 

@@ -143,7 +143,7 @@ def top1(place: Path, preprocessing: str) -> float:
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"interpolation": "nearest"}, "wanted images of bilinear or bicubic interpolation"),
+        ({"interpolation": "nearest"}, "wanted bilinear or bicubic interpolation"),
         ({"crop_mode": "squash"}, "and a central crop"),
         ({"std": [0, 0, 0]}, "impossible mean, std or crop_pct"),
         ({"mean": "none"}, "does not say how images are prepared"),

@@ -82,7 +82,7 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_weights(
         train.train(LENET, killed_in(2), options)
     assert train.find(LENET, options) is None
     resumed = train.train(LENET, told.append, options)
-    assert told[0] == Notice(text="lenet5-1@32 goes on after epoch 2 of 3")
+    assert told[0] == Notice(text="lenet5-1@32 resumes after epoch 2 of 3")
     assert list(files.folder("training").iterdir()) == []
     monkeypatch.setenv(files.HOME_VARIABLE, str(tmp_path_factory.mktemp("another-cache")))
     assert train.train(LENET, lambda _: None, options) == resumed

@@ -1,23 +1,24 @@
-"""Network families, one file each; only these modules import torch at the top level.
+"""Families of networks, one module each; in this package, only these modules import torch when they are imported.
 
-A family defines
-    SOURCE                         the paper
-    NAMES                          its networks, as a literal tuple, which is read without importing torch
+A family's module defines:
+    SOURCE                         the paper that published the networks
+    NAMES                          names of the networks, as a literal tuple, so that it is read without importing torch
     RESOLUTIONS                    each network's published input sides, pixels, the native one first
-    CHANNELS                       of its input images: 3, or 1 for grey
+    CHANNELS                       number of channels of the input images: 3, or 1 for grey
     WIDTHS                         published multipliers of every layer's channels
     CLASSES                        number of outputs of the published networks
-    TASK                           optional: what its outputs are, a name of `tasks/`; else classification
-    DECODER                        optional: what makes boxes of a detector's raw heads, as `--decode` names it; else
-                                   the task's own
-    BASE                           optional: the network whose base (`train/base`) has the same features
+    TASK                           optional: the networks' task, a name in `tasks/`; by default classification
+    DECODER                        optional: the decoder that turns a detector's raw outputs into boxes, as `--decode`
+                                   names it; by default that of the task
+    BASE                           optional: the network whose base weights (`train/base`) have the same features
     accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
-                                   an nn.Module from (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of its
-                                   task's outputs; its state dict has the names of a public checkpoint, if one exists
+                                   an nn.Module that maps (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of
+                                   the task's outputs; its state dict has the names of a public checkpoint, if any
 
-Global average pooling is nn.AdaptiveAvgPool2d(1), because a mean would stay float in an int8 graph. Pooling to more
-than one pixel needs windows of one size, as in ONNX; a resolution with windows of different sizes is refused.
+Global average pooling is written as nn.AdaptiveAvgPool2d(1), because an int8 graph would compute a mean in float.
+Pooling to more than one pixel is possible only if all windows have the same size, because ONNX has no other pooling; a
+resolution that gives windows of different sizes is refused.
 """
 
 OFFERS = ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "CLASSES", "accepts", "build")

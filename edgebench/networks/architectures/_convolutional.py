@@ -1,9 +1,9 @@
-"""A classifier with dense layers -> the same function as convolutions, for larger images; and its sliding window.
+"""A classifier with dense layers -> a network of convolutions, and one with a sliding window, for larger images.
 
-A dense layer of K units on maps of C x S x S is a convolution of K filters of S x S with valid padding, and its weights
-are the same numbers (Long et al., arXiv:1411.4038, section 3.1). Where the image is larger than the network's own, it
-gives a map of scores: one for each position of a window of the network's own size, `step` pixels apart. Both forms keep
-the names and the shapes of the classifier's weights.
+A dense layer of K units on maps of C x S x S computes the same as a convolution of K filters of S x S without padding,
+whose weights are the same numbers (Long et al., arXiv:1411.4038, section 3.1). For an image larger than the
+classifier's own resolution, the network of convolutions gives a map of scores: one score for each position of a window
+of that resolution, `step` pixels apart. Both networks keep the names and shapes of the classifier's weights.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
 class Windows(nn.Module):
-    """A classifier on every window of an image: scores (N, classes, side, side), a row of windows per row of the map.
+    """A classifier that is applied to every window of an image; its scores have the shape (N, classes, side, side).
 
     Args:
-        own: side of a window, pixels: the classifier's own resolution.
-        step: pixels between neighbouring windows.
+        own: side of a window in pixels, which is the classifier's own resolution.
+        step: distance of neighbouring windows in pixels.
         side: number of windows along a side of the image.
     """
 
@@ -56,12 +56,13 @@ def _with_prefix(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: A
 
 
 def convolutional(network: nn.Module, channels: int, own: int) -> nn.Module:
-    """Turn the dense layers of a classifier into convolutions, with the same weights; `own` is its own resolution.
+    """Turn the dense layers of a classifier into convolutions with the same weights.
 
-    A global average pool becomes one of the maps' side at that resolution, in steps of one.
+    `own` is the classifier's own resolution. A global average pool becomes an average pool of stride 1, whose window is
+    as large as the maps at that resolution.
 
     Raises:
-        ValueError: it has no dense layer on maps, or one that cannot be turned.
+        ValueError: the classifier has no dense layer, or one that does not read square maps.
     """
     traced = fx.symbolic_trace(network)
     for name, side in _pooled(network, channels, own).items():
@@ -84,7 +85,7 @@ def convolutional(network: nn.Module, channels: int, own: int) -> nn.Module:
 
 
 def _pooled(network: nn.Module, channels: int, own: int) -> dict[str, int]:
-    """Return the side of the maps that each global average pool reads at the network's own resolution."""
+    """Return, for each global average pool, the side of the maps that it reads at the network's own resolution."""
     pools = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.AdaptiveAvgPool2d)}
     if not pools:
         return {}
@@ -102,7 +103,7 @@ def _pooled(network: nn.Module, channels: int, own: int) -> dict[str, int]:
 
 
 def _module(traced: fx.GraphModule, node: fx.Node, kind: Any) -> Any:
-    """Return the module that a node calls, if it is of this kind; else None."""
+    """Return the module that a node of the graph calls, if it is of the given kind; else None."""
     module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
     return module if isinstance(module, kind) else None
 
@@ -113,7 +114,7 @@ def _flattens(traced: fx.GraphModule, node: fx.Node) -> bool:
 
 
 def _path(traced: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.Node, Any]]:
-    """Yield a node and what leads to it from the image, backwards, with the module that each calls."""
+    """Yield a node and all nodes before it, back to the image, each with the module that it calls."""
     while True:
         yield node, _module(traced, node, nn.Module)
         if not node.all_input_nodes:
@@ -122,7 +123,7 @@ def _path(traced: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.Node, Any]
 
 
 def _channels(traced: fx.GraphModule, node: fx.Node, channels: int) -> int:
-    """Return the number of channels at a node: that of the last layer before it that sets it."""
+    """Return the number of channels at a node, which the last layer before it with weights determines."""
     for _, module in _path(traced, node):
         for name in ("out_channels", "num_features", "out_features"):
             if hasattr(module, name):
@@ -131,7 +132,7 @@ def _channels(traced: fx.GraphModule, node: fx.Node, channels: int) -> int:
 
 
 def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
-    """Return a dense layer as a convolution, whose state dict has the dense layer's shapes."""
+    """Return a dense layer as a convolution; in its state dict, the weight keeps the shape of the dense layer."""
     shape = (layer.out_features, channels, side, side)
     convolution = nn.Conv2d(*shape[1::-1], side, bias=layer.bias is not None, device=layer.weight.device)
     with torch.no_grad():
@@ -151,7 +152,7 @@ def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
 
 
 def step(network: nn.Module) -> int:
-    """Return the pixels from one score of the converted classifier to the next: the product of all strides."""
+    """Return the distance in pixels of two neighbouring scores: the product of all strides."""
     traced, product = fx.symbolic_trace(network), 1
     output = next(node for node in traced.graph.nodes if node.op == "output")
     for _, module in _path(traced, output):
@@ -161,7 +162,7 @@ def step(network: nn.Module) -> int:
 
 
 def pads(network: nn.Module) -> bool:
-    """Return whether a layer pads its input, so that scores at a window's place see other pixels than the window's."""
+    """Return whether a layer pads its input; if so, convolutions and sliding windows give different scores."""
     layers = (layer for layer in network.modules() if isinstance(layer, STRIDED))
     return any(_sides(layer.padding) != (0, 0) for layer in layers)
 
@@ -171,6 +172,6 @@ def _sides(padding: Any) -> tuple[int, int]:
 
 
 def windows(network: nn.Module, channels: int, own: int, resolution: int) -> Windows:
-    """Return the classifier, whose own resolution is `own`, on every window of larger images."""
+    """Return a network that applies a classifier, whose resolution is `own`, to every window of larger images."""
     apart = step(network)
     return Windows(network, channels, own, apart, (resolution - own) // apart + 1)

@@ -1,14 +1,14 @@
-"""Layers of Darknet's networks, shared by the YOLO networks, in the order in which its files store their weights."""
+"""Layers of the YOLO networks, with their weights in the order in which Darknet's files store them."""
 
 from torch import Tensor, nn
 
 from edgebench.networks.architectures._ssd import COORDINATES
 
-SLOPE = 0.1  # of leaky ReLU
+SLOPE = 0.1  # slope of leaky ReLU below zero
 
 
 class Unit(nn.Sequential):
-    """Convolution, batch norm, leaky ReLU."""
+    """A convolution, a batch norm and a leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
         super().__init__(
@@ -19,9 +19,9 @@ class Unit(nn.Sequential):
 
 
 class Output(nn.Module):
-    """The last convolution of Darknet as two: a file stores x, y, width, height, objectness and classes of each box.
+    """Darknet's last convolution, split into two so that boxes and scores each have an int8 scale of their own.
 
-    Two convolutions, so that boxes and scores have an int8 scale each.
+    In Darknet's files it is one convolution, whose outputs are x, y, width, height, objectness and classes of each box.
     """
 
     def __init__(self, inputs: int, per_cell: int, classes: int) -> None:
@@ -35,7 +35,7 @@ class Output(nn.Module):
 
 
 class SlowPool(nn.MaxPool2d):
-    """2x2 maximum at stride 1 that keeps the side: at the right and lower edge of fewer values."""
+    """A 2x2 maximum pool of stride 1 that keeps the map's side; windows at two of the edges have fewer values."""
 
     def __init__(self) -> None:
         super().__init__(2, 1, 1)
@@ -46,7 +46,7 @@ class SlowPool(nn.MaxPool2d):
 
 
 def chain(inputs: int, *outputs: int) -> list[nn.Module]:
-    """Return 3x3 units, each followed by a pool that halves the side."""
+    """Return a chain of 3x3 units, each followed by a pool that halves the map's side."""
     layers = list[nn.Module]()
     for count in outputs:
         layers += [Unit(inputs, count), nn.MaxPool2d(2)]

@@ -1,7 +1,8 @@
 """A light detection head on a classifier's features, shared by `mobilenet_v1_det` and `mobilenet_v2_det`.
 
-It reads features at strides 8, 16 and 32, and predicts at stride 8, one box per cell. Features of coarser strides are
-enlarged by repeating pixels, which every runtime computes in int8; transposed convolutions would stay float.
+The head reads features at strides 8, 16 and 32, and predicts one box for each cell of 8x8 pixels. Features of larger
+strides are enlarged by repeating pixels, which every runtime computes in int8; it would compute transposed convolutions
+in float.
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,16 @@ from torch import Tensor, nn
 
 CHANNELS = 48
 STRIDES = (8, 16, 32)
-PRIOR = 0.01  # probability of an object that an untrained head predicts: few cells hold one
+PRIOR = 0.01  # probability of an object that an untrained head predicts; it is low because few cells have an object
 
 
 def side(resolution: int, stride: int) -> int:
-    """Return the side of the features at a stride: each halving rounds up."""
+    """Return the side of the feature maps at a stride; every layer of stride 2 rounds it up."""
     return -(-resolution // stride)
 
 
 def separable(channels: int) -> nn.Sequential:
-    """Chain 3x3 depthwise and 1x1 pointwise convolution, each with batch norm and ReLU6."""
+    """Chain a 3x3 depthwise and a 1x1 pointwise convolution, each with batch norm and ReLU6."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
@@ -33,16 +34,16 @@ def separable(channels: int) -> nn.Sequential:
 
 
 def lateral(inputs: int) -> nn.Sequential:
-    """Convert features to the head's number of channels."""
+    """Return a layer that converts features to the head's number of channels."""
     return nn.Sequential(nn.Conv2d(inputs, CHANNELS, 1, bias=False), nn.BatchNorm2d(CHANNELS))
 
 
 class Detector(nn.Module):
-    """The features of a classifier up to strides 8, 16 and 32, and the head.
+    """A detector: the features of a classifier up to strides 8, 16 and 32, and the head.
 
     Args:
-        stages: three modules, each from the previous features to those of its stride.
-        counts: their output channels.
+        stages: three modules, each of which computes the features of the next stride from the previous ones.
+        counts: number of output channels of each of the modules.
     """
 
     def __init__(self, stages: Sequence[nn.Module], counts: Sequence[int], classes: int, resolution: int) -> None:
@@ -57,7 +58,7 @@ class Detector(nn.Module):
         self.boxes = nn.Conv2d(CHANNELS, 4, 1)
         nn.init.zeros_(self.boxes.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            # Not torch.log: without values, in a description, that imports torch's compiler, which takes seconds.
+            # torch.log is not used: on tensors without values, it imports torch's compiler, which takes seconds.
             self.scores.bias[0] = -log(1 / PRIOR - 1)  # type: ignore[index]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +72,7 @@ class Detector(nn.Module):
 
 
 def _enlargement(resolution: int, stride: int) -> nn.Module:
-    """Return the module that enlarges features of twice this stride to this stride."""
+    """Return the module that enlarges features from twice this stride to this stride."""
     if resolution % (2 * stride) == 0:
         return nn.Upsample(scale_factor=2, mode="nearest")
     return nn.Upsample(size=(side(resolution, stride),) * 2, mode="nearest")

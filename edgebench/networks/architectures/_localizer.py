@@ -1,4 +1,4 @@
-"""A classifier with a second dense head for one box, shared by `mobilenet_v1_loc` and `mobilenet_v2_loc`."""
+"""A classifier with a second dense head that predicts one box, shared by `mobilenet_v1_loc` and `mobilenet_v2_loc`."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class Localizer(nn.Module):
-    """The features of a classifier, global average pool, and two dense heads: a class, and the box of the object.
+    """The features of a classifier, a global average pool, and two dense heads: one for the class, one for the box.
 
     Args:
-        stages: modules, each from the previous features to the next.
-        count: output channels of the last.
+        stages: modules, each of which computes features from those of the module before.
+        count: number of output channels of the last module.
     """
 
     def __init__(self, stages: Sequence[nn.Module], count: int, classes: int) -> None:

@@ -1,9 +1,9 @@
 """A fully convolutional head on a classifier's features, shared by `mobilenet_v1_seg` and `mobilenet_v2_seg`.
 
-Long, Shelhamer and Darrell, arXiv:1411.4038: features at strides 32, 16, 8 and 4 become maps of a few channels; the
-coarser map is enlarged by a transposed convolution and added to the finer one, and a last transposed convolution makes
-the scores of every pixel. A transposed convolution has no groups: TFLite splits one with groups into an operator per
-group, and onnxruntime computes each in float.
+The head follows Long, Shelhamer and Darrell, arXiv:1411.4038. Features at strides 32, 16, 8 and 4 become maps of a few
+channels. A transposed convolution enlarges each map, which is added to the map of the next smaller stride. The last one
+gives the scores of every pixel. No transposed convolution has groups, because TFLite would split it into one operator
+per group, and onnxruntime would compute each group in float.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ STRIDES = (4, 8, 16, 32)
 
 
 def enlarger(inputs: int, outputs: int, stride: int) -> nn.ConvTranspose2d:
-    """Return a transposed convolution that enlarges maps `stride` times, with a kernel of twice the stride."""
+    """Return a transposed convolution that enlarges maps `stride` times; its kernel is twice as large as the stride."""
     return nn.ConvTranspose2d(inputs, outputs, 2 * stride, stride, stride // 2)
 
 
 def bilinear(layer: nn.ConvTranspose2d) -> None:
-    """Let a transposed convolution begin as bilinear interpolation of each channel, as in the paper."""
+    """Initialize a transposed convolution as bilinear interpolation of each channel, as in the paper."""
     width = layer.kernel_size[0]
     ramp = 1 - torch.abs((torch.arange(width) - (width - 1) / 2) / layer.stride[0])
     with torch.no_grad():
@@ -33,12 +33,12 @@ def bilinear(layer: nn.ConvTranspose2d) -> None:
 
 
 class Segmenter(nn.Module):
-    """The features of a classifier up to strides 4, 8, 16 and 32, and the head.
+    """A segmenter: the features of a classifier up to strides 4, 8, 16 and 32, and the head.
 
     Args:
-        stages: three modules, each from the previous features to those of strides 8, 16 and 32.
+        stages: three modules, which compute the features of strides 8, 16 and 32, each from the previous ones.
         quarter: index of the first stage's layer whose output has stride 4.
-        counts: output channels of the four features, stride 4 first.
+        counts: numbers of channels of the four features, from stride 4 to stride 32.
     """
 
     def __init__(
@@ -77,6 +77,6 @@ class Segmenter(nn.Module):
         return fused
 
     def _fit(self, enlarged: Tensor, place: int) -> Tensor:
-        """Cut off the rows and columns by which an enlarged map is larger: sides are rounded up at every halving."""
+        """Cut off the rows and columns by which an enlarged map is too large, because halving rounds sides up."""
         wanted, doubled = self.sides[place], self.sides[place + 1] * (2 if place else STRIDES[0])
         return enlarged if wanted == doubled else enlarged[:, :, :wanted, :wanted]

@@ -1,8 +1,9 @@
-"""Heads of detectors with several boxes per cell on feature maps of falling size, shared by the SSD and YOLO networks.
+"""Detection heads with several boxes per cell, on feature maps of several sizes, shared by SSD and YOLO networks.
 
-Outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4), from the first feature map to the last, row
-by row, and box by box in a cell. They are raw, and separate, so that each has its own int8 scale in a file. What the
-family names as its DECODER, in edgebench/tasks/detection/decoders, turns them into boxes.
+The outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4). Boxes are ordered by feature map, then by
+row and column of the cell, then by their number in the cell. There are two outputs so that each has its own int8 scale
+in an exported file. Their values are raw: the decoder in edgebench/tasks/detection/decoders that a family names as its
+DECODER turns them into boxes.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,18 +15,19 @@ from torch import Tensor, nn
 from edgebench.networks.architectures.mobilenet_v2 import convolution
 
 COORDINATES = 4
-EXTRAS = (512, 256, 256, 128)  # channels of the maps behind a MobileNet's own
-STRIDE = 16  # of a MobileNet's first map
+EXTRAS = (512, 256, 256, 128)  # numbers of channels of the four maps that follow those of a MobileNet
+STRIDE = 16  # stride of the first map, which a MobileNet gives
 
-unit = partial(convolution, epsilon=1e-3)  # as in TensorFlow and torchvision
+unit = partial(convolution, epsilon=1e-3)  # epsilon of batch norm as in TensorFlow and torchvision
 
 
 class Head(nn.Module):
-    """A convolution per feature map, whose values are joined into one list: (N, boxes, columns).
+    """One layer per feature map; the outputs of all layers are joined into one tensor, (N, boxes, columns).
 
     Args:
-        module_list: gives each map's values, (N, boxes per cell * columns, S, S).
-        boxes: number of boxes of all maps.
+        module_list: the layers; each gives values of shape (N, boxes per cell * columns, S, S).
+        columns: number of values per box.
+        boxes: number of boxes of all maps together.
     """
 
     def __init__(self, module_list: Sequence[nn.Module], columns: int, boxes: int) -> None:
@@ -38,17 +40,17 @@ class Head(nn.Module):
 
 
 def listed(maps: Sequence[Tensor], columns: int, boxes: int) -> Tensor:
-    """Join maps of values, (N, boxes per cell * columns, S, S) each, into one list: (N, boxes, columns)."""
+    """Join maps of the shape (N, boxes per cell * columns, S, S) into one tensor, (N, boxes, columns)."""
     values = [map.permute(0, 2, 3, 1).flatten(1) for map in maps]
     return torch.cat(values, 1).reshape(-1, boxes, columns)
 
 
 class Heads(nn.Module):
-    """Both heads, by torchvision's names.
+    """The heads for scores and for boxes, under torchvision's names.
 
     Args:
-        scores, boxes: one module per feature map.
-        count: number of boxes of all maps.
+        scores, boxes: the layers of each head, one per feature map.
+        count: number of boxes of all maps together.
     """
 
     def __init__(self, scores: Sequence[nn.Module], boxes: Sequence[nn.Module], classes: int, count: int) -> None:
@@ -61,10 +63,10 @@ class Heads(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Stages in a chain, each of which gives a feature map.
+    """A chain of stages, each of which gives a feature map.
 
     Attributes:
-        counts: channels of the maps.
+        counts: number of channels of each map.
     """
 
     def __init__(self, features: Sequence[nn.Module], extra: Sequence[nn.Module], counts: Sequence[int]) -> None:
@@ -82,12 +84,13 @@ class Backbone(nn.Module):
 
 
 class SSD(nn.Module):
-    """A backbone's feature maps and, on each of them, two heads.
+    """A detector: a backbone, and two heads that read all of its feature maps.
 
     Args:
-        backbone: gives the maps; its `counts` are their channels.
-        predictor: builds a map's layer for a head from numbers of input and output channels.
-        per_cell: boxes per cell of each map; `sides` are the sides of the maps.
+        backbone: the module that gives the maps; its attribute `counts` has their numbers of channels.
+        predictor: function that builds a head's layer for a map, from the numbers of input and output channels.
+        per_cell: number of boxes per cell of each map.
+        sides: side of each map.
     """
 
     def __init__(
@@ -113,24 +116,24 @@ class SSD(nn.Module):
 
 
 def predictor(inputs: int, outputs: int) -> nn.Sequential:
-    """Chain SSDLite's 3x3 depthwise and 1x1 convolution (Sandler et al., arXiv:1801.04381, section 6.2)."""
+    """Chain a 3x3 depthwise and a 1x1 convolution, as SSDLite does (Sandler et al., arXiv:1801.04381, section 6.2)."""
     return nn.Sequential(unit(inputs, inputs, 3, groups=inputs), nn.Conv2d(inputs, outputs, 1))
 
 
 def extra(inputs: int, outputs: int) -> nn.Sequential:
-    """Halve a feature map as SSDLite does: 1x1, 3x3 depthwise of stride 2, 1x1."""
+    """Return layers that halve a feature map as SSDLite does: 1x1, 3x3 depthwise of stride 2, 1x1."""
     hidden = outputs // 2
     return nn.Sequential(unit(inputs, hidden, 1), unit(hidden, hidden, 3, 2, hidden), unit(hidden, outputs, 1))
 
 
 def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
-    """Split a chain of blocks behind the first layer of the block at a place, whose layers are `inside`."""
+    """Split a chain of blocks inside the block at `place`: after the first of its layers, which are `inside`."""
     blocks = [*chain]
     return nn.Sequential(*blocks[:place], inside[0]), nn.Sequential(inside[1:], *blocks[place + 1 :])
 
 
 def sides(first: int, count: int) -> tuple[int, ...]:
-    """Return the sides of feature maps, each of which halves the one before and rounds up."""
+    """Return the sides of feature maps: each is half of the side before, rounded up."""
     maps = [first]
     while len(maps) < count:
         maps.append(-(-maps[-1] // 2))

@@ -1,7 +1,7 @@
-"""A network as torch pads and normalizes -> the same layers as TensorFlow and Keras pad and normalize.
+"""A network with torch's padding and batch norm -> the same layers with the padding and batch norm of Keras.
 
-TensorFlow's SAME padding at stride 2 adds a row below and a column on the right of an even map, where torch adds one on
-every side. Shapes, parameters and multiply-adds are the same.
+Keras uses TensorFlow's SAME padding. At stride 2 it adds a row below and a column on the right of an even map, whereas
+torch adds a row or column on every side. Shapes, parameters and multiply-adds stay the same.
 """
 
 from typing import Any
@@ -9,13 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-EPSILON = 1e-3  # of Keras' batch norm; of its ResNets another
+EPSILON = 1e-3  # epsilon of batch norm in Keras; EPSILONS has other values for its ResNets
 EPSILONS = {"resnet50_v1": 1.001e-5, "resnet101_v1": 1.001e-5, "resnet152_v1": 1.001e-5}
-EXPLICIT = tuple(EPSILONS)  # networks that keep the padding on every side, in Keras as in torch
+EXPLICIT = tuple(EPSILONS)  # networks that Keras pads on every side, as torch does
 
 
 class SamePadded(nn.Conv2d):
-    """A convolution that pads `pads` zeros: left, right, top, bottom."""
+    """A convolution with its own number of padding zeros on each side; `pads` is left, right, top, bottom."""
 
     pads: tuple[int, int, int, int]
 
@@ -25,7 +25,7 @@ class SamePadded(nn.Conv2d):
 
 
 def as_tf(network: nn.Module, name: str, resolution: int) -> nn.Module:
-    """Change padding, pooling and epsilon of a network to Keras', in place; the names in its state dict stay."""
+    """Change a network's padding, pooling and epsilon to those of Keras, in place; the names of its weights stay."""
     sides = {} if name in EXPLICIT else _sides(network, resolution)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -38,11 +38,11 @@ def as_tf(network: nn.Module, name: str, resolution: int) -> nn.Module:
 
 
 def _sides(network: nn.Module, resolution: int) -> dict[Any, int]:
-    """Return the side of the map that each padded layer of stride 2 reads, following the layers in order."""
+    """Return, for each padded layer of stride 2, the side of the map that it reads."""
     sides, side = dict[Any, int](), resolution
     for layer in network.modules():
         kernel = _side(layer.kernel_size) if isinstance(layer, (nn.Conv2d, nn.MaxPool2d)) else 1
-        if kernel == 1:  # of shortcuts, which are beside the others
+        if kernel == 1:  # shortcuts have 1x1 kernels and do not change the side for the next layer
             continue
         stride, padding = _side(layer.stride), _side(layer.padding)
         if stride == 2 and padding:
@@ -52,11 +52,11 @@ def _sides(network: nn.Module, resolution: int) -> dict[Any, int]:
 
 
 def _pad(layer: Any, side: int) -> None:
-    """Pad a layer as SAME does: half of what the last window lacks, the odd one below and on the right."""
+    """Give a layer SAME padding: as much as the last window lacks, half of it on each side, an odd rest at the end."""
     lacking = max((-(-side // 2) - 1) * 2 + _side(layer.kernel_size) - side, 0)
     before, after = lacking // 2, lacking - lacking // 2
     if isinstance(layer, nn.MaxPool2d):
-        # A window that ends outside the map takes what is inside: ceil mode pads below and on the right.
+        # In ceil mode, a window may extend over the lower and right edge and takes only the values inside the map.
         layer.padding, layer.ceil_mode = before, True
         return
     layer.__class__ = SamePadded
@@ -64,5 +64,5 @@ def _pad(layer: Any, side: int) -> None:
 
 
 def _side(value: Any) -> int:
-    """Return a kernel's, a stride's or a padding's larger side."""
+    """Return the larger side of a kernel, a stride or a padding."""
     return value if isinstance(value, int) else max(value)

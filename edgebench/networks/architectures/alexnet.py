@@ -1,6 +1,6 @@
 """AlexNet with one tower, as in torchvision, and with two, as in the paper (Krizhevsky et al., NIPS 2012, section 3).
 
-The names in the state dict are torchvision's; `alexnet_paper`, which has more layers, is numbered in the same way.
+The names in the state dict are torchvision's; those of `alexnet_paper`, which has more layers, follow the same pattern.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 SOURCE = "Krizhevsky et al., NIPS 2012, section 3 (alexnet_paper), and arXiv:1404.5997 (alexnet)"
 NAMES = ("alexnet", "alexnet_paper")
-RESOLUTIONS = {"alexnet": (224,), "alexnet_paper": (227,)}  # the paper writes 224, but its 55x55 maps need 227
+RESOLUTIONS = {"alexnet": (224,), "alexnet_paper": (227,)}  # the paper says 224, but its maps of 55x55 need 227
 CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
@@ -18,8 +18,8 @@ WIDTHS = (1.0,)
 Layer = tuple[int, int, int, int, int, *tuple[Callable[[], nn.Module], ...]]
 
 POOL = partial(nn.MaxPool2d, 3, 2)
-NORM = partial(nn.LocalResponseNorm, 5, alpha=5e-4, beta=0.75, k=2)  # the paper's 1e-4: torch divides it by the size 5
-LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, groups; layers after the ReLU
+NORM = partial(nn.LocalResponseNorm, 5, alpha=5e-4, beta=0.75, k=2)  # torch divides alpha by 5: 1e-4
+LAYERS: dict[str, tuple[Layer, ...]] = {  # output maps, kernel, stride, padding, groups; layers after the ReLU
     "alexnet": (
         (64, 11, 4, 2, 1, POOL),
         (192, 5, 1, 2, 1, POOL),
@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, group
         (256, 3, 1, 1, 1),
         (256, 3, 1, 1, 1, POOL),
     ),
-    "alexnet_paper": (  # two groups are the two towers; the third layer reads both towers
+    "alexnet_paper": (  # two groups stand for the two towers; the third layer reads both towers
         (96, 11, 4, 0, 1, NORM, POOL),
         (256, 5, 1, 2, 2, NORM, POOL),
         (384, 3, 1, 1, 1),
@@ -35,16 +35,16 @@ LAYERS: dict[str, tuple[Layer, ...]] = {  # maps, kernel, stride, padding, group
         (256, 3, 1, 1, 2, POOL),
     ),
 }
-SIDE = 6  # of the maps that the classifier reads
+SIDE = 6  # side of the maps that the classifier reads
 SIDES = range(
     SIDE, 64, SIDE
-)  # of the maps before the average pooling: multiples, so that all its windows have one size
-MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # pixels lost at unpadded borders
+)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have one size
+MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # number of pixels that are lost at borders without padding
 HIDDEN, DROPOUT = 4096, 0.5
 
 
 def features(layers: Iterable[Layer]) -> nn.Sequential:
-    """Chain the convolutions, each followed by its ReLU and the further layers of the table."""
+    """Chain the convolutions, each followed by a ReLU and by the further layers that the table lists for it."""
     chain, inputs = list[nn.Module](), CHANNELS
     for outputs, kernel, stride, padding, groups, *after in layers:
         chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.ReLU(inplace=True)]
@@ -54,7 +54,7 @@ def features(layers: Iterable[Layer]) -> nn.Sequential:
 
 
 class AlexNet(nn.Module):
-    """Five convolutions to maps of `side`, average pooling to 6x6, three dense layers."""
+    """Five convolutions that give maps of `side`, average pooling to 6x6, and three dense layers."""
 
     def __init__(self, layers: tuple[Layer, ...], side: int, classes: int) -> None:
         super().__init__()
@@ -76,15 +76,15 @@ class AlexNet(nn.Module):
 
 
 def last_side(resolution: int, margin: int) -> int:
-    """Return the side of the last maps: the resolution without the margin, halved five times."""
+    """Return the side of the last maps: the resolution minus the pixels lost at borders, halved five times."""
     return (resolution - margin) // 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the last maps are 6x6 or a multiple of it."""
+    """Return whether the side of the last maps is 6 or a multiple of 6."""
     return last_side(resolution, MARGINS[name]) in SIDES
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form for an accepted resolution; both have a single width."""
+    """Build either form for a resolution that `accepts` allows; 1 is their only width."""
     return AlexNet(LAYERS[name], last_side(resolution, MARGINS[name]), classes)

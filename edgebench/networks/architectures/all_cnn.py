@@ -1,6 +1,6 @@
-"""All-CNN-C: only convolutions, with strides instead of pooling (Springenberg et al., arXiv:1412.6806, Table 2).
+"""All-CNN-C: convolutions only, with strides instead of pooling (Springenberg et al., arXiv:1412.6806, Table 2).
 
-The names in the state dict are this package's own: `features`, numbered.
+The names in the state dict are this package's own: `features` followed by numbers.
 """
 
 from collections import OrderedDict
@@ -14,21 +14,21 @@ CHANNELS = 3
 CLASSES = 10
 WIDTHS = (1.0,)
 
-LAYERS = (  # maps, kernel, stride, padding; the last convolution, with one map per class, is added in `layers`
+LAYERS = (  # output maps, kernel, stride, padding; `layers` adds the last convolution, with one map per class
     (96, 3, 1, 1),
     (96, 3, 1, 1),
     (96, 3, 2, 1),
     (192, 3, 1, 1),
     (192, 3, 1, 1),
     (192, 3, 2, 1),
-    (192, 3, 1, 0),  # unpadded: the paper averages over 6x6
+    (192, 3, 1, 0),  # without padding: the paper averages over 6x6
     (192, 1, 1, 0),
 )
-DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # paper, section 3.1: of the input, and after layers that replace pooling
+DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # dropout of the input, and after layers that replace pooling (paper, section 3.1)
 
 
 def layers(classes: int) -> list[nn.Module]:
-    """Chain the convolutions, each followed by a ReLU, including the last."""
+    """Chain the convolutions; each of them, even the last one, is followed by a ReLU."""
     chain, inputs = list[nn.Module](), CHANNELS
     for outputs, kernel, stride, padding in (*LAYERS, (classes, 1, 1, 0)):
         chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(inplace=True)]
@@ -38,11 +38,11 @@ def layers(classes: int) -> list[nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the unpadded 3x3 fits the maps, whose side is a quarter of the resolution, rounded up."""
+    """Return whether a 3x3 kernel without padding fits into maps with a quarter of the side, rounded up."""
     return resolution >= 9
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     features = nn.Sequential(nn.Dropout(DROPOUT_OF_IMAGE), *layers(classes))
     return nn.Sequential(OrderedDict(features=features, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten()))

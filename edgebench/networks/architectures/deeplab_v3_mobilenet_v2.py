@@ -1,7 +1,7 @@
 """DeepLabV3 without ASPP on MobileNetV2 at output stride 16 (Sandler et al., arXiv:1801.04381, section 6.3, Table 7).
 
-One output, `map`, (N, 1 + classes, R, R): the score of the background and those of the classes. There is no public
-checkpoint for torch with this head; the features have torchvision's names.
+The output `map`, (N, 1 + classes, R, R), has scores of the background and of each class. There is no public
+checkpoint of this head for torch; the weights of the features have torchvision's names.
 """
 
 from typing import Any
@@ -20,22 +20,22 @@ CHANNELS = 3
 CLASSES = 20
 
 INNER, STRIDE = 256, 16
-DILATED = slice(14, 18)  # of the features: the blocks behind the fourth stride, whose own is replaced by dilation
+DILATED = slice(14, 18)  # the blocks after the fourth layer of stride 2; dilation replaces the next stride among them
 
 
 def features() -> nn.Sequential:
-    """Return MobileNetV2's features without the last convolution, at stride 16."""
+    """Return MobileNetV2's features up to stride 16, without the last convolution."""
     blocks: list[Any] = [*MobileNetV2(1.0, 1).features][:-1]
     for place, block in enumerate(blocks[DILATED]):
         depthwise = block.conv[1][0]
         depthwise.stride = (1, 1)
-        if place:  # the first block reads what has no gaps yet
+        if place:  # the first block reads features before any dilation
             depthwise.dilation = depthwise.padding = (2, 2)
     return nn.Sequential(*blocks)
 
 
 class DeepLab(nn.Module):
-    """Features, their global means beside a 1x1 convolution, scores, and bilinear enlargement to the image's size."""
+    """Features, a 1x1 convolution beside their global means, scores, and bilinear enlargement to the image's size."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -56,10 +56,10 @@ class DeepLab(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after four strides of 2."""
+    """Return whether at least one pixel remains after four layers of stride 2."""
     return resolution >= 16
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return DeepLab(classes, resolution)

@@ -1,7 +1,7 @@
 """GoogLeNet with batch norm, as in torchvision, and as in the paper (Szegedy et al., arXiv:1409.4842, Table 1).
 
 The names in the state dict are torchvision's, without the auxiliary heads, which are used only in training.
-`googlenet_paper` has biases instead of batch norm, and the constants of BVLC's bvlc_googlenet.
+`googlenet_paper` has biases instead of batch norm, and the constants of BVLC's Caffe model bvlc_googlenet.
 """
 
 from collections import OrderedDict
@@ -19,8 +19,8 @@ WIDTHS = (1.0,)
 
 POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)
 NORM = partial(nn.LocalResponseNorm, 5)  # the other constants are Caffe's: alpha 1e-4, beta 0.75, k 1
-STEM, LAST = 192, 1024  # maps before the first module and after the last
-MODULES = {  # maps of the 1x1; of a 1x1 and the 3x3 after it; of a 1x1 and the 5x5 after it; of the 1x1 after pooling
+STEM, LAST = 192, 1024  # number of maps before the first module and after the last one
+MODULES = {  # maps of the branches: 1x1; 1x1, then 3x3; 1x1, then 5x5; pooling, then 1x1
     "3a": (64, (96, 128), (16, 32), 32),
     "3b": (128, (128, 192), (32, 96), 64),
     "4a": (192, (96, 208), (16, 48), 64),
@@ -34,7 +34,7 @@ MODULES = {  # maps of the 1x1; of a 1x1 and the 3x3 after it; of a 1x1 and the 
 
 
 class Unit(nn.Sequential):
-    """Convolution with batch norm, or with a bias as in the paper; then ReLU."""
+    """A convolution with batch norm, or with a bias as in the paper, followed by a ReLU."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class Unit(nn.Sequential):
 
 
 class Inception(nn.Module):
-    """Four branches side by side, concatenated."""
+    """Four parallel branches, whose outputs are concatenated."""
 
     def __init__(
         self, inputs: int, first: int, second: tuple[int, int], third: tuple[int, int], fourth: int, *, paper: bool
     ) -> None:
         super().__init__()
         unit = partial(Unit, paper=paper)
-        large = 5 if paper else 3  # torchvision has 3x3, like the port from which its weights come
+        large = 5 if paper else 3  # torchvision uses 3x3, as did the port from which its weights come
         self.branch1 = unit(inputs, first, 1)
         self.branch2 = nn.Sequential(unit(inputs, second[0], 1), unit(*second, 3))
         self.branch3 = nn.Sequential(unit(inputs, third[0], 1), unit(*third, large))
@@ -74,7 +74,7 @@ class Inception(nn.Module):
 
 
 def stem(*, paper: bool) -> dict[str, nn.Module]:
-    """Return the layers before the first module by name; they reduce the side to an eighth."""
+    """Return the layers before the first module by name; they reduce the image's side to an eighth."""
     unit, norm = partial(Unit, paper=paper), NORM if paper else nn.Identity
     return {
         "conv1": unit(CHANNELS, 64, 7, 2),
@@ -88,7 +88,7 @@ def stem(*, paper: bool) -> dict[str, nn.Module]:
 
 
 def modules(inputs: int, *, paper: bool) -> dict[str, nn.Module]:
-    """Return the nine modules by name, with pooling before the fourth and fifth stage."""
+    """Return the nine modules by name, with pooling before the fourth and the fifth stage."""
     pools = {"4a": POOL(), "5a": POOL() if paper else nn.MaxPool2d(2, ceil_mode=True)}
     layers = dict[str, nn.Module]()
     for name, row in MODULES.items():
@@ -101,7 +101,7 @@ def modules(inputs: int, *, paper: bool) -> dict[str, nn.Module]:
 
 
 def head(inputs: int, classes: int, dropout: float = 0.0) -> dict[str, nn.Module]:
-    """Return the layers from the last maps to the logits by name."""
+    """Return, by name, the layers that compute the logits from the last maps."""
     return {
         "avgpool": nn.AdaptiveAvgPool2d(1),
         "flatten": nn.Flatten(),
@@ -111,12 +111,12 @@ def head(inputs: int, classes: int, dropout: float = 0.0) -> dict[str, nn.Module
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form; both have a single width."""
+    """Build either form; 1 is their only width."""
     paper = name == "googlenet_paper"
     last = head(LAST, classes, dropout=0.4 if paper else 0.2)
     return nn.Sequential(OrderedDict(stem(paper=paper) | modules(STEM, paper=paper) | last))

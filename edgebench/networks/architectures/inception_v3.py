@@ -1,4 +1,4 @@
-"""Inception v3: large kernels factorized into small and flat ones (Szegedy et al., arXiv:1512.00567, Table 1).
+"""Inception v3, which factorizes large kernels into small and flat ones (Szegedy et al., arXiv:1512.00567, Table 1).
 
 The names in the state dict are torchvision's, without the auxiliary head, which is used only in training.
 """
@@ -17,16 +17,16 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # maps, kernels; the last step may have two parallel kernels
-Chains = dict[str, tuple[Step, ...]]  # by branch; a module with an empty `branch_pool` halves the side
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; a last step may have two parallel kernels
+Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
-STEM, DROPOUT = 192, 0.5  # maps before the first module
+STEM, DROPOUT = 192, 0.5  # STEM is the number of maps before the first module
 FLAT, TALL = (1, 7), (7, 1)
 BOTH = ((1, 3), (3, 1))
 
 
 def figure_5(pooled: int) -> Chains:
-    """Return a module of the 35x35 maps; it has the released network's 5x5, where the paper's Fig. 5 has a 3x3."""
+    """Return a module for 35x35 maps, with a 5x5 kernel as in the released network; Fig. 5 has a 3x3 kernel."""
     return {
         "branch1x1": ((64, 1),),
         "branch5x5": ((48, 1), (64, 5)),
@@ -36,7 +36,7 @@ def figure_5(pooled: int) -> Chains:
 
 
 def figure_6(narrow: int) -> Chains:
-    """Return a module of the 17x17 maps: 7x7 kernels are factorized into 1x7 and 7x1."""
+    """Return a module for 17x17 maps, in which 7x7 kernels are factorized into 1x7 and 7x1."""
     return {
         "branch1x1": ((192, 1),),
         "branch7x7": ((narrow, 1), (narrow, FLAT), (192, TALL)),
@@ -45,7 +45,7 @@ def figure_6(narrow: int) -> Chains:
     }
 
 
-FIGURE_7: Chains = {  # of the 8x8 maps
+FIGURE_7: Chains = {  # a module for 8x8 maps
     "branch1x1": ((320, 1),),
     "branch3x3": ((384, 1), (384, *BOTH)),
     "branch3x3dbl": ((448, 1), (384, 3), (384, *BOTH)),
@@ -75,7 +75,7 @@ MODULES: dict[str, Chains] = {
 
 
 def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
-    """Return the names of a chain's convolutions, step by step: branch3x3_1, then branch3x3_2a and branch3x3_2b."""
+    """Return the names of a chain's convolutions in each step: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
     if len(chain) == 1:
         return [[branch]]
     steps = enumerate(chain, 1)
@@ -83,7 +83,7 @@ def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
 
 
 class Mixed(nn.Module):
-    """Parallel chains of convolutions, the last one after a pooling; their outputs are concatenated."""
+    """Parallel chains of convolutions, the last chain with pooling first; their outputs are concatenated."""
 
     def __init__(self, inputs: int, chains: Chains) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Mixed(nn.Module):
 
 
 def stem() -> dict[str, nn.Module]:
-    """Return the layers before the first module by name; they give 35x35 maps."""
+    """Return the layers before the first module by name; at 299 pixels, they give 35x35 maps."""
     return {
         "Conv2d_1a_3x3": Unit(CHANNELS, 32, 3, 2, padded=False),
         "Conv2d_2a_3x3": Unit(32, 32, 3, padded=False),
@@ -128,12 +128,12 @@ def stem() -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after the unpadded strides."""
+    """Return whether at least one pixel remains after all layers of stride 2, which have no padding."""
     return resolution >= 75
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     layers, inputs = stem(), STEM
     for module, chains in MODULES.items():
         layers[module] = mixed = Mixed(inputs, chains)

@@ -16,9 +16,9 @@ CHANNELS = 1
 CLASSES = 10
 WIDTHS = (1.0,)
 
-FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # maps of C1, C3 and C5, units of F6
-SIDE = 5  # of S4's maps
-TABLE_1 = (  # the S2 maps that each C3 map reads, grouped by their number
+FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # numbers of maps of C1, C3 and C5, and of units of F6
+SIDE = 5  # side of S4's maps
+TABLE_1 = (  # for each C3 map, the digits of the S2 maps that it reads
     "012 123 234 345 450 501",
     "0123 1234 2345 3450 4501 5012 0134 1245 0235",
     "012345",
@@ -26,21 +26,21 @@ TABLE_1 = (  # the S2 maps that each C3 map reads, grouped by their number
 
 
 class Squash(nn.Module):
-    """1.7159 tanh(2x/3): the paper's sigmoid, appendix A."""
+    """1.7159 tanh(2x/3), the paper's sigmoid (appendix A)."""
 
     def forward(self, features: Tensor) -> Tensor:
         return 1.7159 * torch.tanh(features * (2 / 3))
 
 
 class Subsample(nn.Sequential):
-    """2x2 average with a gain and a bias per map; the paper sums instead, so its gain is a quarter of this one."""
+    """2x2 average with a gain and a bias per map; the paper sums four values, so its gain is a quarter of this one."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
 
 
 class SparseConvolution(nn.Module):
-    """5x5 convolution whose maps read only the input maps listed in Table 1."""
+    """5x5 convolution in which each output map reads only the input maps that Table 1 of the paper lists for it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,10 +55,10 @@ class SparseConvolution(nn.Module):
 
 
 class Codes(nn.Module):
-    """Negative squared distance to each class's fixed code of ±1.
+    """The scores: for each class, the negative squared distance to the code of the class, a fixed vector of ±1.
 
-    The paper's codes are 7x12 pictures of characters. These are random, which the paper names as the alternative and
-    which works for any number of classes.
+    The paper's codes are pictures of characters, 7x12 pixels large. Here the codes are random: the paper names this as
+    an alternative, and it works for any number of classes.
     """
 
     codes: Tensor
@@ -72,7 +72,7 @@ class Codes(nn.Module):
 
 
 def modern(classes: int) -> dict[str, nn.Module]:
-    """Return the layers by name: every C3 map reads all S2 maps; ReLU, maximum pooling and a learned output layer."""
+    """Return the layers of the common form: C3 maps read all S2 maps; ReLU, maximum pooling, a learned output layer."""
     return {
         "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
         "relu1": nn.ReLU(),
@@ -90,7 +90,7 @@ def modern(classes: int) -> dict[str, nn.Module]:
 
 
 def published(classes: int) -> dict[str, nn.Module]:
-    """Return the layers under the paper's names."""
+    """Return the layers of the published form, under the paper's names."""
     return {
         "c1": nn.Conv2d(CHANNELS, FIRST, 5),
         "squash1": Squash(),
@@ -110,10 +110,10 @@ def published(classes: int) -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether it is the published resolution, at which C5's kernels are as large as S4's maps."""
+    """Return whether the resolution is the published one, at which C5's kernels are as large as S4's maps."""
     return resolution == 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form; both have a single width and resolution."""
+    """Build either form; both have only one width and one resolution."""
     return nn.Sequential(OrderedDict({"lenet5": modern, "lenet5_1998": published}[name](classes)))

@@ -1,7 +1,7 @@
-"""LeNet-5 on images larger than its own: as convolutions in one pass, and as a window that slides over the image.
+"""LeNet-5 on larger images than it was made for: convolutions in one pass, or a window that slides over the image.
 
-No layer pads, so both give the same scores.
-One output, `scores`, (N, classes, S, S). Weights have the names and shapes of `lenet5`.
+Both forms give the same scores, because no layer has padding.
+The output `scores` has the shape (N, classes, S, S). The weights have the names and shapes of those of `lenet5`.
 """
 
 from torch import nn
@@ -16,11 +16,11 @@ CHANNELS = 1
 CLASSES = 10
 WIDTHS = (1.0,)
 
-OWN = 32  # side of the images that the classifier was made for, pixels
+OWN = 32  # side in pixels of the images for which the classifier was made
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the image holds at least one window."""
+    """Return whether the image is at least as large as one window."""
     return resolution >= OWN
 
 

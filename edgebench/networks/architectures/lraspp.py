@@ -1,6 +1,6 @@
 """Lite R-ASPP on MobileNetV3-Large, as in torchvision (Howard et al., arXiv:1905.02244, section 6.4).
 
-One output, `map`, (N, 1 + classes, R, R): the score of the background and those of the classes. The names in the state
+The output `map`, (N, 1 + classes, R, R), has scores of the background and of each class. The names in the state
 dict are torchvision's.
 """
 
@@ -16,12 +16,12 @@ RESOLUTIONS = {"lraspp_mobilenet_v3_large": (520,)}
 CHANNELS = 3
 CLASSES = 20
 
-LOW, LOW_CHANNELS, LOW_STRIDE = 4, 40, 8  # the features that keep details: their place in the chain
+LOW, LOW_CHANNELS, LOW_STRIDE = 4, 40, 8  # LOW: index of the block whose features keep details
 INNER = 128
 
 
 class Head(nn.Module):
-    """Weight the last features by a global factor per channel, enlarge them, and add scores from earlier ones."""
+    """The head: scores of the last features, weighted per channel, plus scores of earlier and finer features."""
 
     def __init__(self, inputs: int, columns: int, side: int) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Head(nn.Module):
 
 
 class LRASPP(nn.Module):
-    """Features at strides 8 and 16, the head, and bilinear enlargement to the image's size."""
+    """Features at strides 8 and 16, the head, and bilinear enlargement of the scores to the image's size."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -57,10 +57,10 @@ class LRASPP(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after four strides of 2."""
+    """Return whether at least one pixel remains after four layers of stride 2."""
     return resolution >= 16
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return LRASPP(classes, resolution)

@@ -1,4 +1,4 @@
-"""One dense layer on the image's pixels, a baseline for all networks: 614,450 parameters at 64x64 and 50 classes.
+"""A single dense layer on the image's pixels, as a baseline: 614,450 parameters for 64x64 pixels and 50 classes.
 
 The names in the state dict are this package's own.
 """
@@ -16,10 +16,10 @@ WIDTHS = (1.0,)
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the resolution is positive; the layer's number of inputs follows from it."""
+    """Return whether the resolution is positive; every such resolution is possible."""
     return resolution > 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for any resolution; it has a single width."""
+    """Build the network for any resolution; 1 is its only width."""
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), dense=nn.Linear(CHANNELS * resolution**2, classes)))

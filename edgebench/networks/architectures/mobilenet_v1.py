@@ -1,7 +1,7 @@
-"""MobileNetV1: depthwise-separable convolutions and two multipliers (Howard et al., arXiv:1704.04861, Table 1).
+"""MobileNetV1: separable convolutions, multipliers of width and resolution (Howard et al., arXiv:1704.04861, Table 1).
 
 The names in the state dict are those of timm's `mobilenetv1_100`. The last depthwise convolution has stride 1: the
-table's "s2" is a misprint, as its shapes and TF-Slim's code show. Activations are ReLU6, as in the released code.
+"s2" in the table is a misprint, as the table's shapes and TF-Slim's code show. Activations are ReLU6, as in that code.
 """
 
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ CHANNELS = 3
 CLASSES = 1000
 
 STEM = 32
-STAGES = (  # output channels, first stride, blocks
+STAGES = (  # of each stage: output channels, stride of the first block, number of blocks
     (64, 1, 1),
     (128, 2, 2),
     (256, 2, 2),
@@ -24,12 +24,12 @@ STAGES = (  # output channels, first stride, blocks
 
 
 def channels(count: int, width: float) -> int:
-    """Scale a layer's channels, truncated, at least 8 (TF-Slim mobilenet_v1.py, `depth`)."""
+    """Return a layer's scaled number of channels, rounded down, at least 8 (TF-Slim mobilenet_v1.py, `depth`)."""
     return max(int(count * width), 8)
 
 
 class DepthwiseSeparable(nn.Module):
-    """3x3 depthwise, then 1x1 pointwise, each with batch norm and ReLU6."""
+    """A 3x3 depthwise and a 1x1 pointwise convolution, each with batch norm and ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class DepthwiseSeparable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    """Stem, five stages of separable blocks, global average pool, linear classifier."""
+    """A stem, five stages of separable blocks, a global average pool, and a linear classifier."""
 
     def __init__(self, width: float, classes: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class MobileNetV1(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 

@@ -1,8 +1,8 @@
-"""MobileNetV1's features with a light head for detection: one box per cell at stride 8, context from strides 16 and 32.
+"""MobileNetV1's features with a light detection head: one box per cell of 8x8 pixels, from strides 8, 16 and 32.
 
-Two outputs, so that each has its own int8 scale in a file: scores, (N, 1 + classes, R/8, R/8), the logit of "there is
-an object" and those of its class; boxes, (N, 4, R/8, R/8), offset of the centre and logarithms of the sides. Sides of
-the grid round up. edgebench/tasks/detection defines what the values mean.
+There are two outputs, so that each has its own int8 scale in an exported file. `scores`, (N, 1 + classes, R/8, R/8),
+has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of a box's
+centre and the logarithms of its sides. R/8 is rounded up. edgebench/tasks/detection defines the values exactly.
 """
 
 from torch import nn
@@ -18,16 +18,16 @@ RESOLUTIONS = {"mobilenet_v1_det": (96, 224, 192, 160, 128, 64)}
 CHANNELS = 3
 CLASSES = 10
 
-LAST_STAGES = (2, 3, 4)  # of MobileNetV1, at strides 8, 16 and 32
+LAST_STAGES = (2, 3, 4)  # stages of MobileNetV1 that end at strides 8, 16 and 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def stages(width: float) -> tuple[tuple[nn.Module, ...], list[int]]:
-    """Return MobileNetV1's features up to strides 8, 16 and 32, each from the previous, and their output channels."""
+    """Return modules that compute features of strides 8, 16 and 32 one after the other, and their output channels."""
     whole = MobileNetV1(width, 1)
     stem = nn.Sequential(whole.conv_stem, whole.bn1, whole.act)
     first, second, third, fourth, fifth = whole.blocks

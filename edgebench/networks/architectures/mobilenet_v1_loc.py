@@ -1,7 +1,8 @@
-"""MobileNetV1 with a second dense head of four numbers: the class of the one object in an image, and its box.
+"""MobileNetV1 with two dense heads: one predicts the class of the only object in an image, the other its box.
 
-Two outputs, so that each has its own int8 scale in a file: logits, (N, classes); box, (N, 4), left, top, right and
-bottom as fractions of the image's sides. The features have the names of `mobilenet_v1_det`, so that its base fits.
+There are two outputs, so that each has its own int8 scale in an exported file: logits, (N, classes), and a box, (N, 4):
+left, top, right and bottom as fractions of the image's sides. The weights of the features have the names that they have
+in `mobilenet_v1_det`, so that training can start from that detector's base weights.
 """
 
 from torch import nn
@@ -12,7 +13,7 @@ from edgebench.networks.architectures.mobilenet_v1_det import stages
 SOURCE = "Howard et al., MobileNets, arXiv:1704.04861, Table 1; the second head is this package's"
 NAMES = ("mobilenet_v1_loc",)
 TASK = "localization"
-BASE = "mobilenet_v1_det"  # whose shipped base has the same features
+BASE = "mobilenet_v1_det"  # the detector whose shipped base weights have the same features
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 RESOLUTIONS = {"mobilenet_v1_loc": (96, 224, 192, 160, 128, 64)}
 CHANNELS = 3
@@ -20,7 +21,7 @@ CLASSES = 10
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 

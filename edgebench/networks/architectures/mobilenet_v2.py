@@ -14,7 +14,7 @@ CHANNELS = 3
 CLASSES = 1000
 
 STEM, LAST, DROPOUT = 32, 1280, 0.2
-STAGES = (  # expansion t, output channels c, blocks n, first stride s
+STAGES = (  # of each stage: expansion t, output channels c, number of blocks n, stride s of the first block
     (1, 16, 1, 1),
     (6, 24, 2, 2),
     (6, 32, 3, 2),
@@ -26,7 +26,7 @@ STAGES = (  # expansion t, output channels c, blocks n, first stride s
 
 
 def channels(count: float, divisor: int = 8) -> int:
-    """Round to the nearest multiple of `divisor`, at most 10 % below `count` (TF-Slim `_make_divisible`)."""
+    """Round to the nearest multiple of `divisor` that is not 10 % below `count` or less (TF-Slim `_make_divisible`)."""
     rounded = max(divisor, int(count + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * count else rounded
 
@@ -42,7 +42,7 @@ def convolution(
     act: type[nn.Module] | None = nn.ReLU6,
     epsilon: float = 1e-5,
 ) -> nn.Sequential:
-    """Chain convolution, batch norm and, unless it is None, an activation."""
+    """Chain a convolution, a batch norm and an activation; the activation is left out if it is None."""
     padding = (kernel - 1) // 2 * dilation
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False),
@@ -52,7 +52,7 @@ def convolution(
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; added to the input if the shapes are equal."""
+    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; the input is added if its shape is that of the output."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Stem, 17 inverted residuals, 1x1 convolution, global average pool, dropout, linear classifier."""
+    """A stem, 17 inverted residuals, a 1x1 convolution, a global average pool, dropout, and a linear classifier."""
 
     def __init__(self, width: float, classes: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class MobileNetV2(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 

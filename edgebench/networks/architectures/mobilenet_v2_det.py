@@ -1,8 +1,8 @@
-"""MobileNetV2's features with a light head for detection: one box per cell at stride 8, context from strides 16 and 32.
+"""MobileNetV2's features with a light detection head: one box per cell of 8x8 pixels, from strides 8, 16 and 32.
 
-Two outputs, so that each has its own int8 scale in a file: scores, (N, 1 + classes, R/8, R/8), the logit of "there is
-an object" and those of its class; boxes, (N, 4, R/8, R/8), offset of the centre and logarithms of the sides. Sides of
-the grid round up. edgebench/tasks/detection defines what the values mean.
+There are two outputs, so that each has its own int8 scale in an exported file. `scores`, (N, 1 + classes, R/8, R/8),
+has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of a box's
+centre and the logarithms of its sides. R/8 is rounded up. edgebench/tasks/detection defines the values exactly.
 """
 
 from torch import nn
@@ -18,16 +18,16 @@ RESOLUTIONS = {"mobilenet_v2_det": (96, 224, 192, 160, 128, 64)}
 CHANNELS = 3
 CLASSES = 10
 
-ENDS = (7, 14, 19)  # of MobileNetV2's features, at strides 8, 16 and 32
+ENDS = (7, 14, 19)  # blocks of MobileNetV2 that end at strides 8, 16 and 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def stages(width: float) -> tuple[list[nn.Module], list[int]]:
-    """Return MobileNetV2's features up to strides 8, 16 and 32, each from the previous, and their output channels."""
+    """Return modules that compute features of strides 8, 16 and 32 one after the other, and their output channels."""
     features = MobileNetV2(width, 1).features
     parts: list[nn.Module] = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
     return parts, [output_channels(stage) for stage in parts]
@@ -39,5 +39,5 @@ def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Modul
 
 
 def output_channels(stage: nn.Module) -> int:
-    """Return a stage's number of output channels: that of its last batch norm."""
+    """Return a stage's number of output channels, which is that of its last batch norm."""
     return [layer.num_features for layer in stage.modules() if isinstance(layer, nn.BatchNorm2d)][-1]

@@ -1,7 +1,8 @@
-"""MobileNetV2's features with a fully convolutional head: scores of every pixel, from strides 32, 16, 8 and 4.
+"""MobileNetV2's features with a head that computes scores of every pixel, from strides 32, 16, 8 and 4.
 
-One output, `map`, (N, 1 + classes, R, R): the score of the background and those of the classes. edgebench/tasks/
-segmentation defines what the values mean. The features have the names of `mobilenet_v2_det`, so that its base fits.
+The output `map`, (N, 1 + classes, R, R), has scores of the background and of each class. The scores of a
+pixel are defined in edgebench/tasks/segmentation. The weights of the features have the names that they have in
+`mobilenet_v2_det`, so that training can start from that detector's base weights.
 """
 
 from torch import nn
@@ -12,17 +13,17 @@ from edgebench.networks.architectures.mobilenet_v2_det import output_channels, s
 SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2; the head is that of Long et al., arXiv:1411.4038"
 NAMES = ("mobilenet_v2_seg",)
 TASK = "segmentation"
-BASE = "mobilenet_v2_det"  # whose shipped base has the same features
+BASE = "mobilenet_v2_det"  # the detector whose shipped base weights have the same features
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 RESOLUTIONS = {"mobilenet_v2_seg": (96, 224, 192, 160, 128, 64)}
 CHANNELS = 3
 CLASSES = 10
 
-QUARTER = 3  # of the first stage's layers: the last inverted residual at stride 4
+QUARTER = 3  # index, in the first stage, of the last layer at stride 4, an inverted residual
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 

@@ -1,6 +1,6 @@
 """MobileNetV3: inverted residuals with squeeze-and-excitation and h-swish (Howard et al., arXiv:1905.02244).
 
-The names in the state dict are torchvision's. Widths scale every layer, the last one too, as there.
+The names in the state dict are torchvision's. As in torchvision, widths scale every layer, even the last one.
 """
 
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ CLASSES = 1000
 
 STEM, DROPOUT, EPSILON = 16, 0.2, 1e-3
 LAST = {"mobilenet_v3_large": 1280, "mobilenet_v3_small": 1024}
-TAIL = 3  # number of the last blocks, which detectors and segmentation change
+TAIL = 3  # number of blocks in the last stage, which detectors and segmenters change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A line of the paper's table: kernel, channels between, channels after, squeeze-and-excitation, activation."""
+    """A line of the paper's table: kernel, expanded channels, output channels, squeeze-and-excitation, activation."""
 
     kernel: int
     hidden: int
@@ -78,19 +78,19 @@ BLOCKS = {
 
 
 def dilated(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """Return the blocks with the last stride replaced by dilation, for features at stride 16."""
+    """Return the blocks for features at stride 16, in which dilation replaces the last stride."""
     return (*blocks[:-TAIL], *(replace(block, stride=1, dilation=2) for block in blocks[-TAIL:]))
 
 
 def reduced(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """Return the blocks with half the channels in the last stage, as for detection (paper, section 6.3)."""
+    """Return the blocks for detection, which have half the channels in the last stage (paper, section 6.3)."""
     first, *others = blocks[-TAIL:]
     halved = (replace(block, hidden=block.hidden // 2, outputs=block.outputs // 2) for block in others)
     return (*blocks[:-TAIL], replace(first, outputs=first.outputs // 2), *halved)
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise, squeeze-and-excitation, 1x1 linear projection; added to the input if shapes allow."""
+    """1x1 expansion, depthwise, squeeze-and-excitation, 1x1 linear projection; the input is added if possible."""
 
     def __init__(self, inputs: int, block: Block, width: float) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class InvertedResidual(nn.Module):
 
 
 def features(blocks: tuple[Block, ...], width: float = 1.0) -> nn.Sequential:
-    """Chain the stem, the inverted residuals and the last 1x1 convolution, to six times the channels."""
+    """Chain the stem, the inverted residuals, and a 1x1 convolution that multiplies the number of channels by six."""
     inputs = channels(STEM * width)
     chain: list[nn.Module] = [convolution(CHANNELS, inputs, 3, 2, act=nn.Hardswish, epsilon=EPSILON)]
     for block in blocks:
@@ -122,7 +122,7 @@ def features(blocks: tuple[Block, ...], width: float = 1.0) -> nn.Sequential:
 
 
 class MobileNetV3(nn.Module):
-    """Features, global average pool, and two dense layers with h-swish between them."""
+    """Features, a global average pool, and two dense layers with h-swish between them."""
 
     def __init__(self, name: str, width: float, classes: int) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class MobileNetV3(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 

@@ -1,4 +1,4 @@
-"""A network without layers and parameters that returns class 0 for every image; timing it needs no torch."""
+"""A network without layers or parameters that returns class 0 for every image; it can be timed without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     from torch import nn
 
     class Null(nn.Module):

@@ -1,7 +1,7 @@
 """ResNet: blocks that learn a residual, which is added to their input (He et al., arXiv:1512.03385, Table 1).
 
-The names in the state dict are torchvision's. As in torchvision, a bottleneck's 3x3 convolution has the stride; in the
-`_v1` forms its first 1x1 convolution has it, as in the paper.
+The names in the state dict are torchvision's. As in torchvision, a block's stride is in its 3x3 convolution; in the
+`_v1` forms it is in the first 1x1 convolution, as in the paper.
 """
 
 from abc import ABC, abstractmethod
@@ -30,19 +30,19 @@ CLASSES = 1000
 WIDTHS = (1.0,)
 
 STEM = 64
-PLANES = (64, 128, 256, 512)  # of the four stages
-BLOCKS = {  # in the four stages
+PLANES = (64, 128, 256, 512)  # planes (channels) of the four stages
+BLOCKS = {  # numbers of blocks in the four stages
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
-EXPANSION = 4  # a bottleneck's outputs per plane
+EXPANSION = 4  # a bottleneck has so many output channels for each of its planes
 
 
 def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequential:
-    """Return the shortcut: a convolution if the shapes differ (the paper's option B), else an empty module."""
+    """Return a block's shortcut: a convolution if input and output differ in shape (option B), else an identity."""
     if stride == 1 and inputs == outputs:
         return nn.Sequential()
     kernel = kernel if stride > 1 else 1
@@ -53,7 +53,7 @@ def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequen
 
 
 class Residual(nn.Module, ABC):
-    """A block: its input, or a projection of it, plus `residual` of the input; then ReLU."""
+    """A block: the input or a projection of it, plus the input's `residual`, followed by a ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int = 1) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Residual(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, features: Tensor) -> Tensor:
-        """Return the residual that is added to the input."""
+        """Return the residual of the features, which is added to them."""
 
     def forward(self, features: Tensor) -> Tensor:
         activated: Tensor = self.relu(self.residual(features) + self.downsample(features))
@@ -71,7 +71,7 @@ class Residual(nn.Module, ABC):
 
 
 class Basic(Residual):
-    """Two 3x3 convolutions."""
+    """A block whose residual is computed by two 3x3 convolutions."""
 
     def __init__(self, inputs: int, planes: int, stride: int) -> None:
         super().__init__(inputs, planes, stride)
@@ -87,10 +87,10 @@ class Basic(Residual):
 
 
 class Bottleneck(Residual):
-    """1x1, 3x3 and 1x1 convolutions.
+    """A block whose residual is computed by 1x1, 3x3 and 1x1 convolutions.
 
-    The first two have `factors` times `planes` outputs; `kernel` is the shortcut's; `early` puts the stride on the
-    first convolution.
+    The first two convolutions have `planes` outputs, multiplied by one of the `factors` each. `kernel` is the kernel of
+    the shortcut. `early` puts the stride into the first convolution.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Bottleneck(Residual):
 
 
 def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
-    """Return the layers before the first stage by name; they reduce the side to a quarter."""
+    """Return the layers before the first stage by name; they reduce the image's side to a quarter."""
     return {
         "conv1": convolution,
         "bn1": nn.BatchNorm2d(outputs),
@@ -132,7 +132,7 @@ def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
 
 
 def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tuple[int, ...]) -> dict[str, nn.Module]:
-    """Return the four stages by name; each of the last three halves the side."""
+    """Return the four stages by name; all but the first halve the side of the maps."""
     layers = dict[str, nn.Module]()
     for number, (planes, count) in enumerate(zip(PLANES, blocks, strict=True), 1):
         stage = list[Residual]()
@@ -144,12 +144,12 @@ def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tupl
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight networks; each has a single width."""
+    """Build any of the eight networks; 1 is their only width."""
     is_basic = name in ("resnet18", "resnet34")
     block = Basic if is_basic else partial(Bottleneck, early=name.endswith("_v1"))
     first = stem(nn.Conv2d(CHANNELS, STEM, 7, 2, 3, bias=False), STEM)

@@ -25,11 +25,11 @@ DROPOUT = {"se_resnet50": 0.0, "senet154": 0.2}
 
 
 class SqueezeExcite(nn.Module):
-    """Weight each channel by a factor between 0 and 1, which a small network computes from all channels' means.
+    """Multiply each channel by a factor from 0 to 1, which a small network computes from the means of all channels.
 
     Args:
-        squeezed: channels of the small network's hidden layer.
-        gate: the function that limits the factors.
+        squeezed: number of units of the small network's hidden layer.
+        gate: function that limits the factors to 0 to 1.
     """
 
     def __init__(self, channels: int, squeezed: int, gate: type[nn.Module] = nn.Sigmoid) -> None:
@@ -46,7 +46,7 @@ class SqueezeExcite(nn.Module):
 
 
 class SEBottleneck(Bottleneck):
-    """Bottleneck whose residual is weighted before it is added."""
+    """A bottleneck block whose residual is multiplied by factors per channel before it is added."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class SEBottleneck(Bottleneck):
 
 
 def deep() -> nn.Sequential:
-    """Chain SENet-154's three 3x3 convolutions, which replace one 7x7; the caller adds the last one's batch norm."""
+    """Chain SENet-154's three 3x3 convolutions, which replace a 7x7 one; the caller adds the last batch norm."""
     layers, inputs = list[nn.Module](), CHANNELS
     for outputs, stride in ((64, 2), (64, 1)):
         layers += [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
@@ -76,15 +76,15 @@ def deep() -> nn.Sequential:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either network; both have a single width."""
+    """Build either network; 1 is their only width."""
     is_154, inputs = name == "senet154", STEMS[name]
     convolution = deep() if is_154 else nn.Conv2d(CHANNELS, inputs, 7, 2, 3, bias=False)
-    # SENet-154 in the paper's appendix: 64 groups, half as many outputs in the 1x1 before them, 3x3 shortcuts.
+    # SENet-154, from the paper's appendix: 64 groups, a first 1x1 convolution with half as many outputs, 3x3 shortcuts.
     block = partial(SEBottleneck, factors=(2, 4), groups=64, kernel=3) if is_154 else SEBottleneck
     body = stages(inputs, block, BLOCKS[name])
     last = head(PLANES[-1] * EXPANSION, classes, DROPOUT[name])

@@ -1,8 +1,8 @@
 """SSD on MobileNetV1 with 1x1 heads, as in TensorFlow's object detection API and MLPerf (arXiv:1704.04861, Table 13).
 
-Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the published network
-has 90. There is no public checkpoint for torch with these heads; the names in the state dict are those of torchvision's
-SSD.
+The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
+the published network has 90 classes. There is no public checkpoint of these heads for torch; the names in the
+state dict are those of torchvision's SSD.
 """
 
 from functools import partial
@@ -21,16 +21,16 @@ RESOLUTIONS = {"ssd_mobilenet_v1": (300,)}
 CHANNELS = 3
 CLASSES = 90
 
-BOXES = (3, 6, 6, 6, 6, 6)  # per cell of each feature map
+BOXES = (3, 6, 6, 6, 6, 6)  # number of boxes per cell of each feature map
 
 
 def extra(inputs: int, outputs: int) -> nn.Sequential:
-    """Halve a feature map: 1x1, 3x3 of stride 2."""
+    """Return layers that halve a feature map: a 1x1 convolution, and a 3x3 one of stride 2."""
     return nn.Sequential(unit(inputs, outputs // 2, 1), unit(outputs // 2, outputs, 3, 2))
 
 
 def backbone() -> Backbone:
-    """Return MobileNetV1's features at strides 16 and 32, and four extras."""
+    """Return MobileNetV1's features at strides 16 and 32, and four further maps."""
     whole = MobileNetV1(1.0, 1)
     first = nn.Sequential(whole.conv_stem, whole.bn1, whole.act, *[*whole.blocks][:-1])
     counts = STAGES[-2][0], STAGES[-1][0], *EXTRAS
@@ -39,11 +39,11 @@ def backbone() -> Backbone:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     predictor = partial(nn.Conv2d, kernel_size=1)
     return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

@@ -1,7 +1,7 @@
-"""SSD300 on VGG16 with atrous fc6, as in torchvision (Liu et al., arXiv:1512.02325, Fig. 2).
+"""SSD300 on VGG16 with a dilated fc6, as in torchvision (Liu et al., arXiv:1512.02325, Fig. 2).
 
-Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the published network
-has 90. The names in the state dict are torchvision's.
+The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
+the published network has 90 classes. The names in the state dict are torchvision's.
 """
 
 from functools import partial
@@ -21,15 +21,15 @@ RESOLUTIONS = {"ssd300_vgg16": (300,)}
 CHANNELS = 3
 CLASSES = 90
 
-BOXES = (4, 6, 6, 6, 4, 4)  # per cell of each of the six feature maps
-LEAST = 1e-12  # limit on the length of a pixel's features
-SCALE = 20.0  # of the normalized first map (paper, section 3.1)
+BOXES = (4, 6, 6, 6, 4, 4)  # number of boxes per cell of each of the six feature maps
+LEAST = 1e-12  # smallest length by which a pixel's feature vector is divided
+SCALE = 20.0  # initial scale of the normalized first map (paper, section 3.1)
 FC = 1024
-EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))  # 1x1, 3x3, its stride and padding
+EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))  # 1x1; 3x3, its stride, padding
 
 
 def extra(inputs: int, hidden: int, outputs: int, stride: int, padding: int) -> nn.Sequential:
-    """Chain a 1x1 and a 3x3 convolution, each with ReLU."""
+    """Chain a 1x1 and a 3x3 convolution, each followed by a ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, hidden, 1),
         nn.ReLU(inplace=True),
@@ -39,7 +39,7 @@ def extra(inputs: int, hidden: int, outputs: int, stride: int, padding: int) -> 
 
 
 def atrous() -> nn.Sequential:
-    """Chain a pool of stride 1 and VGG's first dense layers as convolutions, the first with holes."""
+    """Chain a pool of stride 1 and two convolutions in place of VGG's first dense layers; the first one is dilated."""
     return nn.Sequential(
         nn.MaxPool2d(3, 1, 1),
         nn.Conv2d(MAPS[-1], FC, 3, padding=6, dilation=6),
@@ -50,7 +50,7 @@ def atrous() -> nn.Sequential:
 
 
 class ScaledBackbone(Backbone):
-    """Six feature maps: VGG16's conv4_3, normalized and scaled, its fc7, and four extras."""
+    """Six feature maps: VGG16's conv4_3, normalized and scaled, its fc7, and four further maps."""
 
     def __init__(self) -> None:
         chain = features(CONVOLUTIONS["vgg16"], normalized=False)
@@ -73,7 +73,7 @@ class ScaledBackbone(Backbone):
 
 
 def sides(resolution: int) -> tuple[int, ...]:
-    """Return the sides of the feature maps: two halvings rounded down, one up, one down; then the extras."""
+    """Return the sides of the feature maps; of the first four halvings, only the third rounds up."""
     first = -(-(resolution // 4) // 2)
     maps = [first, first // 2]
     for _, _, stride, padding in EXTRAS:
@@ -82,10 +82,10 @@ def sides(resolution: int) -> tuple[int, ...]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left in the last map."""
+    """Return whether the last feature map has at least one pixel."""
     return resolution >= 32 and sides(resolution)[-1] >= 1
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return SSD(ScaledBackbone(), partial(nn.Conv2d, kernel_size=3, padding=1), BOXES, sides(resolution), classes)

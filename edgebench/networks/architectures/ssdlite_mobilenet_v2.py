@@ -1,8 +1,8 @@
 """SSDLite on MobileNetV2 (Sandler et al., arXiv:1801.04381, section 6.2), as in TensorFlow's object detection API.
 
-Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the paper's network
-has 80. There is no public checkpoint for torch with these heads; the names in the state dict are those of torchvision's
-SSDLite.
+The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
+the paper's network has 80 classes. There is no public checkpoint of these heads for torch; the names in the
+state dict are those of torchvision's SSDLite.
 """
 
 from torch import nn
@@ -21,12 +21,12 @@ RESOLUTIONS = {"ssdlite_mobilenet_v2": (320, 300)}
 CHANNELS = 3
 CLASSES = 80
 
-BOXES = (3, 6, 6, 6, 6, 6)  # per cell of each feature map
-PLACE, EXPANDED = 14, 576  # of the block whose expansion is the first map; its channels
+BOXES = (3, 6, 6, 6, 6, 6)  # number of boxes per cell of each feature map
+PLACE, EXPANDED = 14, 576  # index of the block whose expansion is the first map, and the number of its channels
 
 
 def backbone() -> Backbone:
-    """Return the last expansion at stride 16, the last features at stride 32, and four extras."""
+    """Return the last expansion at stride 16, the last features at stride 32, and four further maps."""
     chain = MobileNetV2(1.0, 1).features
     counts = EXPANDED, LAST, *EXTRAS
     extras = [extra(*pair) for pair in zip(counts[1:-1], EXTRAS, strict=True)]
@@ -34,10 +34,10 @@ def backbone() -> Backbone:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

@@ -1,7 +1,7 @@
 """SSDLite on MobileNetV3-Large with a reduced tail, as in torchvision (Howard et al., arXiv:1905.02244, section 6.3).
 
-Two outputs: see `_ssd`. `classes` does not count the background, which is column 0 of the scores; the published network
-has 90. The names in the state dict are torchvision's.
+The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
+the published network has 90 classes. The names in the state dict are torchvision's.
 """
 
 from torch import nn
@@ -18,11 +18,11 @@ RESOLUTIONS = {"ssdlite320_mobilenet_v3_large": (320,)}
 CHANNELS = 3
 CLASSES = 90
 
-BOXES = (6, 6, 6, 6, 6, 6)  # per cell of each feature map
+BOXES = (6, 6, 6, 6, 6, 6)  # number of boxes per cell of each feature map
 
 
 def backbone() -> Backbone:
-    """Return the last expansion at stride 16, the last features at stride 32, and four extras."""
+    """Return the last expansion at stride 16, the last features at stride 32, and four further maps."""
     blocks = reduced(BLOCKS["mobilenet_v3_large"])
     chain, place = features(blocks), len(blocks) - TAIL + 1
     counts = blocks[-TAIL].hidden, 6 * blocks[-1].outputs, *EXTRAS
@@ -31,10 +31,10 @@ def backbone() -> Backbone:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

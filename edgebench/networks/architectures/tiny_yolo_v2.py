@@ -1,6 +1,7 @@
 """Tiny YOLOv2 for VOC's 20 classes, as in Darknet's yolov2-tiny-voc.cfg (Redmon and Farhadi, arXiv:1612.08242).
 
-Two outputs: see `_ssd`; column 0 of the scores is the objectness. Darknet's `.weights` files fit, and have no names.
+The module `_ssd` describes the two outputs; column 0 of the scores is the objectness. Darknet's `.weights` files, which
+have no names, fit this network.
 """
 
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ BOXES = 5  # per cell
 
 
 class TinyYOLOv2(nn.Module):
-    """Eight 3x3 convolutions with five halvings, and a 1x1 convolution for five boxes per cell."""
+    """Eight 3x3 convolutions, five pools that halve the side, and a 1x1 convolution for five boxes per cell."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -38,10 +39,10 @@ class TinyYOLOv2(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether all five halvings leave no rest."""
+    """Return whether the resolution can be halved five times without a remainder."""
     return resolution > 0 and resolution % STRIDE == 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return TinyYOLOv2(classes, resolution)

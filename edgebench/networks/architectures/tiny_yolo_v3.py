@@ -1,7 +1,7 @@
 """Tiny YOLOv3, as in Darknet's yolov3-tiny.cfg (Redmon and Farhadi, arXiv:1804.02767).
 
-Two outputs: see `_ssd`; column 0 of the scores is the objectness, and the coarser map comes first. Darknet's `.weights`
-files fit, and have no names.
+The module `_ssd` describes the two outputs; column 0 of the scores is the objectness, and boxes of the coarser map come
+first. Darknet's `.weights` files, which have no names, fit this network.
 """
 
 import torch
@@ -20,11 +20,11 @@ CHANNELS = 3
 CLASSES = 80
 
 STRIDES = (32, 16)
-BOXES = 3  # per cell of each map
+BOXES = 3  # number of boxes per cell of each map
 
 
 class TinyYOLOv3(nn.Module):
-    """Features at strides 16 and 32; boxes on the coarser ones, and on the finer ones with the coarser enlarged."""
+    """Features at strides 32 and 16, each with boxes; the finer features are joined with the coarser, enlarged ones."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -46,10 +46,10 @@ class TinyYOLOv3(nn.Module):
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether all five halvings leave no rest."""
+    """Return whether the resolution can be halved five times without a remainder."""
     return resolution > 0 and resolution % STRIDES[0] == 0
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     return TinyYOLOv3(classes, resolution)

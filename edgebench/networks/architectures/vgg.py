@@ -1,4 +1,4 @@
-"""VGG: only 3x3 convolutions and three dense layers (Simonyan and Zisserman, arXiv:1409.1556, Table 1).
+"""VGG, which has only 3x3 convolutions and three dense layers (Simonyan and Zisserman, arXiv:1409.1556, Table 1).
 
 The names in the state dict are torchvision's. The `_bn` forms have batch norm after every convolution, as in
 torchvision.
@@ -14,21 +14,21 @@ CLASSES = 1000
 WIDTHS = (1.0,)
 
 MAPS = (64, 128, 256, 512, 512)
-CONVOLUTIONS = {  # in each of the five stages
+CONVOLUTIONS = {  # number of convolutions in each of the five stages
     "vgg11": (1, 1, 2, 2, 2),
     "vgg13": (2, 2, 2, 2, 2),
     "vgg16": (2, 2, 3, 3, 3),
     "vgg19": (2, 2, 4, 4, 4),
 }
-SIDE = 7  # of the maps that the classifier reads
+SIDE = 7  # side of the maps that the classifier reads
 SIDES = range(
     SIDE, 65, SIDE
-)  # of the maps before the average pooling: multiples, so that all its windows have one size
+)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have one size
 HIDDEN, DROPOUT = 4096, 0.5
 
 
 def features(convolutions: tuple[int, ...], *, normalized: bool) -> nn.Sequential:
-    """Chain the five stages, each of which ends by halving the side."""
+    """Chain the five stages, each of which ends with a pool that halves the side."""
     chain, inputs = list[nn.Module](), CHANNELS
     for count, outputs in zip(convolutions, MAPS, strict=True):
         for _ in range(count):
@@ -41,7 +41,7 @@ def features(convolutions: tuple[int, ...], *, normalized: bool) -> nn.Sequentia
 
 
 class VGG(nn.Module):
-    """Five stages of convolutions to maps of `side`, average pooling to 7x7, three dense layers."""
+    """Five stages of convolutions that give maps of `side`, average pooling to 7x7, and three dense layers."""
 
     def __init__(self, convolutions: tuple[int, ...], side: int, classes: int, *, normalized: bool) -> None:
         super().__init__()
@@ -63,16 +63,16 @@ class VGG(nn.Module):
 
 
 def last_side(resolution: int) -> int:
-    """Return the side of the last maps: the image's side, halved five times."""
+    """Return the side of the last maps, which is the image's side halved five times."""
     return resolution // 32
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the last maps are 7x7 or a multiple of it."""
+    """Return whether the side of the last maps is 7 or a multiple of 7."""
     return last_side(resolution) in SIDES
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight networks for an accepted resolution; each has a single width."""
+    """Build any of the eight networks for a resolution that `accepts` allows; 1 is their only width."""
     convolutions = CONVOLUTIONS[name.removesuffix("_bn")]
     return VGG(convolutions, last_side(resolution), classes, normalized=name.endswith("_bn"))

@@ -1,7 +1,8 @@
-"""VGG-16 on images larger than its own: as convolutions in one pass, and as a window that slides over the image.
+"""VGG-16 on larger images than it was made for: convolutions in one pass, or a window that slides over the image.
 
-Every convolution pads, so their scores differ: the padding lies at the edge of the image, not of the window.
-One output, `scores`, (N, classes, S, S). Weights have the names and shapes of `vgg16`.
+The two forms give different scores, because every convolution has padding: in one form it lies at the edges of the
+whole image, in the other at the edges of each window.
+The output `scores` has the shape (N, classes, S, S). The weights have the names and shapes of those of `vgg16`.
 """
 
 from torch import nn
@@ -16,11 +17,11 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-OWN = 224  # side of the images that the classifier was made for, pixels
+OWN = 224  # side in pixels of the images for which the classifier was made
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the image holds at least one window."""
+    """Return whether the image is at least as large as one window."""
     return resolution >= OWN
 
 

@@ -1,4 +1,4 @@
-"""Xception: Inception modules replaced by depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
+"""Xception, which replaces Inception modules by depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
 
 The names in the state dict are those of timm's `legacy_xception`. There is no activation between the depthwise and the
 pointwise convolution.
@@ -18,7 +18,7 @@ CLASSES = 1000
 WIDTHS = (1.0,)
 
 STEM = (32, 64)
-BLOCKS = (  # outputs of each separable convolution; a block with more outputs than inputs halves the side
+BLOCKS = (  # outputs of each separable convolution of a block; a block with more outputs than inputs halves the side
     (128, 128),
     (256, 256),
     (728, 728),
@@ -30,7 +30,7 @@ DROPOUT = 0.5
 
 
 class SeparableConv(nn.Sequential):
-    """3x3 depthwise, then 1x1 pointwise."""
+    """A 3x3 depthwise and a 1x1 pointwise convolution."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         depthwise = nn.Conv2d(inputs, inputs, 3, 1, 1, groups=inputs, bias=False)
@@ -38,7 +38,7 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A chain of ReLU and separable convolution, plus the input; pooled and projected if the outputs are more."""
+    """Separable convolutions, each after a ReLU, plus the input; pooled and projected if there are more outputs."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Block(nn.Module):
 
 
 def convolutions() -> dict[str, nn.Module]:
-    """Return the two unpadded convolutions before the first block by name."""
+    """Return, by name, the two convolutions before the first block, which have no padding."""
     first, second = STEM
     return {
         "conv1": nn.Conv2d(CHANNELS, first, 3, 2, bias=False),
@@ -71,7 +71,7 @@ def convolutions() -> dict[str, nn.Module]:
 
 
 def blocks(inputs: int) -> dict[str, nn.Module]:
-    """Return the twelve blocks by name; the first has no leading ReLU, because its input comes from one."""
+    """Return the twelve blocks by name; the first block has no ReLU first, because a ReLU precedes it."""
     layers = dict[str, nn.Module]()
     for number, widths in enumerate(BLOCKS, 1):
         layers[f"block{number}"] = Block(inputs, widths, activated=number == 1)
@@ -80,7 +80,7 @@ def blocks(inputs: int) -> dict[str, nn.Module]:
 
 
 def separables(inputs: int) -> dict[str, nn.Module]:
-    """Return the two separable convolutions after the last block by name."""
+    """Return, by name, the two separable convolutions after the last block."""
     layers = dict[str, nn.Module]()
     for number, outputs in enumerate(LAST, len(STEM) + 1):
         layers |= {
@@ -93,11 +93,11 @@ def separables(inputs: int) -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether at least one pixel is left after five strides of 2."""
+    """Return whether at least one pixel remains after five layers of stride 2."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; it has a single width."""
+    """Build the network; 1 is its only width."""
     body = convolutions() | blocks(STEM[-1]) | separables(BLOCKS[-1][-1])
     return nn.Sequential(OrderedDict(body | head(LAST[-1], classes, DROPOUT)))

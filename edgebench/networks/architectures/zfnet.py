@@ -1,4 +1,4 @@
-"""ZFNet: AlexNet with a finer first layer (Zeiler and Fergus, arXiv:1311.2901, Fig. 3).
+"""ZFNet: AlexNet with a smaller kernel and stride in its first layer (Zeiler and Fergus, arXiv:1311.2901, Fig. 3).
 
 The names in the state dict are numbered as in torchvision's AlexNet.
 """
@@ -16,22 +16,22 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)  # 110 to 55, 26 to 13, 13 to 6
-LAYERS: tuple[Layer, ...] = (  # maps, kernel, stride, padding, groups; layers after the ReLU
+POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)  # 110 to 55, 26 to 13, 13 to 6 pixels
+LAYERS: tuple[Layer, ...] = (  # output maps, kernel, stride, padding, groups; layers after the ReLU
     (96, 7, 2, 1, 1, POOL, NORM),
     (256, 5, 2, 0, 1, POOL, NORM),
     (384, 3, 1, 1, 1),
     (384, 3, 1, 1, 1),
     (256, 3, 1, 1, 1, POOL),
 )
-MARGIN = 15  # pixels lost at unpadded borders
+MARGIN = 15  # number of pixels that are lost at borders without padding
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the last maps are 6x6 or a multiple of it."""
+    """Return whether the side of the last maps is 6 or a multiple of 6."""
     return last_side(resolution, MARGIN) in SIDES
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for an accepted resolution; it has a single width."""
+    """Build the network for a resolution that `accepts` allows; 1 is its only width."""
     return AlexNet(LAYERS, last_side(resolution, MARGIN), classes)

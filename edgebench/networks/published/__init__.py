@@ -10,13 +10,18 @@ from typing import TypeVar
 from edgebench.schema.variant import network
 
 IMAGENET = "imagenet"  # the data set of every published accuracy
-NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")  # in a row's note
-IMAGENET_IMAGES = 50_000  # of its validation set, on which all these accuracies were measured
+# If the note of a row has one of these words, the row is not a measured inference.
+NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")
+IMAGENET_IMAGES = 50_000  # number of images in the validation set, on which all these accuracies were measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedAccuracy:
-    """A network's accuracy on ImageNet, per cent; params and macs at 1000 classes, None unless counted exactly."""
+    """A network's accuracy on ImageNet, per cent.
+
+    Attributes:
+        params, macs: parameters and multiply-adds for 1000 classes; None if the source does not count them exactly.
+    """
 
     architecture: str
     width: float
@@ -32,11 +37,11 @@ class PublishedAccuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedLatency:
-    """A network's latency on a board at batch 1; values that the source does not state are None or empty.
+    """A network's latency on a board for batches of one image; values that the source lacks are None or empty.
 
     Attributes:
-        top1: measured with the same file, or published for it, per cent.
-        map: the same of a detector, COCO's mean average precision on `dataset`.
+        top1: top-1 accuracy, per cent, measured with the same file or published for it.
+        map: for a detector, COCO's mean average precision on `dataset`, measured or published likewise.
         power_w: mean power of the board at the wall socket, idle power included.
     """
 
@@ -62,10 +67,9 @@ class PublishedLatency:
 
     @property
     def reservation(self) -> str:
-        """Return why the row is not a measured inference, in the note's words: only kernels, random weights, an
-        estimate.
+        """Return why the row is not a measured inference, in the words of its note, such as "estimate".
 
-        Empty if the row is reliable.
+        The text is empty if the row is reliable.
         """
         said = (part.strip() for part in self.note.split(";"))
         return "; ".join(part for part in said if any(word in part.lower() for word in NO_INFERENCE))
@@ -105,44 +109,45 @@ def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
 
 @cache
 def accuracies() -> tuple[PublishedAccuracy, ...]:
-    """Return all accuracies; the first for each network, width, resolution and precision is the reference."""
+    """Return all accuracies; of several for a network, width, resolution and precision, the first is the reference."""
     return _read("accuracy.csv", PublishedAccuracy)
 
 
 @cache
 def latencies() -> tuple[PublishedLatency, ...]:
-    """Return all latencies of classifiers; the boards are Raspberry Pis."""
+    """Return all latencies of classifiers, which were measured on Raspberry Pis."""
     return _read("latency.csv", PublishedLatency)
 
 
 @cache
 def detections() -> tuple[PublishedLatency, ...]:
-    """Return all latencies of detectors, whose networks need not be on the shelf; the boards are Raspberry Pis."""
+    """Return all latencies of detectors on Raspberry Pis; this package need not have the detectors' networks."""
     return _read("detection.csv", PublishedLatency)
 
 
 def of_task(task: str) -> tuple[PublishedLatency, ...]:
-    """Return the latencies of a task's networks; of classifiers by default."""
+    """Return the latencies of networks for a task; by default those of classifiers."""
     return {"detection": detections, "classification": latencies}.get(task or "classification", tuple)()
 
 
 @cache
 def quantized() -> tuple[PublishedQuantization, ...]:
-    """Return all accuracies after quantization, including the float baselines of the same tables."""
+    """Return all accuracies after quantization, and the float baselines from the same tables."""
     return _read("quantization.csv", PublishedQuantization)
 
 
 @cache
 def references() -> References:
-    """Return the reference of each network that has one, by architecture, width, resolution and precision."""
+    """Return all reference accuracies, by architecture, width, resolution and precision."""
     return {(one.architecture, one.width, one.resolution, one.precision): one for one in reversed(accuracies())}
 
 
 def reference(architecture: str, width: float, resolution: int, precision: str) -> PublishedAccuracy | None:
     """Return the reference accuracy of a network on ImageNet; None if none was published.
 
-    For MobileNets it is the accuracy of TF-Slim's checkpoints (int8: after quantization-aware training if available,
-    else as submitted to MLPerf); for other networks that of the public checkpoint named in the row.
+    For MobileNets, it is the accuracy of TF-Slim's checkpoints. Their int8 reference is the accuracy after
+    quantization-aware training if that was published, otherwise the one submitted to MLPerf. For other networks, it is
+    the accuracy of the public checkpoint that the row names.
     """
     return references().get((architecture, width, resolution, precision))
 
@@ -154,15 +159,15 @@ def top1(architecture: str, width: float, resolution: int, precision: str) -> fl
 
 
 def title(row: PublishedAccuracy | PublishedLatency | PublishedQuantization) -> str:
-    """Return the network's name as shown in tables: `mobilenet_v2 0.5 @160`."""
+    """Return the network's name as tables show it: `mobilenet_v2 0.5 @160`."""
     return network(row)
 
 
 def runtime(row: PublishedLatency) -> str:
-    """Return runtime and version of a published latency: `tflite 2.7.1 ruy`."""
+    """Return the runtime of a published latency with its version: `tflite 2.7.1 ruy`."""
     return f"{row.runtime} {row.runtime_version}".rstrip()
 
 
 def targets(task: str = "") -> tuple[str, ...]:
-    """List the boards with published latencies of a task's networks; of classifiers by default."""
+    """List the boards with published latencies of networks for a task; by default for classification."""
     return tuple(sorted({row.target for row in of_task(task)}))
