@@ -40,7 +40,7 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[None]:
-    """Return no answer per image."""
+    """Return None as the answer of each image."""
     return [None] * len(values)
 
 
@@ -65,5 +65,5 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Count nothing."""
+    """Return the record's fields without any metric."""
     return {"correct": 0}

@@ -21,14 +21,14 @@ MIXES = False
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     if [len(shape) for shape in shapes] != [3, 3] or shapes[0][1:] != shapes[1][1:] or len(set(shapes[0][1:])) != 1:
         return 0
     return shapes[0][0] - 1 if shapes[1][0] == 4 else 0
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return the scores (classes, n) and the boxes (n, 4) of one image."""
     import numpy
 
     scores, raw = outputs

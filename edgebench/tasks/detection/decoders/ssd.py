@@ -1,4 +1,4 @@
-"""SSD whose boxes are already decoded from its anchors: class scores and boxes as two outputs."""
+"""Outputs of an SSD detector that decodes its boxes in the model: class scores and boxes as two outputs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SCORES = (
 PREPROCESSING = "whole"
 MIXES = False
 
-LOGIT = 1.5  # values outside of -1.5 to 1.5 are no probabilities
-PLAUSIBLE = 0.5  # share of boxes that end behind where they begin
+LOGIT = 1.5  # values outside of -1.5 to 1.5 are not probabilities
+PLAUSIBLE = 0.5  # least share of boxes whose right and bottom lie beyond their left and top
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
@@ -36,7 +36,7 @@ def classes(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4); if both outputs have four columns, scores come first.
+    """Return scores (classes, n) and boxes (n, 4). If both outputs have four columns, the scores come first.
 
     Raises:
         ValueError: the boxes are offsets from anchors.
@@ -52,7 +52,7 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
 
 
 def _probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the softmax of logits, (n, 1 + classes); probabilities as they are."""
+    """Return the softmax of logits, (n, 1 + classes). Return probabilities as they are."""
     import numpy
 
     if abs(scores).max(initial=0.0) <= LOGIT:
