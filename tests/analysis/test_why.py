@@ -80,7 +80,7 @@ def test_a_row_is_found_by_parts_of_its_words_and_several_are_listed_so_that_the
     assert why.evidence(f"{RESULTS}:{short}").case == why.evidence(f"{RESULTS}:{whole}").case
     with pytest.raises(RequestError) as refused:
         why.evidence(f"{RESULTS}:mobilenet_v1-0.25 fp32")
-    listed = str(refused.value).partition("words of one: ")[2].split("; ")
+    listed = str(refused.value).partition("words of one row: ")[2].split("; ")
     assert len(set(listed)) == len(listed) == 2
     assert all("threads=" not in words for words in listed), "what all have tells nothing"
 
