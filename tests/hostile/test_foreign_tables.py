@@ -59,7 +59,7 @@ def test_an_unknown_precision_is_a_finding(word: str, place: Path) -> None:
 
 def test_a_table_without_a_precision_says_so(place: Path) -> None:
     path = written(place, "architecture,width,resolution,p50_ms\nnet,1,224,10\n")
-    assert any("Without a column of precisions" in note for note in lint.sheet(lint.review(path)).notes)
+    assert any("No column has the precision" in note for note in lint.sheet(lint.review(path)).notes)
 
 
 NAMES = {

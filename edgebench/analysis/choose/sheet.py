@@ -215,7 +215,8 @@ def _plain(value: float, quantity: Quantity) -> str:
 def _notes(answer: Answer, roles: int) -> Iterator[str]:
     choice, objective = answer.choice, answer.objective
     if choice.chosen:
-        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}; among equals the fastest."
+        rule = f"The best by {objective} is chosen; of equally good ones, the fastest."
+        yield f"Configurations that keep every limit: {choice.feasible}. {rule}"
         yield from _ties(choice, objective)
         if remark := answer.remarks.get(choice.chosen.name):
             yield f"Its source says: {remark}."
