@@ -1,4 +1,4 @@
-"""Descriptions of networks -> sheets."""
+"""Descriptions of networks -> sheets of their layers, sizes and costs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence

@@ -31,7 +31,7 @@ from edgebench.foundation.units import MIB
 
 EXTRAS = ("tflite", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
-TRIAL_S = 120.0  # time limit of a fresh process that imports torch from a slow disk
+TRIAL_S = 120.0  # most seconds for a fresh process, which may import torch from a slow disk
 # The smallest model file of each format, in base64. The model returns its input, an image of one pixel. It is needed
 # because a runtime that can be imported may still fail to open a file.
 LEAST_FILES = {
@@ -64,7 +64,7 @@ class Package:
 
     Attributes:
         version: the installed version; empty if it is not installed.
-        extra: the extra of edgebench that installs it; empty if edgebench requires it.
+        extra: the optional extra of edgebench that installs it; empty if edgebench itself requires it.
         wanted: the versions that edgebench accepts.
         problem: why it cannot be used; empty if it works, or if it is optional and not installed.
         install: the command that installs or repairs it; empty if it is installed and works.

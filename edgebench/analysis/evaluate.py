@@ -64,7 +64,7 @@ _LAYERS: tuple[Column[LayerNoise], ...] = (
     Column.figure("SQNR dB", lambda layer: layer.sqnr_db, _TENTHS, rank=3),
     Column.figure("lost dB", lambda layer: layer.lost_db, "{:+.1f}".format, OBJECTIVE),
 )
-_FLOAT_NODES: tuple[Column[str], ...] = (  # nodes are strings such as `LRN norm1`
+_FLOAT_NODES: tuple[Column[str], ...] = (  # a node is a string such as `LRN norm1`
     Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
     Column.text("layer", lambda node: node.partition(" ")[2], IDENTITY),
 )
@@ -94,9 +94,9 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    how = "bootstrap over images, for a task's chief metric," if accuracy.metrics else "Wilson's"
+    how = "by a bootstrap over images, of the task's chief metric alone" if accuracy.metrics else "Wilson's"
     chance = f"SUSPECT: {text}." if (text := untrained(accuracy)) else ""
-    notes = tuple(filter(None, (chance, why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)))
+    notes = tuple(filter(None, (chance, why or f"low and high: 95 % interval, {how}.", family(accuracy.dataset).NOTE)))
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
@@ -148,7 +148,7 @@ def _reliability(accuracy: Accuracy) -> Sheet:
     ]
     for sure in files:
         columns += _of_file(sure.reliability, "" if sure.name == "here" else "float ")
-    note = f"A bar of {BAR} characters is 100 %: █ is the share of right answers, │ the mean confidence of the bin."
+    note = f"A bar of {BAR} characters is 100 %. █ shows the share of right answers, │ the mean confidence of the bin."
     return Sheet.of("reliability", tuple(columns), bins, (note,), name="reliability")
 
 

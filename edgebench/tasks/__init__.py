@@ -50,7 +50,7 @@ MAY_OFFER = ("reduced", "LEARNED", "chance")
 
 
 class Truth(Protocol):
-    """The labels of a preprocessed image: see `images.loader.Truth`."""
+    """The labels of a preprocessed image, as `images.loader.Truth` has them."""
 
     @property
     def classes(self) -> NDArray[int64]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-RESAMPLES, SEED = 1000, 0  # of the bootstrap over images
+RESAMPLES, SEED = 1000, 0  # for the bootstrap over images
 SUMS_TO_ONE = 0.1  # rows of probabilities may differ from a sum of 1 by this much on average, because int8 rounds them
 
 

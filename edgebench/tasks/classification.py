@@ -87,7 +87,7 @@ class Appraisal:
 
 
 def appraise(accuracy: Accuracy) -> Appraisal:
-    """Compute accuracies and the comparison with the float parent from the counts."""
+    """Compute accuracies and the comparison with the float parent from a record's counts."""
     images, agreement = accuracy.images, accuracy.agreement
     if accuracy.not_finite:
         return Appraisal(top1=None, top5=None, agreement=None, change=None)
@@ -121,7 +121,7 @@ class Counts:
         correct_top5: images whose label is among the five largest outputs.
         only_parent: images that only the parent classifies correctly.
         only_this: images that only this artifact classifies correctly.
-        agreed: images with the same class in both.
+        agreed: images to which artifact and parent give the same class.
         not_finite: images for which an output of the artifact is NaN or infinite.
         parent_not_finite: images for which an output of the parent is NaN or infinite.
         signal: sum of the squared outputs of the parent.

@@ -45,7 +45,7 @@ def decode(values: NDArray[float32], classes: int, resolution: int) -> list[None
 
 
 def seen(answer: None, truth: Truth) -> None:
-    """Return nothing."""
+    """Return None as the result of an image."""
 
 
 def figures(images: Sequence[None]) -> dict[str, float]:

@@ -197,7 +197,7 @@ def test_a_predicted_metric_keeps_a_limit_by_its_worse_end_and_is_called_predict
     fields = advice.fields(choose.answer((FOLDER,), "", replace(asked(**wanted), predicted=True)))
     shown = json.dumps(fields)
     assert '"predicted": ["latency", "top1"]' in shown
-    assert "predicted from others on digits" in shown
+    assert "predicted from other configurations on digits" in shown
 
 
 def test_networks_that_learned_nothing_predict_no_metric(place: Path) -> None:

@@ -90,7 +90,7 @@ def _option(cell: Predicted, time_s: Prediction, metric: Prediction | None, refe
     if not metric:
         return _made(cell, figures, "none: not measured")
     figures[Quantity(metric_of(cell.case.variant))] = _figure(metric, 100)
-    return _made(cell, figures, f"{PREDICTED} from others on {cell.case.variant.dataset}")
+    return _made(cell, figures, f"{PREDICTED} from other configurations on {cell.case.variant.dataset}")
 
 
 def _made(cell: Predicted, figures: dict[Quantity, Figure | None], accuracy: str) -> Option:

@@ -219,7 +219,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
         yield f"Configurations that keep every limit: {choice.feasible}. {rule}"
         yield from _ties(choice, objective)
         if remark := answer.remarks.get(choice.chosen.name):
-            yield f"Its source says: {remark}."
+            yield f"The source of the chosen row says: {remark}."
         yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.request.limits and not choice.prices:
@@ -231,7 +231,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     if roles > SHOWN:
         yield f"{roles - SHOWN} more are not shown."
     if choice.chosen and (command := answer.commands.get(choice.chosen.name)):
-        yield f"This command writes its file, a card and a script that runs it: {command}"
+        yield f"This command writes the chosen file, a card that describes it and a script that runs it: {command}"
 
 
 def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
@@ -265,7 +265,7 @@ def _priced(price: Price, objective: Quantity) -> str:
     way = "less" if quantity.is_share else "more"
     unit = UNITS.get(quantity, "point")
     rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} per {unit}" if price.more else ""
-    tie = ", within the intervals: a tie" if price.is_tie else ""
+    tie = "; a tie, because the intervals overlap" if price.is_tie else ""
     return (
         f"{quantity} binds: {_amount(price.more, quantity)} {way} buys {_amount(price.gain, objective)} of {objective}"
         f" ({rate}{tie}): {price.candidate.name}."

@@ -208,7 +208,7 @@ def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequen
 
 
 def _environments(records: Sequence[Record]) -> dict[str, Environment]:
-    """Return the last environment of each target."""
+    """Return the latest recorded environment of each target."""
     return {one.environment.target: one.environment for one in records if isinstance(one, Session)}
 
 
@@ -289,13 +289,13 @@ def _change(judged: Sequence[Pair], verdict: str) -> str:
     per_cent = 100 * (known[most].value - 1)
     name = most.short_name or most.name
     return (
-        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency is"
+        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency changed by"
         f" {per_cent:+.1f} % ({known[most].value:.3f} {bounds(known[most])} times A's)."
     )
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Explain when a case is called slower or faster."""
+    """Explain in one sentence per compared figure when a case is called slower or faster."""
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"

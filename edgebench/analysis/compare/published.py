@@ -153,7 +153,7 @@ def far(beside: Beside) -> str:
 
 
 def citation_sheet(citations: Citations) -> Sheet:
-    """Lay out the rows with a published counterpart, their ratios and the other differences."""
+    """Lay out the rows that have a published counterpart, their ratios, and the other differences from it."""
     some = ", ".join(citations.unmatched)
     notes = (
         "Ratio: our latency over the published one, with the interval of our median alone. Both p90 are MLPerf's.",

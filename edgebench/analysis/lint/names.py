@@ -62,7 +62,7 @@ class Pattern:
     expressions: tuple[re.Pattern[str], ...]
 
     def columns(self) -> frozenset[str]:
-        """Return the columns that the pattern may fill."""
+        """Return our names of the columns that the pattern may fill."""
         shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
         stated = {group for expression in self.expressions for group in expression.groupindex}
         return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {

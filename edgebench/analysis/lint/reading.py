@@ -83,7 +83,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headings:
-    """What a table's columns mean.
+    """The meaning of a table's columns.
 
     Attributes:
         names: by our name of a column, the file's heading.

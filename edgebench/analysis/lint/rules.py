@@ -1,8 +1,8 @@
 """Rows of a results table -> findings: implausible figures, each with the rule that it breaks and the rows concerned.
 
-The functions are pure: they read, measure and print nothing. Each rule has a docstring that states what holds for a
-sound table. A grid has the rows of one network at several widths α and resolutions ρ. Thresholds without a source are
-this project's own proposals, tried on the 44 published Raspberry Pi 4 grids.
+The functions are pure: they read, measure and print nothing. A grid has the rows of one network at
+several widths α and resolutions ρ. Thresholds without a source are this project's own proposals, tried on the 44
+published Raspberry Pi 4 grids.
 """
 
 from bisect import bisect_left
@@ -100,7 +100,7 @@ def _is_positive(value: float) -> bool:
 
 
 def _impossible(row: CheckedRow) -> Iterator[Finding]:
-    """Latencies are positive and finite, and shares lie within 0 to 100 %."""
+    """Find latencies that are not positive and finite, and shares outside of 0 to 100 %."""
     for what, value in (("latency", row.latency_ms), ("mean", row.mean_ms), ("p90", row.p90_ms)):
         if value is not None and not _is_positive(value):
             yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its {what} is {value:g} ms")
@@ -117,7 +117,7 @@ def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable])
 
 
 def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A network with larger α and ρ is not faster by more than 3 % with intervals that do not overlap."""
+    """Find networks with larger α and ρ that are faster by more than 3 %, with intervals that do not overlap."""
     for grid in _grids(entries, lambda row: row.grid):
         timed = [row for row in grid if row.latency_ms]
         yield from _steps(sorted(timed, key=lambda row: (-row.width, -row.resolution)))
@@ -163,7 +163,7 @@ def _timed(row: CheckedRow) -> str:
 
 
 def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The constant cost of a width (its latency at zero multiply-adds) is about that of the next widths in the grid."""
+    """Find widths whose constant cost (latency at zero multiply-adds) is far from that of the next widths."""
     for grid in _grids(entries, lambda row: row.grid):
         offsets = sorted(_offsets(grid), key=lambda pair: pair[0][0].width)
         for place, (rows, share) in enumerate(offsets if len(offsets) >= LEAST_FOR_LINE else ()):
@@ -191,7 +191,7 @@ def _intercept(points: Sequence[tuple[float, float]]) -> float:
 
 
 def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """int8 is not slower than float by more than 3 % with intervals that do not overlap."""
+    """Find int8 rows that are slower than float by more than 3 %, with intervals that do not overlap."""
     floats = {_twin(row): row for row in entries if row.precision == "fp32" and row.latency_ms}
     for row in entries:
         twin = floats.get(_twin(row))
@@ -205,7 +205,7 @@ def _twin(row: CheckedRow) -> Hashable:
 
 
 def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A mean is near its median, and a median is not above its 90th percentile."""
+    """Find means that are far from the median, and medians above the 90th percentile."""
     for row in entries:
         if row.p50_ms and row.mean_ms and abs(row.mean_ms / row.p50_ms - 1) > MEAN:
             text = f"{row.name}: its mean of {row.mean_ms:.4g} ms is {row.mean_ms / row.p50_ms:.2f} times its median"
@@ -216,7 +216,7 @@ def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """No two configurations of a setup have equal latencies of four or more digits."""
+    """Find configurations of one setup that have equal latencies with four or more digits."""
     for rows in _grids((row for row in entries if row.latency_ms), lambda row: (row.setup, row.latency_ms)):
         if len(rows) > 1 and _digits(rows[0].latency_ms) >= LEAST_DIGITS:
             text = f"{', '.join(row.name for row in rows)}: the same {rows[0].latency_ms!r} ms"
@@ -229,7 +229,7 @@ def _digits(value: float | None) -> int:
 
 
 def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """An accuracy is within 3 points of the published one."""
+    """Find accuracies that differ from the published one by more than 3 points."""
     for row in entries:
         if row.top1 is not None and row.published_top1 is not None:
             gap = row.top1 - row.published_top1
@@ -239,7 +239,7 @@ def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The accuracy lost to int8 is about the same throughout a grid."""
+    """Find int8 rows whose loss of accuracy is far from the median of their grid."""
     floats = {_twin(row): row.metric for row in entries if row.precision == "fp32" and row.metric}
     for grid in _grids(entries, lambda row: row.grid):
         drops = [
@@ -259,7 +259,7 @@ def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def unit_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The time per multiply-add of a network is about the same at every width and resolution."""
+    """Find rows whose time per multiply-add is far from the network's median, as it is if the table mixes units."""
     timed = [row for row in entries if row.latency_ms and row.macs]
     for rows in _grids(timed, lambda row: (row.setup, row.architecture)):
         rates = [(row, (row.latency_ms or 0.0) / (row.macs or 1.0)) for row in rows]

@@ -200,7 +200,7 @@ def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | 
         except CaseError:
             return None
         source = "measured now: numpy's fp32 matrix product on the same threads, and copying 64 MiB on one thread"
-        source += "; int8 may exceed it" if measured.case.variant.precision == Precision.INT8 else ""
+        source += "; int8 may be faster than this peak" if measured.case.variant.precision == Precision.INT8 else ""
         return Roof(gops=answer.gflops, gbytes=answer.gbytes, source=source)
     is_int8 = measured.case.variant.precision == Precision.INT8
     per_core = peak.gops_int8 if is_int8 else peak.gflops

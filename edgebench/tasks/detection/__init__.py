@@ -68,7 +68,7 @@ def _of(truth: Truth) -> NDArray[Any]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the loss of both heads: see `losses`."""
+    """Return the loss of both heads, which `losses` defines."""
     scores, raw = outputs
     cells, wanted = targets
     return _loss(scores, raw, cells, wanted)

@@ -30,7 +30,7 @@ AT_ONCE = 50  # number of resamples that are computed together, so that they sta
 
 
 class Matches(NamedTuple):
-    """The matches of one image: n boxes, highest score first, and its objects.
+    """The matches of n boxes in one image, highest score first, with the image's m objects.
 
     Attributes:
         is_true: whether each box found an object, for each range of area and each overlap, (3, 10, n).
@@ -107,7 +107,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last of equal overlaps, as in pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # of equal overlaps the last, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)

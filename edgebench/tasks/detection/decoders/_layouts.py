@@ -66,6 +66,6 @@ def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
     if scores.min(initial=0.0) < LEAST_SCORE:
         raise ValueError(
             f"wanted scores from 0 to 1, found {scores.min():.3g} to {scores.max():.3g}; export the model with the"
-            " sigmoid or softmax in it, or name another --decode"
+            " sigmoid or softmax included, or name another decoder with --decode"
         )
     return scores

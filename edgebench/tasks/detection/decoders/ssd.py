@@ -16,7 +16,7 @@ SHAPES = (
     " top, right, bottom"
 )
 SCORES = (
-    "The background class is dropped; scores are probabilities, or logits, of which the softmax over all classes and"
+    "The background class is dropped. Probabilities are taken as they are; of logits, the softmax over all classes and"
     " the background is taken."
 )
 PREPROCESSING = "whole"
@@ -27,7 +27,7 @@ PLAUSIBLE = 0.5  # least share of boxes whose right and bottom lie beyond their 
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes without the background; 0 if the outputs do not fit."""
+    """Return the number of classes without the background; 0 if outputs of these shapes do not fit this decoder."""
     tables = [_layouts.squeezed(shape) for shape in shapes]
     if [len(table) for table in tables] != [2, 2] or tables[0][0] != tables[1][0]:
         return 0
@@ -45,8 +45,8 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
     scores, found = sorted(tables, key=lambda table: table.shape[1] == 4)
     if (found[:, 2:] > found[:, :2]).all(1).mean() < PLAUSIBLE:
         raise ValueError(
-            "wanted boxes as left, top, right, bottom, found most to end before they begin: they are offsets from"
-            " anchors, or in another order; export the model with decoded boxes"
+            "wanted boxes as left, top, right, bottom, found most with the right end before the left one: they are offsets"
+            " from anchors, or in another order; export the model with decoded boxes"
         )
     return _probabilities(scores)[:, 1:].T, _layouts.fractions(found, resolution)
 
