@@ -45,7 +45,7 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
     scores, found = sorted(tables, key=lambda table: table.shape[1] == 4)
     if (found[:, 2:] > found[:, :2]).all(1).mean() < PLAUSIBLE:
         raise ValueError(
-            "wanted boxes as left, top, right, bottom, found most with the right end before the left one: they are offsets"
+            "wanted boxes as left, top, right, bottom, found most with right before left: they are offsets"
             " from anchors, or in another order; export the model with decoded boxes"
         )
     return _probabilities(scores)[:, 1:].T, _layouts.fractions(found, resolution)
