@@ -1,4 +1,4 @@
-"""The cache's entries -> a sheet with the size and the last use of each kind."""
+"""The cache's entries -> a sheet (a table with notes) of the size and the last use of each kind of entry."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ COLUMNS: tuple[Column[CacheKind], ...] = (
 
 
 def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
-    """Return a sheet of the cache's content by kind, or of one kind; `deleted` are the entries just deleted.
+    """Return a sheet of the cache's content, one row per kind of entry. With `kind`, it has only the row of that kind.
+
+    `deleted` are the entries that were just deleted.
 
     Raises:
         RequestError: the cache is not private to this user, or there is no such kind.
     """
     listed = inventory.entries(kind)
-    notes = [f"{_size(listed)} MiB in {home()}; all but weights and models given as files can be made again."]
+    again = "edgebench can make all of it again, except weights and models that were given as files"
+    notes = [f"{_size(listed)} MiB in {home()}; {again}."]
     if deleted:
-        notes.insert(0, f"Deleted: {len(deleted)} entries of {_size(deleted)} MiB.")
+        notes.insert(0, f"Deleted: {len(deleted)} entries with {_size(deleted)} MiB in all.")
     return Sheet.of("cache", COLUMNS, inventory.kinds(listed, kind), notes)
 
 

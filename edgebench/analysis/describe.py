@@ -1,4 +1,4 @@
-"""Descriptions of networks -> sheets."""
+"""Descriptions of networks -> sheets of their layers, sizes and costs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -24,17 +24,18 @@ from edgebench.schema.names import is_custom
 from edgebench.schema.variant import Precision, WeightSource, check_size
 
 VGG16_NOTE = (
-    "Some lecture notes print a total of 24M activations for VGG16. The layers that they list add up to 15.2M, as"
-    " here: each output counted once, ReLU in place."
+    "Some lecture notes print a total of 24M activations for VGG16, but the layers that they list add up to 15.2M. The"
+    " total here is 15.2M, too: each layer's output is counted once, and ReLU works in place."
 )
 
 
 def network(
     name: str, width: float, resolution: int | None, classes: int | None, more: Collection[str] = ()
 ) -> tuple[Sheet, ...]:
-    """Describe one network: its layers, its separable pairs, and a comparison with full width and resolution.
+    """Describe one network: its layers, its depthwise-separable pairs, and a comparison with full width and resolution.
 
-    Without a resolution or a number of classes it is the published one. `more` names sheets of `lessons.SHEETS`.
+    If the resolution or the number of classes is None, the published one is used. `more` has names from
+    `lessons.SHEETS`, for further sheets.
 
     Raises:
         UnknownName, RequestError: the network, width or resolution does not exist.
@@ -52,10 +53,11 @@ def network(
 
 
 def sliding(name: str, width: float, resolution: int | None, classes: int | None) -> Sheet:
-    """Compare a network's window that slides over a larger image with its form as convolutions.
+    """Compare two ways to run a classifier on a larger image: as a sliding window, and without dense layers.
 
     Raises:
-        UnknownName, RequestError: the network, width or resolution does not exist, or it has no such form.
+        UnknownName, RequestError: the network, width or resolution does not exist, or the network has no form without
+            dense layers.
     """
     if not name:
         raise RequestError("name a network to describe with --sliding, such as lenet5")
@@ -68,7 +70,8 @@ def given(name: str) -> tuple[Sheet, ...]:
     """Describe a model's file, or the network of a row such as `results/mine:net.onnx-1@64/fp32`.
 
     Raises:
-        InvalidFile, UnknownName, RequestError: there is no such file or row, or the row's file left the cache.
+        InvalidFile, UnknownName, RequestError: there is no such file or row, or the row's file is no longer in the
+            cache.
     """
     if is_custom(name) and not Path(name.partition(":")[0]).is_dir():
         return tuple(inspect.sheets(name))
@@ -83,12 +86,12 @@ def given(name: str) -> tuple[Sheet, ...]:
 
 
 def is_given(name: str) -> bool:
-    """Return whether a name is that of a model's file or of a row, not of a built-in network."""
+    """Return whether a name means a model's file or a row of results, and not a built-in network."""
     return is_custom(name) or ":" in name
 
 
 def every_network() -> tuple[Sheet, ...]:
-    """Describe every network in one line: published widths, native resolution and number of classes."""
+    """Describe every network at its published widths, native resolution and number of classes, in one line each."""
     return (overview([blueprint(name, width) for name, width in published_widths()]),)
 
 
@@ -105,7 +108,7 @@ def layers(described: Description) -> Sheet:
 
 
 def _total(described: Description) -> Layer:
-    """Return the sum of the layers as a layer without kind; its shape has no meaning."""
+    """Return the sum over the layers as a layer with an empty kind. The shape of this layer has no meaning."""
     return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
 
 
@@ -162,7 +165,7 @@ def _notes(described: Description) -> Iterator[str]:
 
 
 def _conclusion(described: Description) -> Iterator[str]:
-    """Say in which kind of layer the parameters and the multiply-adds sit."""
+    """Say which kind of layer has most of the parameters, and which has most of the multiply-adds."""
     places = [
         f"{share:.0%} of its {millions(total, 2)} million {name} sit in the {_plural(kind, count)}"
         for what, name in (("params", "parameters"), ("macs", "multiply-adds"))
@@ -173,7 +176,7 @@ def _conclusion(described: Description) -> Iterator[str]:
 
 
 def _heaviest(described: Description, what: str) -> Iterator[tuple[str, int, float, int]]:
-    """Yield the kind of layer with the largest sum of a quantity, how many layers it has, its share and the total."""
+    """Yield the kind of layer with the largest sum of a quantity, its number of layers, its share, and the total."""
     sums, counts = Counter[str](), Counter[str]()
     for layer in described.layers:
         sums[layer.kind] += getattr(layer, what)
@@ -189,14 +192,16 @@ def _plural(kind: str, count: int) -> str:
 
 
 def _most(described: Description, what: str) -> str:
-    """Return the three layers with the largest share of a quantity."""
+    """Return in words the three layers with the largest share of a quantity, each with its share."""
     total = sum(getattr(layer, what) for layer in described.layers)
     ordered = sorted(described.layers, key=lambda layer: -getattr(layer, what))[:3]
     return ", ".join(f"{layer.name} {getattr(layer, what) / total:.0%}" for layer in ordered if getattr(layer, what))
 
 
 def separable(described: Description) -> Sheet | None:
-    """Compare every depthwise-separable pair with the standard convolution that it replaces; None without pairs.
+    """Compare every depthwise-separable pair of convolutions with the standard convolution that it replaces.
+
+    Return None if the network has no such pairs.
 
     The ratio is 1/N + 1/K² for N output channels and kernel size K (Howard et al., arXiv:1704.04861, section 3.1).
     """
@@ -207,7 +212,7 @@ def separable(described: Description) -> Sheet | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Separable:
-    """A depthwise and the following pointwise convolution, with the cost of an equivalent standard convolution."""
+    """A depthwise convolution, the pointwise one after it, and the cost of the standard convolution they replace."""
 
     name: str
     inputs: int
@@ -279,7 +284,7 @@ def multipliers(described: Description, full: Description) -> Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scaled:
-    """A count at full size and at this size, and the ratio that the multipliers predict."""
+    """A count, such as parameters, at full size and at this size, and the ratio that the rule for α and ρ predicts."""
 
     what: str
     full: int
@@ -291,8 +296,9 @@ class _Scaled:
 def overview(described: Sequence[Description]) -> Sheet:
     """Return a sheet with one line per network."""
     notes = (
-        "fp32 and int8 MiB: parameters times 4 bytes or 1 byte. Peak live: peak of live activations at batch 1.",
-        "Published top-1: on ImageNet, if a source is recorded.",
+        "fp32 MiB and int8 MiB: parameters times 4 bytes, and times 1 byte. Peak live: the most activations that are in"
+        " memory at once, at batch 1.",
+        "Published top-1: on ImageNet, where edgebench has a published source.",
     )
     return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
 

@@ -29,11 +29,11 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB
 
-EXTRAS = ("tflite", "figures", "gpu")  # optional extras for users; the fourth extra is for tests
+EXTRAS = ("tflite", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
-TRIAL_S = 120.0  # time limit of a fresh process that imports torch from a slow disk
-# The smallest file of each format, base64; it returns its image of one pixel. A runtime that can be imported may still
-# fail to open a file.
+TRIAL_S = 120.0  # most seconds for a fresh process, which may import torch from a slow disk
+# The smallest model file of each format, in base64. The model returns its input, an image of one pixel. It is needed
+# because a runtime that can be imported may still fail to open a file.
 LEAST_FILES = {
     "onnx": "CAg6TwoQCgF4EgF5IghJZGVudGl0eRIBZ1obCgF4EhYKFAgBEhAKAggBCgIIAwoCCAEKAggBYhsKAXkSFgoUCAESEAoCCAEKAggD"
     "CgIIAQoCCAFCBAoAEA0=",
@@ -64,9 +64,10 @@ class Package:
 
     Attributes:
         version: the installed version; empty if it is not installed.
-        extra: the extra of edgebench that installs it; empty if edgebench requires it.
-        problem: why it cannot be used; empty if it can, or if it is optional and missing.
-        install: the command that fixes this; empty if there is nothing to fix.
+        extra: the optional extra of edgebench that installs it; empty if edgebench itself requires it.
+        wanted: the versions that edgebench accepts.
+        problem: why it cannot be used; empty if it works, or if it is optional and not installed.
+        install: the command that installs or repairs it; empty if it is installed and works.
     """
 
     name: str
@@ -84,8 +85,9 @@ class Ability:
     Attributes:
         kind: `runtime`, `format`, `connection`, `figures` or `device`.
         missing: the package or tool that is missing; empty if the feature works.
-        install: the command that installs it; empty if nothing is missing, or if it cannot be installed here.
-        is_broken: whether it is installed but does not work.
+        install: the command that installs what is missing; empty if nothing is missing, or if there is no package for
+            this machine.
+        is_broken: whether the feature is installed but does not work; `missing` then says why.
     """
 
     kind: str
@@ -97,7 +99,7 @@ class Ability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Facts about this machine from the agent, without names that identify it; unknown facts are zero or empty."""
+    """Facts about this machine, without names that identify it. Unknown facts are zero or empty."""
 
     cpu: str
     architecture: str
@@ -114,7 +116,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """A description of an installation; `is_healthy` unless a required package is missing or anything is broken."""
+    """A description of an installation of edgebench.
+
+    Attributes:
+        is_healthy: whether all required packages are installed and nothing that is installed is broken.
+    """
 
     edgebench: str
     python: str
@@ -127,7 +133,10 @@ class Diagnosis:
 
 
 def diagnose() -> Diagnosis:
-    """Describe the machine, import every package in a fresh process and open the smallest file with every runtime."""
+    """Describe this machine, try to import every package, and try to open a tiny model with every runtime.
+
+    Each attempt runs in a fresh process.
+    """
     packages, abilities = tuple(_packages()), tuple(_abilities())
     files = _cached()
     is_broken = any(package.problem for package in packages) or any(ability.is_broken for ability in abilities)
@@ -161,24 +170,27 @@ def _machine() -> Machine:
 
 
 def _cached() -> list[int]:
-    """Return the size of every file in the cache, bytes."""
+    """Return the size in bytes of every file in the cache."""
     return [file.stat().st_size for file in home().glob("*/**/*") if file.is_file()]
 
 
 def _packages() -> Iterator[Package]:
-    """Yield the state of each package that edgebench's metadata name for this Python and system."""
+    """Yield the state of each package that edgebench's metadata list for this Python and operating system."""
     wanted = _wanted()
     if not wanted:
-        problem = "a bare source tree, without the package metadata that list its requirements"
+        problem = "it is a bare source tree without the package metadata that list its requirements"
         yield Package(name="edgebench", version="", wanted="", extra="", problem=problem, install="pip install -e .")
     modules = [_module(requirement.name) for requirement, _ in wanted if _is_imported(requirement.name)]
-    is_whole = not _trial(_IMPORT, *modules)  # in one process, because importing torch takes seconds
+    is_whole = not _trial(_IMPORT, *modules)  # all in one process, because each import of torch takes seconds
     for requirement, extra in wanted:
         yield _package(requirement, extra, is_whole=is_whole)
 
 
 def _wanted() -> list[tuple[Requirement, str]]:
-    """Return each requirement that applies here with its extra; the extra is empty for a required package."""
+    """Return each requirement that applies to this Python and system, with the extra of edgebench that lists it.
+
+    The extra is empty for a required package.
+    """
     lines = dict[str, tuple[Requirement, str]]()
     for extra in ("", *EXTRAS):
         for line in _requirements():
@@ -214,9 +226,9 @@ def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package
 
 
 def _is_imported(package: str) -> bool:
-    """Return whether a package is installed and is tested by an import; runtimes are tested by opening a file instead.
+    """Return whether a package is installed and is to be tested by an import.
 
-    Two builds of TFLite in one process may crash it.
+    Runtimes are tested by opening a file instead, one per process: two builds of TFLite may crash a common process.
     """
     is_opened = any(package in load("runtimes", name).NEEDS[:1] for name in names("runtimes"))
     return bool(_version(package)) and not is_opened
@@ -241,7 +253,10 @@ def _pip(wanted: str, extra: str) -> str:
 
 
 def _module(package: str) -> str:
-    """Return the module name of a package: the one with its own name, else its first, such as PIL of pillow."""
+    """Return the name by which a package is imported: a module named like the package, else its first module.
+
+    For example, pillow is imported as PIL.
+    """
     own = canonicalize_name(package)
     brought = sorted(module for module, owners in _owners().items() if own in owners)
     named = [module for module in brought if canonicalize_name(module) == own]
@@ -250,12 +265,12 @@ def _module(package: str) -> str:
 
 @cache
 def _owners() -> dict[str, set[str]]:
-    """Return the canonical names of the packages that install each module; reading their file lists takes 0.3 s."""
+    """Return, for each module, the canonical names of the packages that install it. The first call takes 0.3 s."""
     return {module: set(map(canonicalize_name, packages)) for module, packages in packages_distributions().items()}
 
 
 def _trial(code: str, *arguments: str) -> str:
-    """Run code in a fresh process; return why it failed, without paths of this machine; empty if it succeeded."""
+    """Run code in a fresh process and return why it failed, without paths of this machine; empty if it succeeded."""
     place = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))}
     command = [sys.executable, "-c", code, *arguments]
@@ -319,7 +334,7 @@ def _format(name: str) -> Ability:
 
 
 def _bring(package: str) -> str:
-    """Return the command that installs a runtime's package; empty if there is none for this Python and system."""
+    """Return the command that installs a runtime's package; empty if there is no package for this Python and system."""
     lines = (_pip(f"{package}{line.specifier}", extra) for line, extra in _wanted() if line.name == package)
     is_elsewhere = any(line.name == package for line in _requirements())
     return next(lines, "" if is_elsewhere else f"pip install {package}")

@@ -1,4 +1,4 @@
-"""An artifact and its evaluation -> sheets on its accuracy and its fidelity to the float parent."""
+"""An artifact and its evaluation -> sheets on its accuracy and on how closely it agrees with its float parent."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -18,11 +18,11 @@ from edgebench.tasks.classification import Appraisal, Change, Share, appraise
 
 _TENTHS = partial(number, digits=1)
 TABLES = ("accuracy", "confidence", "reliability", "parent", "layers", "float_operators")
-BAR = 20  # characters of a share of 1
+BAR = 20  # length in characters of a bar for a share of 1
 
 
 class _Figure(NamedTuple):
-    """A figure of the accuracy; without counts if an image may be partly right, as in detection."""
+    """A figure of accuracy. It has no counts of images if one image may be partly right, as in detection."""
 
     name: str
     value: float
@@ -64,14 +64,18 @@ _LAYERS: tuple[Column[LayerNoise], ...] = (
     Column.figure("SQNR dB", lambda layer: layer.sqnr_db, _TENTHS, rank=3),
     Column.figure("lost dB", lambda layer: layer.lost_db, "{:+.1f}".format, OBJECTIVE),
 )
-_FLOAT_NODES: tuple[Column[str], ...] = (  # nodes are strings such as `LRN norm1`
+_FLOAT_NODES: tuple[Column[str], ...] = (  # a node is a string such as `LRN norm1`
     Column.text("operator", lambda node: node.partition(" ")[0], IDENTITY),
     Column.text("layer", lambda node: node.partition(" ")[2], IDENTITY),
 )
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
-    """Return the accuracy; for an int8 artifact also the float parent, noise per layer and operators left in float."""
+    """Return sheets on an artifact's accuracy.
+
+    For an int8 artifact, further sheets compare it with its float parent, and list the noise of each layer and the
+    operators that still compute in float.
+    """
     appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
     pages = [_accuracy(artifact, accuracy, appraisal, why)]
     if accuracy.reliability and not why:
@@ -90,14 +94,14 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    how = "bootstrap over images, for a task's chief metric," if accuracy.metrics else "Wilson's"
+    how = "by a bootstrap over images, of the task's chief metric alone" if accuracy.metrics else "Wilson's"
     chance = f"SUSPECT: {text}." if (text := untrained(accuracy)) else ""
-    notes = tuple(filter(None, (chance, why or f"low and high: {how} 95 % interval.", family(accuracy.dataset).NOTE)))
+    notes = tuple(filter(None, (chance, why or f"low and high: 95 % interval, {how}.", family(accuracy.dataset).NOTE)))
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
 
 
 class _Sureness(NamedTuple):
-    """The calibration of this file or of its float parent."""
+    """How well the confidence of this file, or of its float parent, matches its share of right answers."""
 
     name: str
     reliability: Reliability
@@ -118,21 +122,25 @@ _ERRORS: tuple[Column[_Sureness], ...] = (
 
 
 def sureness(accuracy: Accuracy) -> tuple[_Sureness, ...]:
-    """Return the calibration of the file, and of its float parent if it has one, each with its name."""
+    """Return how well confidence matches right answers, for the file and for its float parent if it has one."""
     named = (("here", accuracy.reliability), ("float parent", accuracy.parent_reliability))
     return tuple(_Sureness(name, reliability) for name, reliability in named if reliability)
 
 
 def _confidence(accuracy: Accuracy) -> Sheet:
     note = (
-        "ECE: expected calibration error, how far confidence is from the share of right answers, over 15 bins of equal"
-        " width (Guo et al. 2017). low and high: a bootstrap's over images, 95 %. sure: mean confidence."
+        "ECE: expected calibration error, the mean distance between confidence and the share of right answers, over 15"
+        " bins of equal width (Guo et al. 2017). low and high: 95 % interval by a bootstrap over images. sure: mean"
+        " confidence. right: share of right answers."
     )
     return Sheet.of("confidence", _ERRORS, sureness(accuracy), (note,), name="confidence")
 
 
 def _reliability(accuracy: Accuracy) -> Sheet:
-    """Return the bins of confidence that hold images, each with a bar: right answers, and a mark at the confidence."""
+    """Return the bins of confidence that contain images.
+
+    Each row has a bar, whose length is the share of right answers, and a mark in the bar at the mean confidence.
+    """
     files = sureness(accuracy)
     bins = [place for place in range(BINS) if any(sure.reliability.images[place] for sure in files)]
     columns: list[Column[int]] = [
@@ -140,7 +148,7 @@ def _reliability(accuracy: Accuracy) -> Sheet:
     ]
     for sure in files:
         columns += _of_file(sure.reliability, "" if sure.name == "here" else "float ")
-    note = f"A bar of {BAR} characters is 100 %: █ is the share of right answers, │ the mean confidence of the bin."
+    note = f"A bar of {BAR} characters is 100 %. █ shows the share of right answers, │ the mean confidence of the bin."
     return Sheet.of("reliability", tuple(columns), bins, (note,), name="reliability")
 
 
@@ -171,7 +179,7 @@ def _bar(right: float | None, sure: float | None) -> str:
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
-    """Compare with the float parent; accuracies only if the labels apply to the network."""
+    """Compare an artifact with its float parent; their accuracies only if the data set's labels fit the network."""
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
@@ -203,7 +211,7 @@ def _paired(change: Change) -> Iterator[Fact]:
 
 
 def _differs(accuracy: Accuracy) -> Iterator[Fact]:
-    """Yield the paired difference of a task's chief metric."""
+    """Yield the difference of the task's chief metric from the float parent's, paired image by image."""
     if (change := accuracy.change) and change.low is not None and change.high is not None:
         value, low, high = (100 * share for share in (change.value, change.low, change.high))
         yield Fact.of(
@@ -218,23 +226,23 @@ def _differs(accuracy: Accuracy) -> Iterator[Fact]:
 def _significance(change: Change) -> str:
     images = change.parent.of
     if change.images_needed is None:
-        return "Both have the same accuracy: no number of such images would show a difference."
+        return "Both files have the same accuracy, so more images like these would not show a difference."
     verdict = "is" if change.is_significant else "is not"
     return (
-        f"The difference in accuracy on {images} images {verdict} significant at 5 %; with the same shares of differing"
-        f" answers, {change.images_needed} images give a power of 80 %."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the same"
+        f" shares of answers differ, {change.images_needed} images give a power of 80 %."
     )
 
 
 def _layers(artifact: Artifact) -> Sheet:
-    """Return the layers, those with the largest loss of SQNR first."""
+    """Return a sheet of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    note = "SQNR: at the output of the layer, on calibration images. Lost: SQNR of its inputs minus that of its output."
+    note = "SQNR: at a layer's output, on calibration images. Lost: SQNR of a layer's inputs minus that of its output."
     return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
-    """Return the operators that the runtime's optimized graph computes in float."""
+    """Return a sheet of the operators that the runtime still computes in float after it has optimized the graph."""
     share = artifact.integer_share
     macs = [] if share is None else [f"{share:.1%} of the MACs are computed in integers."]
     none = [] if artifact.float_nodes else ["No operator is left in float."]

@@ -1,4 +1,4 @@
-"""A model's file -> sheets of its content, the runtimes here that open it, and the `run` command for it."""
+"""A model's file -> sheets of its content and of the runtimes that open it, and the `edgebench run` command for it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TABLES = ("model", "inputs", "outputs", "operators", "types", "runtimes")
-OPEN = "open axes take any size: replace the sizes shown by your own"
+OPEN = "open axes have no fixed size: replace the sizes in the command by your own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """A runtime that opens a format; its version is empty if it is not installed here."""
+    """A runtime that opens files of a format. Its version is empty if the runtime is not installed on this machine."""
 
     name: str
     version: str
@@ -49,7 +49,7 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 
 
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
-    """Return the `run` command for the file; empty if it cannot be run as it is."""
+    """Return the `edgebench run` command for the file; empty if edgebench cannot measure the file as it is."""
     if found.way.refusal:
         return ""
     parts = ["edgebench", "run", "--model", name, "--precision", str(found.precision)]
@@ -96,7 +96,7 @@ def _facts(found: Inspected, run: str) -> Iterator[Fact]:
 
 
 def _count(whole: int | None, least: int | None) -> str:
-    """Format a count, or its lower bound."""
+    """Format a count, or its lower bound if the count is not known."""
     if whole is None:
         return f">= {least:,}" if least else "not known"
     return f"{whole:,}"
@@ -106,7 +106,7 @@ def _notes(found: Inspected) -> Iterator[str]:
     if found.way.asked and not found.way.shapes:
         yield OPEN
     if not found.way.is_classifier and not found.way.refusal:
-        yield "no accuracy: it is measured on seeded random inputs, or on those of --input-data"
+        yield "no accuracy is measured: the inputs are seeded random values, or the arrays of --input-data"
 
 
 FACTS: tuple[Column[Fact], ...] = (

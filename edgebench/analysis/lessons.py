@@ -1,4 +1,4 @@
-"""A network's description -> receptive fields, memory of training, what sharing and stacking save."""
+"""A network's description -> sheets for a lecture: receptive fields, memory of training, savings by shared weights."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from edgebench.foundation.units import MIB, number
 from edgebench.networks.describe import FLOAT_BYTES, Description, Layer
 
 SMALL = 3  # side of the kernels that are stacked in place of a larger one
-BATCHES = (1, 32)  # images at once
-STATES = {"SGD": 0, "momentum": 1, "Adam(W)": 2}  # values that an optimizer keeps of each parameter
+BATCHES = (1, 32)  # images in a batch
+STATES = {"SGD": 0, "momentum": 1, "Adam(W)": 2}  # number of values that an optimizer stores for each parameter
 CONVOLUTIONS = ("convolution", "depthwise convolution")
 
 
 def fields(described: Description) -> tuple[Sheet, ...]:
-    """Return what one output value of each layer sees of the image, and which rows strides drop."""
+    """Return how large a part of the image one output value of each layer sees, and which rows no window reads."""
     notes = [
-        "field: side of the part of the image that one output value sees, pixels (more than the image at its edge);"
-        " step: pixels from one output value to the next.",
+        "field: side in pixels of the part of the image that one output value sees; at the image's edge, it reaches"
+        " beyond the image. step: pixels from one output value to the next.",
         *map(_unfitting, (layer for layer in described.layers if layer.unread)),
     ]
     return (Sheet.of("receptive fields", _FIELDS, described.layers[1:], notes, name="fields"),)
 
 
 def _fitting(layer: Layer) -> float | None:
-    """Return (W - F + 2P) / S + 1 of the longer side, which is whole if the windows fit."""
+    """Return (W - F + 2P) / S + 1 for the longer side; it is a whole number if the windows fit."""
     if not any(layer.kernel):
         return None
     axis = int(len(layer.inputs) > 2 and layer.inputs[2] > layer.inputs[1])
@@ -41,9 +41,9 @@ def _unfitting(layer: Layer) -> str:
     axis = int(layer.inputs[2] > layer.inputs[1])
     kernel, stride, padding = layer.kernel[axis], layer.stride[axis], layer.padding[axis]
     lost = max(0, layer.unread - padding)
-    what = f"{lost} of the image's own" if layer.step == stride else f"{lost} of its input's own"
+    what = f"{lost} of them in the image" if layer.step == stride else f"{lost} of them in the layer's input"
     return (
-        f"{layer.name} does not fit: ({layer.inputs[1 + axis]} - {kernel} + 2·{padding}) / {stride} + 1 ="
+        f"{layer.name}: the windows do not fit: ({layer.inputs[1 + axis]} - {kernel} + 2·{padding}) / {stride} + 1 ="
         f" {_fitting(layer):.4g}; {layer.unread} of the padded rows and columns are never read, {what}."
     )
 
@@ -60,7 +60,7 @@ _FIELDS: tuple[Column[Layer], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """Memory for one way of running a network, values of 4 bytes."""
+    """The memory that one way of running a network needs, as numbers of values of 4 bytes."""
 
     name: str
     batch: int
@@ -75,12 +75,13 @@ class _Need:
 
 
 def memory(described: Description) -> tuple[Sheet, ...]:
-    """Return the memory of training beside that of inference, at a batch of 1 and of 32."""
+    """Return the memory of training and of inference, at batches of 1 and of 32."""
     notes = (
-        "All in float32. outputs: activations. Inference holds the weights and the most activations that live at once."
-        " Training holds weights, gradients, the optimizer's state (momentum one value a weight, Adam two), and"
-        " each layer's output until the backward pass, with its batch norm's input if it has one; ReLU is in place.",
-        "Left out: the gradients of activations, workspaces of convolutions, and the framework itself.",
+        "All values are float32. outputs: activations. Inference holds the weights, and the most activations that are"
+        " needed at once. Training holds the weights, their gradients, the optimizer's state (one value per weight for"
+        " momentum, two for Adam), and each layer's output until the backward pass, with its batch norm's input if it"
+        " has a batch norm. ReLU works in place.",
+        "Not counted: the gradients of activations, workspaces of convolutions, and the framework itself.",
     )
     return (Sheet.of("memory, MiB", _NEEDS, list(_needs(described)), notes, name="memory"),)
 
@@ -119,13 +120,13 @@ _NEEDS: tuple[Column[_Need], ...] = (
 
 
 def lessons(described: Description) -> tuple[Sheet, ...]:
-    """Return what sharing weights saves, and what stacks of small kernels save; only sheets with rows."""
+    """Return a sheet of what sharing weights saves and one of what stacks of small kernels save, if they have rows."""
     return tuple(sheet for sheet in (_sharing(described), _stacking(described)) if sheet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shared:
-    """Parameters of a layer, of a convolution that shares them and of a layer in which every place has its own."""
+    """The parameters of a layer in two forms: shared by all places, as in a convolution, or separate at each place."""
 
     name: str
     shared: int
@@ -135,8 +136,9 @@ class _Shared:
 def _sharing(described: Description) -> Sheet | None:
     rows = list(_shared(described.layers))
     note = (
-        "Parameters: weights and biases. A convolution has the same at every place; unshared, each place of its output"
-        " would have its own. A dense layer on maps is set beside a 3×3 convolution with as many maps as it has units."
+        "Parameters are weights and biases. A convolution uses the same ones at every place; unshared: each place of"
+        " its output would have its own. A dense layer on maps is compared with a 3×3 convolution that has as many maps"
+        " as the layer has units."
     )
     return Sheet.of("what sharing weights saves", _SHARED, rows, (note,), name="sharing") if rows else None
 
@@ -169,7 +171,7 @@ _SHARED: tuple[Column[_Shared], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stack:
-    """Kernels that see as far as others: one large one, and small ones in a row; C maps before and behind each."""
+    """One large kernel, and the small kernels in a row that see as large an area; each maps C channels to C."""
 
     name: str
     small: int
@@ -179,26 +181,27 @@ class _Stack:
 
     @property
     def stacked(self) -> int:
-        """Weights of the small kernels: 9C² each."""
+        """The number of weights of the small kernels: 9C² for each."""
         return self.small * SMALL**2 * self.maps**2
 
     @property
     def single(self) -> int:
-        """Weights of the large kernel: k²C²."""
+        """The number of weights of the large kernel: k²C²."""
         return self.side**2 * self.maps**2
 
 
 def _stacking(described: Description) -> Sheet | None:
     rows = list(_stacks(described.layers))
     note = (
-        "n small kernels in a row see as far as one of side k = 2n + 1, with fewer weights and more nonlinearities;"
-        " with C maps before and behind each, three of 3×3 have 27C² and one of 7×7 has 49C²."
+        "n kernels of 3×3 in a row see as large an area as one kernel of side k = 2n + 1, with fewer weights and more"
+        " nonlinearities. If each has C maps as input and as output, three of 3×3 have 27C² weights and one of 7×7 has"
+        " 49C²."
     )
     return Sheet.of("stacks of small kernels", _STACKS, rows, (note,), name="stacks") if rows else None
 
 
 def _stacks(layers: Sequence[Layer]) -> Iterator[_Stack]:
-    """Yield the runs of small kernels at stride 1, and the large kernels that such runs could replace."""
+    """Yield the sequences of small kernels at stride 1, and the large kernels that such sequences could replace."""
     for is_small, run in groupby(layers, _is_small):
         found = list(run)
         if is_small and len(found) > 1:

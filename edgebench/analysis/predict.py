@@ -1,4 +1,7 @@
-"""A results folder and a sweep -> predicted latencies and metrics of the sweep's unmeasured cells, as a sheet."""
+"""A results folder and a sweep -> a sheet of predicted latencies and metrics of the cells that were not measured.
+
+A cell is one configuration of the sweep: a network with its width, resolution, precision, runtime and target.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,18 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.sweep import Sweep
 
-BEYOND = "extrapolated: more or fewer operations than any measured cell"
+BEYOND = "extrapolated: it has more or fewer operations than any measured cell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """The predictions for unmeasured cells, and the fits behind them.
+    """The predictions for the cells of a sweep that were not measured, and the fitted models that give them.
 
     Attributes:
-        metrics: predicted chief metric of a cell's task, a share; cells without a prediction are absent.
-        reliefs: the surfaces that the metrics lie on.
+        cells: the cells that were not measured, with their predicted times.
+        kinds: the fitted models of time, one for each network family, precision, runtime and target.
+        metrics: by case, the predicted chief metric of its task, a share; cases without a prediction are absent.
+        reliefs: the fitted models of the metric, which are surfaces over width and resolution.
     """
 
     folder: str
@@ -54,11 +59,11 @@ class Outlook:
 
 
 def outlook(folder: Path, sweep: Sweep) -> Outlook:
-    """Predict the cells of a sweep that have no row in a results folder.
+    """Predict the cells of a sweep (its configurations) that have no row in a results folder.
 
     Raises:
         InvalidFile: the folder has no readable journal.
-        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep is impossible.
+        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep has an impossible value.
     """
     records = tuple(existing(folder))
     sessions = {record.environment.target: record for record in records if isinstance(record, Session)}
@@ -91,13 +96,13 @@ def own_sweep(folder: Path) -> Sweep:
 
 
 def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
-    """Return the cases of the sweep in the environment of a session, without user-supplied models."""
+    """Return the cases of the sweep on a session's target. User-supplied models are left out."""
     cells = [cell for cell in sweep.cells() if cell.target == session.environment.target and not is_custom(cell.model)]
     return cases.cases(cells, session.environment)
 
 
 def sheet(outlook: Outlook) -> Sheet:
-    """Return the predicted cells, fastest first within each kind."""
+    """Return a sheet of the predicted cells. Cells with the same fitted model are together, the fastest first."""
     cells = sorted(outlook.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
     return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", _columns(outlook), cells, _notes(outlook))
 
@@ -137,7 +142,7 @@ def _columns(outlook: Outlook) -> tuple[Column[Predicted], ...]:
 
 
 def _metric_column(metrics: Mapping[Case, Prediction]) -> Column[Predicted]:
-    """Return the column of predicted metrics, %, each under its task's name."""
+    """Return the column of predicted metrics in per cent. Its heading names the metric of each task."""
     tasks = {task(case.variant) for case in metrics}
     headings = [literal("tasks", name, "HEADING") for name in sorted(tasks)]
 
@@ -161,20 +166,21 @@ def _metric_column(metrics: Mapping[Case, Prediction]) -> Column[Predicted]:
 
 
 def _why(cell: Predicted, outlook: Outlook) -> str:
-    """Say why a cell has no prediction, or how far to trust it."""
+    """Say why a cell has no prediction, or why its prediction is less certain; empty if there is nothing to say."""
     lacks = outlook.metrics and cell.case not in outlook.metrics
-    no_metric = f"no metric: wanted {ENOUGH} evaluated cells of its kind, with its width or others about it"
+    no_metric = f"no metric: wanted {ENOUGH} evaluated cells of its kind, at its width or at smaller and larger ones"
     parts = (cell.why, BEYOND if cell.is_beyond and not cell.why else "", no_metric if lacks else "")
     return "; ".join(filter(None, parts))
 
 
 def _notes(outlook: Outlook) -> Iterator[str]:
     if not outlook.cells:
-        yield "Nothing to predict: all cells of the sweep have rows."
+        yield "There is nothing to predict, because all cells of the sweep have rows."
         return
     yield (
-        "Predicted, not measured: a constant plus a cost per multiply-add, activation and weight, fitted to the"
-        " measured cells of the same kind. [90 %]: prediction interval. Memory is not predicted."
+        "Latencies are predicted, not measured: a constant plus a cost per multiply-add, activation and weight, fitted"
+        " to measured cells with the same precision, runtime and target. [90 %]: prediction interval. Memory is not"
+        " predicted."
     )
     for kind in outlook.kinds:
         if kind.fit:
@@ -182,8 +188,9 @@ def _notes(outlook: Outlook) -> Iterator[str]:
     for relief in outlook.reliefs:
         heading = literal("tasks", task(relief.cases[0].variant), "HEADING")
         yield (
-            f"{_kind(relief.cases[0])}: {heading} {PREDICTED}, its log odds linear in ln α, (ln α)² and 1/ρ and never"
-            f" falling as α or ρ grows; {relief.surface.cells} evaluated cells, scatter {relief.surface.scatter:.1%}."
+            f"{_kind(relief.cases[0])}: {heading} {PREDICTED}: its log odds are linear in ln α, (ln α)² and 1/ρ, and"
+            f" never fall as α or ρ grows; {relief.surface.cells} evaluated cells, scatter"
+            f" {relief.surface.scatter:.1%}."
         )
 
 
@@ -192,7 +199,7 @@ def _kind(case: Case) -> str:
 
 
 def _formula(fit: Fit) -> str:
-    """Return the formula of a fit, whose costs are in seconds."""
+    """Return the formula of a fit in words, in milliseconds; the costs of the fit are in seconds."""
     constant, *others = fit.costs
     units = ("M multiply-adds", "M activations", "M weights")
     terms = [f"{cost * 1e9:.3g} ms per {unit}" for cost, unit in zip(others, units, strict=True) if cost]

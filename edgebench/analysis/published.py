@@ -18,7 +18,7 @@ def _weights(row: PublishedQuantization) -> str:
 
 
 _TENTHS = partial(number, digits=1)
-# Shared by rows of different classes, whose fields of the same name have the same meaning.
+# These columns are for rows of several classes, whose fields with the same name have the same meaning.
 _NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
 _PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
 _TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
@@ -86,10 +86,12 @@ TITLES = {
 
 
 def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
-    """Return the published rows of a kind that the selection accepts; only latencies have runtimes, boards and threads.
+    """Return sheets of the published rows of a kind (such as `latency`) that the selection accepts.
+
+    Only latencies have runtimes, boards and threads.
 
     Raises:
-        UnknownName: there is no such kind, or nothing published has a wanted value.
+        UnknownName: there is no such kind, or no published figure has a value that the selection wants.
         RequestError: no published figure matches all filters.
     """
     require("kind of figure", kind, KINDS, may_be_empty=True)

@@ -1,4 +1,4 @@
-"""An evaluation of a classifier -> its reliability diagram: right answers against confidence, before and after int8."""
+"""An evaluation of a classifier -> its reliability diagram: right answers over confidence, in float and in int8."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgebench.schema.metric import Reliability
     from edgebench.schema.record import Accuracy
 
-SIDE, LEFT, TOP = 340.0, 48.0, 36.0  # of the plot, in the drawing's pixels
+SIDE, LEFT, TOP = 340.0, 48.0, 36.0  # side, left edge and top edge of the plot, in the drawing's pixels
 TITLE = "right answers against confidence, %"
 
 
@@ -27,19 +27,22 @@ def write(path: Path, artifact: Artifact, accuracy: Accuracy) -> None:
     """Write the diagram as SVG, PNG or PDF, by the file's ending.
 
     Raises:
-        RequestError: there is no confidence to draw, or the file cannot be written.
-        UnknownName: the ending is no format.
+        RequestError: the evaluation has no confidence to draw, or the file cannot be written.
+        UnknownName: the file's ending is not a known format.
     """
     if not accuracy.reliability:
         raise RequestError(
-            f"wanted a classifier's confidence for {path}, found none: {artifact.variant} has no classes"
+            f"wanted a classifier's confidence for {path}, found none: {artifact.variant} does not classify"
         )
     svg = drawing.document(f"{artifact.variant}: {TITLE}", [panel(artifact, accuracy)])
     files.write(path, drawing.convert(svg, path.suffix.removeprefix(".")), "name another file with --diagram")
 
 
 def panel(artifact: Artifact, accuracy: Accuracy) -> Panel:
-    """Draw a mark per bin of each file, with the interval of its share, beside the line where both are equal."""
+    """Draw the diagram: for each file, a mark per bin of confidence with the interval of its share of right answers.
+
+    A dashed line shows where confidence equals the share of right answers.
+    """
     series = {"fp32" if name == "float parent" else _series(accuracy): found for name, found in sureness(accuracy)}
     x, y = Axis(low=0, high=100, start=LEFT, end=LEFT + SIDE), Axis(low=0, high=100, start=TOP + SIDE, end=TOP)
     body = (
@@ -53,7 +56,7 @@ def panel(artifact: Artifact, accuracy: Accuracy) -> Panel:
         f"{name}: ECE {100 * found.error:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
         for name, found in series.items()
     )
-    note = "Dashed: as often right as sure. Below it a network is too sure. Lines: 95 % intervals of a bin's share."
+    note = "Dashed: confidence equals the share right; below it a network is too confident. Lines: 95 % intervals."
     height, width = TOP + SIDE + 44, LEFT + SIDE + 2 * MARGIN
     subtitle = f"{artifact.variant} on {accuracy.dataset}"
     return Panel(

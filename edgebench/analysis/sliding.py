@@ -1,4 +1,4 @@
-"""A classifier and a larger image -> what a sliding window costs, and the same scores by convolutions in one pass."""
+"""A classifier and a larger image -> the costs of a sliding window, and of one pass that has only convolutions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_MACS = 1e11  # of a comparison of scores: some seconds on one core
-EXACT = 1e-5  # largest difference of scores, of the largest score, that rounding explains
+MOST_MACS = 1e11  # most multiply-adds for which the scores are compared, which takes some seconds on one core
+EXACT = 1e-5  # largest difference of scores that rounding explains, as a share of the largest score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way to the scores at every position of an image.
+    """One way to compute the scores at every position of an image.
 
     Attributes:
-        passes: how often the network runs, for one image.
+        passes: how often the network runs for one image.
+        macs: multiply-adds of all passes.
         peak_live: largest number of values in memory at once.
     """
 
@@ -40,12 +41,15 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sliding:
-    """A classifier's window on a larger image, and its form with convolutions.
+    """A comparison of a classifier that slides as a window over a larger image, and its form with only convolutions.
 
     Attributes:
-        own: side of a window, the classifier's own resolution; `step` pixels between windows; `side` windows in a row.
-        pads: whether a layer pads, so that both ways cannot give the same scores.
-        difference: largest difference of the scores, of the largest score; None if it was not computed.
+        own: the side of a window in pixels, which is the classifier's own resolution.
+        step: the distance between windows, in pixels.
+        side: the number of windows in a row.
+        windows, convolutional: the costs of the two ways.
+        pads: whether a layer pads its input, so that the two ways cannot give the same scores.
+        difference: the largest difference of the scores, as a share of the largest score; None if it was not computed.
     """
 
     own: int
@@ -58,17 +62,20 @@ class Sliding:
 
 
 def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
-    """Compare both ways for a network at a resolution above its own; a resolution of 0 is twice its own.
+    """Compare both ways for a network and an image that is larger than the network's own resolution.
+
+    A resolution of 0 stands for twice the network's own resolution.
 
     Raises:
-        RequestError: the network has no dense layers that can be turned, or the image is smaller than a window.
+        RequestError: the network has no dense layers that convolutions can replace, or the image is smaller than a
+            window.
     """
     family = load("architectures", name)
     own = family.RESOLUTIONS[name][0]
     resolution, classes = resolution or min(2 * own, MAX_RESOLUTION), classes or family.CLASSES
     if resolution < own:
         raise RequestError(
-            f"wanted --resolution {own} or more with --sliding, the side of {name}'s window, found {resolution}"
+            f"wanted --resolution {own}, the side of {name}'s window, or more with --sliding, found {resolution}"
         )
     compared = compare(name, width, own, resolution, classes)
     title = f"{name} {width:g}: windows of {own} pixels on {resolution}, {compared.step} apart"
@@ -76,7 +83,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
 
 
 def compare(name: str, width: float, own: int, resolution: int, classes: int) -> Sliding:
-    """Count both ways, and compare their scores on a random image with random weights if that takes seconds."""
+    """Count the costs of both ways. If it takes only seconds, compare their scores on random weights and pixels."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms
@@ -108,10 +115,10 @@ def _way(name: str, described: Sequence[Layer], passes: int) -> Way:
 
 
 def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module:
-    """Return the network with convolutions in place of dense layers.
+    """Return the network with convolutions in place of its dense layers.
 
     Raises:
-        RequestError: it has none, or they cannot be turned.
+        RequestError: it has no dense layers, or convolutions cannot replace them.
     """
     import torch
 
@@ -122,15 +129,15 @@ def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module
         scores = layers(turned, torch.empty(1, channels, own, own, device="meta"))[-1].output
     except ValueError as error:
         raise RequestError(f"{name} has no convolutional form: {error}") from error
-    except RuntimeError:  # of torch, for shapes that do not fit
+    except RuntimeError:  # torch raises it for shapes that do not fit
         scores = ()
     if scores[1:] != (1, 1):
-        raise RequestError(f"{name} has no convolutional form: a layer that is not dense reads vectors")
+        raise RequestError(f"{name} has no convolutional form: a layer that is not dense takes vectors as its input")
     return turned
 
 
 def _difference(name: str, width: float, own: int, resolution: int, classes: int) -> float:
-    """Return the largest difference of both ways' scores, of the largest score, for one image."""
+    """Return the largest difference between the two ways' scores of one image, as a share of the largest score."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms
@@ -147,7 +154,7 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
 
 
 def normalize(network: Any, image: Any) -> None:
-    """Let batch norms normalize by the statistics of an image; by their initial ones, all scores would be nearly 0."""
+    """Set the statistics of all batch norms from an image: with the initial ones, all scores would be nearly 0."""
     import torch
 
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
@@ -164,15 +171,15 @@ def _notes(compared: Sliding) -> Iterator[str]:
     ratio = compared.windows.macs / compared.convolutional.macs
     yield (
         f"{compared.side}×{compared.side} scores for each class. Convolutions need {ratio:.2f} times fewer"
-        " multiply-adds, because neighbouring windows share what the layers before the dense ones compute."
+        " multiply-adds, because neighbouring windows share the work of all layers before the dense ones."
     )
     padded = "not the same, because layers pad: the padding lies at the edge of the image, not of each window"
     if compared.difference is None:
         equal = padded if compared.pads else "the same"
-        yield f"The scores are {equal}. They were not computed: {MOST_MACS:.0e} multiply-adds are the limit for that."
+        yield f"The scores are {equal}. This was not computed: it takes more than {MOST_MACS:.0e} multiply-adds."
         return
     is_same = compared.difference <= EXACT and not compared.pads
-    unpadded = "the same" if is_same else "not the same: a layer reads more than its window"
+    unpadded = "the same" if is_same else "not the same, because a layer reads beyond its window"
     equal = padded if compared.pads else unpadded
     yield (
         f"The scores are {equal}. With random weights and pixels, the largest difference is {compared.difference:.2g}"

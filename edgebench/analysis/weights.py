@@ -1,4 +1,4 @@
-"""Cards of trained weights in the cache -> a sheet."""
+"""Cards (descriptions) of the trained weights in the cache -> a sheet with one row per file of weights."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ COLUMNS: tuple[Column[Weights], ...] = (
 
 
 def weights(cards: Sequence[Weights]) -> Sheet:
-    """Return the trained weights in the cache with their accuracies."""
+    """Return a sheet of the trained weights in the cache with their accuracies."""
     notes = (
-        "Each file of trained weights has an .svg of the same name: loss and accuracy over the epochs.",
-        "By default a run uses weights trained without options; use others with --weights path/to/file.pt.",
+        "Each file of trained weights has an .svg of the same name, which shows loss and accuracy over the epochs.",
+        "By default, a run uses weights that were trained without options. Use others with --weights path/to/file.pt.",
         f"The files are in {files.home() / 'weights'}.",
     )
     return Sheet.of("weights in the cache", COLUMNS, cards, notes)

@@ -1,29 +1,32 @@
-"""Tasks, one file or package each: a network's outputs -> answers and their metrics; plain numpy, except the loss.
+"""Tasks, one file or package each: a network's outputs -> answers and their metrics; only the loss needs torch.
 
-A task defines
+N is a number of images. A task defines
     OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
-    METRIC                          its chief metric, a literal name
-    HEADING                         that metric's name in tables
-    COLUMNS                         its metrics, a literal: name -> whether it has an interval; all are shares
-    AUGMENTATION                    augmentations in training that keep its labels valid
-    PART                            number of images per epoch of training; 0 for the whole split
-    THRESHOLDS                      of `decode`, by name; a task that has some has a post-processing that takes time
+    METRIC                          the name of its chief metric, a literal
+    HEADING                         the name of this metric in tables
+    COLUMNS                         its metrics, a literal: name -> whether it has an interval; all metrics are shares
+    AUGMENTATION                    augmentations of training images that keep the labels valid
+    PART                            number of images in one epoch of training; 0 for the whole split
+    THRESHOLDS                      by name, the thresholds of `decode`; a task with thresholds has a post-processing
+                                    that is timed
     values(classes, resolution)     number of values of all outputs for one image
     targets(truths, resolution)     the targets of a batch for the loss, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
     decode(values, classes, resolution)
                                     one answer per image, from the values of all outputs in order, (N, values) float32
-    seen(answer, truth)             the matched result of one image
+    seen(answer, truth)             the result of one image: its answer compared with its truth
     figures(images)                 metric -> value, from the results of all images; a metric without a value is absent
-    intervals(images)               metric -> (low, high), 95 %
+    intervals(images)               metric -> (low, high), a 95 % interval
     reduced(values, classes, resolution)
-                                    optional: what travels from the target instead of the values, (N, bytes) uint8; its
-                                    post-processing takes time, and `tally` gets these bytes
-    LEARNED, chance(classes)        optional: the metric that shows that a network has learned something, a literal
-                                    name, and the value below which it has not; without them METRIC, and nearly 0
+                                    optional: a shorter form of the values, (N, bytes) uint8, that the target sends
+                                    instead of them and `tally` receives; computing it is a timed post-processing
+    LEARNED, chance(classes)        optional: the name of the metric, a literal, that shows whether a network has
+                                    learned something, and the value below which it has not; by default METRIC and
+                                    nearly 0
     tally(outputs, reference, truth, classes, resolution)
-                                    fields of `schema.record.Accuracy`, from parts of the outputs, (n, values), those of
-                                    the float parent or None, and a function from an image's index to its truth
+                                    fields of `schema.record.Accuracy`. `outputs` and `reference` yield parts of the
+                                    outputs, (n, values), of the file and of its float parent; `reference` is None
+                                    without a parent. `truth` is a function from an image's index to its truth
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ MAY_OFFER = ("reduced", "LEARNED", "chance")
 
 
 class Truth(Protocol):
-    """The labels of a preprocessed image: see `images.loader.Truth`."""
+    """The labels of a preprocessed image, as `images.loader.Truth` has them."""
 
     @property
     def classes(self) -> NDArray[int64]:
@@ -55,19 +58,19 @@ class Truth(Protocol):
 
     @property
     def boxes(self) -> NDArray[Any] | None:
-        """Left, top, right and bottom of each object, pixels."""
+        """Left, top, right and bottom of each object, in pixels."""
 
     @property
     def mask(self) -> NDArray[uint8] | None:
-        """The class of each pixel plus 1; 0 is background, 255 is not judged, (H, W)."""
+        """The class of each pixel plus 1, (H, W); 0 is background, and a pixel of 255 does not count."""
 
     @property
     def size(self) -> tuple[float, float]:
-        """Width and height of the image that the boxes are in, pixels."""
+        """Width and height, in pixels, of the image to which the boxes refer."""
 
 
 def values(variant: Variant) -> int:
-    """Return the number of values of all outputs of a network for one image."""
+    """Return the number of values that all outputs of a network have together for one image."""
     if variant.decoding:
         return variant.decoding.values
     count: int = load("tasks", task(variant)).values(variant.classes, variant.resolution)

@@ -1,6 +1,6 @@
-"""Probabilities of classes -> how far a classifier's confidence is from the share that it has right.
+"""Probabilities of classes -> the calibration error: the gap between confidence and the share of right answers.
 
-Guo et al., On Calibration of Modern Neural Networks (ICML 2017): expected calibration error over 15 bins.
+It is the expected calibration error over 15 bins of Guo et al., On Calibration of Modern Neural Networks (ICML 2017).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-RESAMPLES, SEED = 1000, 0  # of the bootstrap over images
-SUMS_TO_ONE = 0.1  # how far rows of probabilities may be from a sum of 1, on average: those of int8 are rounded
+RESAMPLES, SEED = 1000, 0  # for the bootstrap over images
+SUMS_TO_ONE = 0.1  # rows of probabilities may differ from a sum of 1 by this much on average, because int8 rounds them
 
 
 def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
-    """Return the probability of each image's class, (N,), from logits or probabilities (N, classes)."""
+    """Return the probability of each image's likeliest class, (N,), from logits or probabilities, (N, classes)."""
     import numpy
 
     rows = outputs.astype("f8")
@@ -30,11 +30,12 @@ def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
 
 
 def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Reliability:
-    """Sort images into bins of confidence, and bootstrap the calibration error over them.
+    """Sort images into bins of confidence, and compute the calibration error with a bootstrap interval.
 
-    An error of absolute values is too large on average, and a resample's is larger still. So the upper end is the basic
-    bootstrap's (Davison and Hinkley 1997, 5.2), and the lower end lies as far below the error as the bins' noise can
-    account for: their absolute deviations from these bins, added up.
+    The error is a sum of absolute values, so noise makes it too large on average, and it is larger still in a resample
+    of the images. Therefore the upper end of the interval is that of the basic bootstrap (Davison and Hinkley 1997,
+    5.2). The lower end is the error minus the noise of the bins: the 97.5 % quantile, over resamples, of the sum of
+    absolute differences between the resample's bins and these bins.
     """
     import numpy
 
@@ -57,7 +58,7 @@ def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Re
 
 
 def _gaps(places: NDArray[int64], gaps: NDArray[float64]) -> NDArray[float64]:
-    """Return each bin's part of the signed error, (BINS,): confidence less right answers, over all images."""
+    """Return each bin's part of the signed error, (BINS,): confidence minus right answers, divided by all images."""
     import numpy
 
     return numpy.bincount(places, gaps, BINS) / len(gaps)

@@ -1,4 +1,4 @@
-"""Results of images -> intervals by a bootstrap over images; two networks are compared on the same resamples."""
+"""Results of single images -> intervals by a bootstrap over images. Two networks are compared on the same resamples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ Ends = tuple[float, float]
 
 
 def weights(images: int, resamples: int = RESAMPLES) -> NDArray[float64]:
-    """Return how often each resample contains each image, (R, images); the same number of images gives the same."""
+    """Return how often each of R resamples contains each image, (R, images).
+
+    The same number of images always gives the same resamples.
+    """
     import numpy
 
     random = numpy.random.default_rng(SEED)
@@ -28,7 +31,7 @@ def weights(images: int, resamples: int = RESAMPLES) -> NDArray[float64]:
 
 
 def interval(values: NDArray[float64]) -> Ends:
-    """Return the ends of the central 95 % of the resamples."""
+    """Return the bounds of the central 95 % of a metric's values in the resamples."""
     import numpy
 
     tail = (1 - stats.CONFIDENCE) / 2
@@ -37,10 +40,10 @@ def interval(values: NDArray[float64]) -> Ends:
 
 
 def metric(name: str, value: float, ends: Ends | None = None) -> Metric:
-    """Return a metric, with an interval if there is one."""
+    """Return a metric with its interval, if one is given."""
     return Metric(name=name, value=value, low=ends[0] if ends else None, high=ends[1] if ends else None)
 
 
 def metrics(values: Mapping[str, float], ends: Mapping[str, Ends]) -> tuple[Metric, ...]:
-    """Return metrics by name, each with its interval if it has one."""
+    """Return the metrics with these names and values, each with its interval if `ends` has one."""
     return tuple(metric(name, value, ends.get(name)) for name, value in values.items())

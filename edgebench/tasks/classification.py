@@ -1,4 +1,4 @@
-"""One class per image: counts of correct images, accuracies with intervals, and a test against the float parent."""
+"""The task of naming one class per image: counts of correct images, accuracies, and a test against the float parent."""
 
 from __future__ import annotations
 
@@ -51,15 +51,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The classes compared with those of the float parent, image by image.
+    """The classes of an artifact compared with those of its float parent, image by image.
 
     Attributes:
         parent: accuracy of the parent.
-        top1: difference of the accuracies, a share.
+        top1: the artifact's top-1 minus the parent's, a share.
         only_parent: images that only the parent classifies correctly.
         only_this: images that only this artifact classifies correctly.
         p: p-value of McNemar's exact test for equal accuracy.
-        images_needed: images for a power of 80 % at the observed shares; None if both accuracies are equal.
+        images_needed: number of images that give the test a power of 80 % at the observed shares; None if both
+            accuracies are equal.
     """
 
     parent: Share
@@ -77,7 +78,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:
-    """The accuracies of one evaluation; None if not evaluated or not applicable."""
+    """The accuracies of one evaluation. A figure is None if it was not evaluated or does not apply to the network."""
 
     top1: Share | None
     top5: Share | None
@@ -86,7 +87,7 @@ class Appraisal:
 
 
 def appraise(accuracy: Accuracy) -> Appraisal:
-    """Compute accuracies and the comparison with the float parent from the counts."""
+    """Compute accuracies and the comparison with the float parent from a record's counts."""
     images, agreement = accuracy.images, accuracy.agreement
     if accuracy.not_finite:
         return Appraisal(top1=None, top5=None, agreement=None, change=None)
@@ -114,14 +115,15 @@ def _change(accuracy: Accuracy) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over images for an artifact and its float parent; without a parent, the artifact is compared with itself.
+    """Counts over images for an artifact and its float parent. Without a parent, the artifact is compared with itself.
 
     Attributes:
         correct_top5: images whose label is among the five largest outputs.
         only_parent: images that only the parent classifies correctly.
         only_this: images that only this artifact classifies correctly.
-        agreed: images with the same class in both.
-        not_finite: images with an output that is NaN or infinite; `parent_not_finite` of the parent's.
+        agreed: images to which artifact and parent give the same class.
+        not_finite: images for which an output of the artifact is NaN or infinite.
+        parent_not_finite: images for which an output of the parent is NaN or infinite.
         signal: sum of the squared outputs of the parent.
         noise: sum of the squared differences of the outputs.
     """
@@ -142,12 +144,15 @@ class Counts:
 
     @property
     def sqnr_db(self) -> float | None:
-        """The signal to quantization noise ratio of the outputs; None if they are equal."""
+        """The signal-to-quantization-noise ratio of the outputs; None if there is no noise or no signal."""
         return 10 * log10(self.signal / self.noise) if self.noise and self.signal else None
 
 
 def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[float32]) -> Counts:
-    """Count a batch: labels (N,), outputs and reference (N, classes); of equal outputs the first class wins."""
+    """Count the images of a batch: labels (N,), outputs and reference (N, classes).
+
+    If several outputs of an image are the largest, the first of them is its class.
+    """
     import numpy
 
     classes, parent_classes = outputs.argmax(1), reference.argmax(1)
@@ -170,12 +175,12 @@ def count(labels: NDArray[int64], outputs: NDArray[float32], reference: NDArray[
 
 
 def values(classes: int, resolution: int) -> int:
-    """Return the number of outputs: one per class."""
+    """Return the number of output values for one image: one per class."""
     return classes
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the class of each image, (N,)."""
+    """Return the right class of each image, (N,)."""
     return (_labels(truths),)
 
 
@@ -193,13 +198,13 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[int64]:
-    """Return the class of each image; of equal outputs the first."""
+    """Return the class of each image: the first one whose output is the largest."""
     classes_of: NDArray[int64] = values.argmax(1)
     return classes_of
 
 
 def seen(answer: int64, truth: Truth) -> bool_:
-    """Return whether the class of an image is right."""
+    """Return whether a network's class for an image is right."""
     is_correct: bool_ = answer == truth.classes[0]
     return is_correct
 
@@ -210,7 +215,7 @@ def figures(images: Sequence[bool_]) -> dict[str, float]:
 
 
 def intervals(images: Sequence[bool_]) -> dict[str, tuple[float, float]]:
-    """Return Wilson's interval of top-1."""
+    """Return Wilson's 95 % interval of top-1."""
     return {METRIC: _share(images).interval}
 
 
@@ -225,7 +230,7 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Count correct images and, with a float parent, how the two differ."""
+    """Count correct images and, if there is a float parent, how its answers differ from the artifact's."""
     counts, done, sure, parent_sure = Counts(), 0, _Sure(), _Sure()
     parents = None if reference is None else iter(reference)
     for rows in outputs:
@@ -237,7 +242,7 @@ def tally(
             parent_sure.add(labels, exact)
         done += len(rows)
     compares = parents is not None and not (counts.not_finite or counts.parent_not_finite)
-    has_classes = compares and classes > 1  # a single output is always the largest
+    has_classes = compares and classes > 1  # with a single output, all answers would be equal
     return {
         "correct": 0 if counts.not_finite else counts.correct,
         "correct_top5": counts.correct_top5 if classes > 5 and not counts.not_finite else None,
@@ -254,7 +259,7 @@ def tally(
 
 @dataclass(frozen=True, slots=True)
 class _Sure:
-    """The probability of each image's class, and whether it is right, batch by batch."""
+    """The confidence of each image's class, and whether this class is right, collected batch by batch."""
 
     confidences: list[NDArray[float64]] = field(default_factory=list)
     is_correct: list[NDArray[bool_]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""One class and one box per image: the mean intersection over union of the boxes, and how often both are right."""
+"""The task of naming one class and one box per image; its metric is the boxes' mean intersection over union (IoU)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ OUTPUTS = ("logits", "box")
 METRIC = "iou"
 HEADING = "IoU"
 COLUMNS = {"iou": True, "iou50": True, "both_right": True, "top1": True}
-LEARNED = "top1"  # a box of the mean size in the middle of every image has an IoU far above 0
+LEARNED = "top1"  # not the IoU, which is far above 0 even for the same box in the middle of every image
 AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the box
-PART = 2000  # twice that of boxes or maps: one class and one box per image are a weak signal
+PART = 2000  # twice that of detection or segmentation: one class and one box per image teach little
 THRESHOLDS: dict[str, float] = {}
 
-OVERLAP = 0.5  # least IoU of a box that is right
-BOX_WEIGHT = 10.0  # of the boxes' mean squared error in the loss, beside the cross-entropy of the classes
-NOTHING = -1  # class of an image without an object: it is not learned from, and not counted
+OVERLAP = 0.5  # a box with a larger IoU is right
+BOX_WEIGHT = 10.0  # weight of the boxes' mean squared error in the loss; the cross-entropy of the classes has 1
+NOTHING = -1  # class of an image without an object; such an image is neither trained on nor counted
 
 
 class Answer(NamedTuple):
@@ -40,19 +40,19 @@ class Answer(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The IoU of an image's box with its object's, and whether the class is right; NaN and False without an object."""
+    """The IoU of an answer's box with the object's, and whether its class is right; NaN, False without an object."""
 
     iou: float
     is_right: bool
 
 
 def values(classes: int, resolution: int) -> int:
-    """Return the number of values of both heads: one per class, and four of the box."""
+    """Return the number of values of both heads for one image: one per class, and four for the box."""
     return classes + 4
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the class of each image, (N,), and its box as fractions of the image's sides, (N, 4)."""
+    """Return the right class of each image, (N,), and the right box as fractions of the image's sides, (N, 4)."""
     import numpy
 
     objects = [_object(truth) for truth in truths]
@@ -61,7 +61,7 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
 
 
 def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
-    """Return class and box of the image's largest object, the box as fractions; class `NOTHING` without any."""
+    """Return class and box of the image's largest object, the box as fractions; class `NOTHING` without an object."""
     import numpy
 
     assert truth.boxes is not None, "a data set of TASKS with localization has boxes"
@@ -73,7 +73,7 @@ def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return cross-entropy of the classes and mean squared error of the boxes' four numbers, weighted by 10."""
+    """Return the cross-entropy of the classes plus 10 times the mean squared error of the boxes' four numbers."""
     from torch.nn import functional
 
     (logits, boxes), (labels, wanted) = outputs, targets
@@ -85,7 +85,10 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answer]:
-    """Return class and box of each image; a box is cut at the image's edges, and never ends before it begins."""
+    """Return the class and the box that a network gives for each image.
+
+    A box is cut at the image's edges. Its right and bottom are never before its left and top.
+    """
     import numpy
 
     labels = values[:, :classes].argmax(1)
@@ -95,7 +98,7 @@ def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answ
 
 
 def seen(answer: Answer, truth: Truth) -> Result:
-    """Compare an answer with the image's object."""
+    """Compare a network's answer with the image's largest object."""
     label, box = _object(truth)
     if label == NOTHING:
         return Result(float("nan"), False)
@@ -108,7 +111,10 @@ def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def figures(images: Sequence[Result]) -> dict[str, float]:
-    """Return the mean IoU and the shares of right boxes, of right images and of right classes; none without objects."""
+    """Return the mean IoU, and the shares of images with a right box, with both right, and with a right class.
+
+    The mapping is empty if no image has an object.
+    """
     results = _counted(images)
     if not len(results):
         return {}
@@ -116,7 +122,7 @@ def figures(images: Sequence[Result]) -> dict[str, float]:
 
 
 def intervals(images: Sequence[Result]) -> dict[str, tuple[float, float]]:
-    """Return the interval of the mean IoU, by a bootstrap over images, and Wilson's of the shares."""
+    """Return the interval of the mean IoU, by a bootstrap over images, and Wilson's intervals of the shares."""
     results = _counted(images)
     if not len(results):
         return {}
@@ -139,13 +145,13 @@ def _right(results: NDArray[float64]) -> list[tuple[str, NDArray[Any]]]:
 
 
 def _resampled(overlaps: NDArray[float64]) -> NDArray[float64]:
-    """Return the mean of each resample."""
+    """Return the mean of the values in each resample of the images."""
     means: NDArray[float64] = _intervals.weights(len(overlaps)) @ overlaps / len(overlaps)
     return means
 
 
 def chance(classes: int) -> float:
-    """Return the top-1 of guessing."""
+    """Return the top-1 that guessing at random would have."""
     return 1 / classes
 
 
@@ -156,7 +162,7 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Compute the metrics with their intervals and, with a float parent, the paired difference of the mean IoU."""
+    """Compute the metrics with their intervals; with a float parent, also the paired difference of the mean IoU."""
     tally, parents = _Tally(classes, resolution), None if reference is None else iter(reference)
     for rows in outputs:
         tally.add(rows, None if parents is None else next(parents), truth)
@@ -202,7 +208,7 @@ class _Tally:
         return alone | {"change": self._change(), "agreement": self._agreed / len(self._images), "sqnr_db": noise}
 
     def _change(self) -> Any:
-        """Return the difference of the mean IoU from the parent's, image by image; None without objects."""
+        """Return the difference of the mean IoU from the parent's, paired image by image; None without objects."""
         gaps = _counted(self._images)[:, 0] - _counted(self._parents)[:, 0]
         if not len(gaps):
             return None

@@ -40,12 +40,12 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[None]:
-    """Return no answer per image."""
+    """Return None as the answer of each image."""
     return [None] * len(values)
 
 
 def seen(answer: None, truth: Truth) -> None:
-    """Return nothing."""
+    """Return None as the result of an image."""
 
 
 def figures(images: Sequence[None]) -> dict[str, float]:
@@ -65,5 +65,5 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Count nothing."""
+    """Return the record's fields without any metric."""
     return {"correct": 0}

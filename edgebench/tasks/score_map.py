@@ -1,4 +1,4 @@
-"""The scores of a classifier at every position of an image, which no data set has the truth for; it has no metrics."""
+"""A task of a classifier's scores at each position of an image; no data set has labels for it, so it has no metrics."""
 
 from __future__ import annotations
 

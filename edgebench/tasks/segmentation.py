@@ -1,8 +1,8 @@
-"""A class for every pixel: the mean intersection over union of all images' pixels, and that of the classes alone.
+"""The task of a class for every pixel; its metric is the mean intersection over union (mIoU) over all images' pixels.
 
-Class 0 of a map is the background, and class c of the data set is 1 + c. A pixel of the truth with the value `IGNORED`
-belongs to no class and is not counted. Maps are compared in the pixels of the truth, so that mIoU does not depend on
-the resolution at which a network answers.
+In a map of classes, 0 is the background, and class c of the data set is 1 + c. A pixel of the truth with the value
+`IGNORED` belongs to no class and is not counted. A network's map is resized to the truth's size before it is compared,
+so that mIoU does not depend on the resolution of the network's map.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ OUTPUTS = ("map",)
 METRIC = "miou"
 HEADING = "mIoU"
 COLUMNS = {"miou": True, "foreground_iou": False, "pixel_accuracy": False}
-LEARNED = "foreground_iou"  # a network that answers background everywhere has a high mIoU, but 0 of this
+LEARNED = "foreground_iou"  # it is 0 if a network answers background everywhere, while mIoU may then be high
 AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the mask
 PART = 1000
 THRESHOLDS: dict[str, float] = {}
 
-IGNORED = 255  # in the truth, a pixel that is not judged (VOC's border); in a map, one with scores that are not finite
-MOST_CLASSES = IGNORED - 1  # besides the background: a map has one byte per pixel
-BACKGROUND = 0.2  # weight of a background pixel in the loss: most pixels are background
+# In the truth: a pixel that does not count, such as VOC's borders. In a map: a pixel with a score that is not finite.
+IGNORED = 255
+MOST_CLASSES = IGNORED - 1  # most classes besides the background, because a map has one byte per pixel
+BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixels are background
 
 
 class Counts(NamedTuple):
-    """What an image adds to the confusion matrix, as far as mIoU needs it: (IGNORED,) each, by class.
+    """The pixels of one image by class, as far as mIoU needs its confusion matrix; each array is (IGNORED,).
 
     Attributes:
-        hits: pixels that are right, the diagonal.
-        truths: pixels of the truth, the sums of its rows; `answers` of the map, the sums of its columns.
+        hits: pixels of each class that are right, which are the diagonal of the matrix.
+        truths: pixels of each class in the truth, which are the sums of the rows.
+        answers: pixels of each class in the network's map, which are the sums of the columns.
     """
 
     hits: NDArray[int64]
@@ -50,20 +52,20 @@ class Counts(NamedTuple):
 
 
 def values(classes: int, resolution: int) -> int:
-    """Return the number of scores for one image: of the background and of each class, for each pixel.
+    """Return the number of scores for one image: each pixel has one for the background and one for each class.
 
     Raises:
         CaseError: there are more classes than a map of bytes can hold.
     """
     if classes > MOST_CLASSES:
         raise CaseError(
-            f"segmentation stores a class in a byte: wanted at most {MOST_CLASSES} classes, found {classes}"
+            f"segmentation stores a class in one byte: wanted at most {MOST_CLASSES} classes, found {classes}"
         )
     return (1 + classes) * resolution**2
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the class of each input pixel for a batch, (N, R, R): that of the mask's pixel at its centre."""
+    """Return the class of each input pixel for a batch, (N, R, R): the mask's class at the pixel's centre."""
     import numpy
 
     maps = [resized(_mask(truth), (resolution, resolution)) for truth in truths]
@@ -82,7 +84,7 @@ def _mask(truth: Truth) -> NDArray[uint8]:
 
 
 def resized(map: NDArray[uint8], size: tuple[int, int]) -> NDArray[uint8]:
-    """Return a map of another height and width: each pixel is the one at the same place, no classes are mixed."""
+    """Return a map in another height and width; each pixel takes the class at its centre, so that none are mixed."""
     import numpy
 
     rows, columns = (
@@ -94,7 +96,7 @@ def resized(map: NDArray[uint8], size: tuple[int, int]) -> NDArray[uint8]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the cross-entropy of a batch, a weighted mean over its pixels; ignored pixels have no weight."""
+    """Return the cross-entropy of a batch, which is a weighted mean over pixels. Ignored pixels have no weight."""
     import torch
     from torch.nn import functional
 
@@ -107,19 +109,19 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[uint8]:
-    """Return the class of each pixel, (N, R, R); of equal scores the first class."""
+    """Return the class of each pixel, (N, R, R): the first class whose score is the largest."""
     import numpy
 
     scores = values.reshape(len(values), 1 + classes, resolution, resolution)
     best, answers = scores[:, 0].copy(), numpy.zeros((len(values), resolution, resolution), numpy.uint8)
-    for number in range(1, 1 + classes):  # twenty times as fast as argmax over an axis that is not the last
+    for number in range(1, 1 + classes):  # this is twenty times as fast as argmax over an axis that is not the last
         numpy.copyto(answers, number, where=scores[:, number] > best)
         numpy.maximum(best, scores[:, number], out=best)
     return answers
 
 
 def reduced(values: NDArray[float32], classes: int, resolution: int) -> NDArray[uint8]:
-    """Return the map of each image as bytes, (N, R * R), which is what travels from the target.
+    """Return the map of each image as bytes, (N, R * R), which the target sends instead of the scores.
 
     Scores would take 4 * (1 + classes) times as many bytes. A pixel with a score that is not finite is `IGNORED`.
     """
@@ -133,7 +135,7 @@ def reduced(values: NDArray[float32], classes: int, resolution: int) -> NDArray[
 
 
 def seen(answer: NDArray[uint8], truth: Truth) -> Counts:
-    """Count the pixels of an image by class, in the pixels of its truth."""
+    """Count the pixels of an image by class, after the network's map is resized to the size of the truth."""
     import numpy
 
     wanted = _mask(truth)
@@ -145,9 +147,10 @@ def seen(answer: NDArray[uint8], truth: Truth) -> Counts:
 
 
 def figures(images: Sequence[Counts]) -> dict[str, float]:
-    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy; those without a value not.
+    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy, as far as they have a value.
 
-    A class in neither truth nor answers does not count; one in the answers alone counts with an IoU of 0.
+    A class that is in neither the truth nor the answers does not count. A class that is only in the answers counts with
+    an IoU of 0.
     """
     import numpy
 
@@ -163,7 +166,7 @@ def figures(images: Sequence[Counts]) -> dict[str, float]:
 
 
 def _mean(counts: NDArray[Any]) -> NDArray[float64]:
-    """Return the mean over classes of intersection over union, (R,), from counts, (3, R, classes); NaN without any."""
+    """Return the mean IoU over classes, (R,), from the counts, (3, R, classes); NaN if no class has pixels."""
     import numpy
 
     hits, truths, answers = counts
@@ -184,12 +187,12 @@ def resampled(images: Sequence[Counts]) -> NDArray[float64]:
 
 
 def intervals(images: Sequence[Counts]) -> dict[str, tuple[float, float]]:
-    """Return the interval of mIoU, from a bootstrap over images; none without a value."""
+    """Return the interval of mIoU, by a bootstrap over images; an empty mapping if mIoU has no value."""
     return {METRIC: _intervals.interval(resampled(images))} if METRIC in figures(images) else {}
 
 
 def chance(classes: int) -> float:
-    """Return the IoU of the classes below which a network has learned nothing."""
+    """Return the mean IoU of the classes without the background below which a network has learned nothing."""
     return 1e-3
 
 
@@ -200,9 +203,9 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Compute mIoU with its interval and, with a float parent, the paired difference and the share of equal pixels.
+    """Compute mIoU with its interval; with a float parent, also the paired difference and the share of equal pixels.
 
-    The outputs are maps as `reduced` returns them, so there is no signal to quantization noise ratio.
+    The outputs are maps as `reduced` returns them, so there is no signal-to-quantization-noise ratio.
     """
     tally, parents = _Tally(resolution), None if reference is None else iter(reference)
     for rows in outputs:
@@ -244,7 +247,7 @@ class _Tally:
         return alone | {"change": self._change(found), "agreement": self._equal / self._pixels}
 
     def _change(self, found: dict[str, float]) -> Any:
-        """Return the difference of mIoU from the parent's, over the same resamples of images; None without a value."""
+        """Return the difference of mIoU from the parent's, on the same resamples; None if an mIoU has no value."""
         parent = figures(self._parents)
         if METRIC not in found or METRIC not in parent:
             return None

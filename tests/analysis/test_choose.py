@@ -89,7 +89,7 @@ def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, mon
     answer = of([fast, slow], monkeypatch, max_p90="20ms")
     assert answer.choice.chosen and answer.choice.chosen.name == "mobilenet_v1 0.5 @64, int8 per_channel"
     assert any(
-        "no p90" in note and "p50 never stands in" in note and "mobilenet_v1 0.25 @64" in note
+        "no p90" in note and "a p50 never replaces it" in note and "mobilenet_v1 0.25 @64" in note
         for note in advice.sheet(answer).notes
     )
 
@@ -98,7 +98,7 @@ def test_worthless_rows_are_left_out_and_counted(row: Row, monkeypatch: pytest.M
     rows = [row, *(changed(row, verdict=verdict, top1=99.0) for verdict in ("INVALID", "INVALID", "FAILED"))]
     answer = of(rows, monkeypatch)
     assert answer.choice.feasible == 1
-    assert "Left out: 1 FAILED, 2 INVALID." in answer.notes
+    assert "Left out, by verdict: 1 FAILED, 2 INVALID." in answer.notes
 
 
 def test_accuracies_on_different_images_are_not_compared(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_published_board_that_nobody_timed_is_refused() -> None:
     [
         ([str(RESULTS), "--max-p90", "700us"], 0, "take mobilenet_v1 0.5 @64, int8 per_channel"),
         ([str(RESULTS), "--max-p90", "100us"], 1, "misses p90 by 0.333 ms."),
-        (["--published", "rpi4", "--max-p90", "1ms"], 1, "nothing keeps every limit; the nearest misses"),
+        (["--published", "rpi4", "--max-p90", "1ms"], 1, "nothing keeps every limit; these come nearest"),
         ([], 2, ""),
         ([str(RESULTS), "--published", "rpi4"], 2, ""),
         ([str(GOLDEN / "missing")], 2, ""),
@@ -180,7 +180,7 @@ def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, mon
     answer = of([fast, good], monkeypatch, max_latency="2ms", min_top1="80%")
     assert answer.choice.chosen is None
     assert len(answer.choice.misses) == 2
-    assert advice.sheet(answer).title.startswith("nothing keeps every limit; the nearest misses")
+    assert advice.sheet(answer).title.startswith("nothing keeps every limit; these come nearest")
 
 
 def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:

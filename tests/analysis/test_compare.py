@@ -169,7 +169,7 @@ def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_thread
     beside = _beside(changed(row, p50_ms=100.0, p90_ms=2 * (near.p90_ms or 0)), near)
     assert far(beside) == "2.0x slower than armnn 22.11 neon on this board"
     assert beside.figure == "p90"
-    assert "MACs" in beside.differs and "1800 MHz there" in beside.differs
+    assert "MACs" in beside.differs and "their clock 1800 MHz" in beside.differs
 
 
 @pytest.mark.lengthy

@@ -28,9 +28,9 @@ def of(value: float, name: str = "net") -> Pair:
     ("pairs", "expected"),
     [
         ((PAIR,), "Nothing became faster or slower beyond the noise: 1 case compared."),
-        ((of(1.25), PAIR), "B is slower than A in 1 of 2 cases; most in net: its latency is +25.0 % (1.250"),
-        ((of(0.5), of(0.8)), "B is faster than A in 2 of 2 cases; most in net: its latency is -50.0 % (0.500"),
-        ((of(0.5, "x"), of(1.5, "y")), "most in y: its latency is +50.0 % (1.500 [1.485, 1.515] times A"),
+        ((of(1.25), PAIR), "B is slower than A in 1 of 2 cases; most in net: its latency changed by +25.0 % (1.250"),
+        ((of(0.5), of(0.8)), "B is faster than A in 2 of 2 cases; most in net: its latency changed by -50.0 % (0.500"),
+        ((of(0.5, "x"), of(1.5, "y")), "most in y: its latency changed by +50.0 % (1.500 [1.485, 1.515] times A"),
         ((replace(PAIR, ratio=None, why="A FAILED"),), "No case was measured well enough in both folders"),
         ((PAIR, replace(PAIR, ratio=None, why="A FAILED")), "1 case could not be judged; see the column verdict."),
     ],

@@ -204,7 +204,7 @@ def test_a_layer_says_that_it_does_not_fit_exactly_where_the_rule_gives_no_whole
         if any(layer.kernel) and layer.unread:
             exact = lessons._fitting(layer)
             assert exact is not None and exact % 1, layer.name
-            assert "does not fit" in lessons._unfitting(layer)
+            assert "do not fit" in lessons._unfitting(layer)
 
 
 def test_a_stride_that_drops_pixels_of_the_image_names_them() -> None:

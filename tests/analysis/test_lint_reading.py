@@ -38,7 +38,7 @@ def test_own_headings_are_mapped_to_ours(place: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "said"),
     [
-        ("breadth,side,latency\n", "", "no column for width, resolution, a figure such as p50_ms or top1: map its own"),
+        ("breadth,side,latency\n", "", "no column for width, resolution, a figure such as p50_ms or top1: say which"),
         ("alpha\n", "breadth=alpha", "no column of ours 'breadth' (has architecture, width,"),
         ("alpha\n", "width=alfa", "'alfa' (has alpha); did you mean 'alpha'?"),
         ("", "", "no column for width, resolution"),
@@ -71,7 +71,7 @@ def test_a_row_in_seconds_among_milliseconds_is_found(place: Path) -> None:
 
 def test_rows_that_come_again_are_counted_and_the_first_is_looked_at(place: Path) -> None:
     found = table(place, HEADER + "net,1,224,fp32,10,\n" * 3)
-    assert found == [("duplicate", (2,), "net 1 @224 fp32: 2 more equal rows; only the first is checked")]
+    assert found == [("duplicate", (2,), "net 1 @224 fp32: 2 more equal rows; only the first row is checked")]
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_every_predicted_row_says_so_in_every_format(place: Path) -> None:
     assert {row["figure"] for row in rows} == {"predicted"}
     assert all(float(row["p50_low_ms"]) <= float(row["p50_ms"]) <= float(row["p50_high_ms"]) for row in rows)
     assert "predicted" in sheet.title
-    assert any(note.startswith("Predicted, not measured") for note in sheet.notes)
+    assert any(note.startswith("Latencies are predicted, not measured") for note in sheet.notes)
 
 
 def test_fewer_cells_than_the_intervals_were_calibrated_with_predict_nothing(place: Path) -> None:
@@ -131,7 +131,7 @@ def test_choose_takes_predicted_cells_only_when_asked_and_then_says_so(place: Pa
     assert (measured.choice.feasible, both.choice.feasible) == (len(CORNERS), len(CASES))
     others = [one for one in both.accuracies if one.endswith(", predicted")]
     assert len(others) == len(CASES) - len(CORNERS)
-    assert any("Predicted, not measured: 3 configurations" in note for note in advice.sheet(both).notes)
+    assert any("3 configurations were predicted, not measured" in note for note in advice.sheet(both).notes)
 
 
 def test_a_predicted_accuracy_does_not_exist(place: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_predicted_metric_keeps_a_limit_by_its_worse_end_and_is_called_predict
     fields = advice.fields(choose.answer((FOLDER,), "", replace(asked(**wanted), predicted=True)))
     shown = json.dumps(fields)
     assert '"predicted": ["latency", "top1"]' in shown
-    assert "predicted from others on digits" in shown
+    assert "predicted from other configurations on digits" in shown
 
 
 def test_networks_that_learned_nothing_predict_no_metric(place: Path) -> None:

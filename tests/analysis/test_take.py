@@ -282,4 +282,4 @@ def test_choose_prints_the_command_that_takes_its_choice(place: Path) -> None:
         assert made.returncode == 0, made.stderr
     assert {option["take"][-10:-1] for option in options} == {"threads=1", "threads=2"}
     shown = " ".join(cli("choose", "results/mine", "--objective", "latency").stdout.split())
-    assert f"a card and a script that runs it: {options[0]['take']}" in shown
+    assert f"a card that describes it and a script that runs it: {options[0]['take']}" in shown

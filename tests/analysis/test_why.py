@@ -80,7 +80,7 @@ def test_a_row_is_found_by_parts_of_its_words_and_several_are_listed_so_that_the
     assert why.evidence(f"{RESULTS}:{short}").case == why.evidence(f"{RESULTS}:{whole}").case
     with pytest.raises(RequestError) as refused:
         why.evidence(f"{RESULTS}:mobilenet_v1-0.25 fp32")
-    listed = str(refused.value).partition("words of one: ")[2].split("; ")
+    listed = str(refused.value).partition("words of one row: ")[2].split("; ")
     assert len(set(listed)) == len(listed) == 2
     assert all("threads=" not in words for words in listed), "what all have tells nothing"
 
@@ -97,7 +97,7 @@ def test_a_row_of_a_folder_names_its_artifact_and_another_name_stays() -> None:
     [
         (f"{RESULTS}:mobilenet_v1-0.25@64/int9", "did you mean 'mobilenet_v1-0.25@64/int8'?"),
         (f"{RESULTS}:", "no row of"),
-        (f"{RESULTS}:standard", "found 16 for 'standard'; add words of one: mobilenet_v"),
+        (f"{RESULTS}:standard", "found 16 for 'standard'; add words of one row: mobilenet_v"),
         ("mobilenet_v1-0.25@64/int8", "no runs.jsonl in results/default"),
         ("results/none:x", "no runs.jsonl in results/none"),
     ],
@@ -126,7 +126,7 @@ def test_the_command_explains_a_row_and_what_sets_another_apart(place: Path) -> 
     assert done.returncode == 0, done.stderr
     for said in ("effective threads", "share of the roof", "float nodes", "measured now: numpy's fp32"):
         assert said in done.stdout
-    assert "No operator times: the artifact is not in the cache; measure it again." in done.stdout
+    assert "There are no operator times: the artifact is not in the cache; measure it again." in done.stdout
     assert "| file sha256" in done.stdout
 
 

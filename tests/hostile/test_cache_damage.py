@@ -522,7 +522,7 @@ def test_the_bound_deletes_what_was_used_longest_ago_and_use_counts(home: Path) 
     assert cache.find_intact("a", Weights)  # used now
     done = cli("cache", "--max", "2.5MiB")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "Deleted: 2 entries of 2.0 MiB." in done.stdout
+    assert "Deleted: 2 entries with 2.0 MiB in all." in done.stdout
     assert [stem for stem in "abcd" if cache.find_intact(stem, Weights)] == ["a", "d"]
     listed = json.loads(cli("cache", "weights", "--json").stdout)
     (row,) = listed["rows"]

@@ -59,7 +59,7 @@ def test_an_unknown_precision_is_a_finding(word: str, place: Path) -> None:
 
 def test_a_table_without_a_precision_says_so(place: Path) -> None:
     path = written(place, "architecture,width,resolution,p50_ms\nnet,1,224,10\n")
-    assert any("Without a column of precisions" in note for note in lint.sheet(lint.review(path)).notes)
+    assert any("No column has the precision" in note for note in lint.sheet(lint.review(path)).notes)
 
 
 NAMES = {
@@ -180,7 +180,7 @@ def test_a_number_that_may_be_two_is_none(cell: str, separator: str, place: Path
 
 def test_a_heading_alone_is_refused_and_no_table_without_findings(place: Path) -> None:
     (place / "t.csv").write_text("width;resolution;precision;p50_ms\n\n")
-    with reading.csv_rows(place / "t.csv", "") as (rows, _), pytest.raises(RequestError, match="found a heading alone"):
+    with reading.csv_rows(place / "t.csv", "") as (rows, _), pytest.raises(RequestError, match="found only a heading"):
         reading.read(rows)
 
 

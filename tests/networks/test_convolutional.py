@@ -114,7 +114,7 @@ def test_what_has_no_convolutional_form_is_refused_with_its_reason() -> None:
 
     reasons = {
         "all_cnn": "it has no dense layer",
-        "lenet5_1998": "a layer that is not dense reads vectors",
+        "lenet5_1998": "a layer that is not dense takes vectors as its input",
     }
     for name, reason in reasons.items():
         with pytest.raises(RequestError, match=f"{name} has no convolutional form: {reason}"):

@@ -1,8 +1,9 @@
-"""A request, and a results folder or a board -> options -> the choice among them -> the sheet that shows it.
+"""A request, and a results folder or a board -> options -> the choice among these options -> a sheet that shows it.
 
-    request -> measured, predicted, published (one builder of options per source) -> option (names) -> choice -> sheet
+    request -> measured, predicted, published (each makes options from one source) -> option (names) -> choice -> sheet
 
-The choice itself is `results.table.choice`, which reads nothing.
+An option is a configuration that may be deployed, with its known figures. `results.table.choice` chooses one of the
+options; it reads no files.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The choice, what all options have in common, and what to know about each option.
+    """The choice, the properties that all options have in common, and what a reader must know about each option.
+
+    Each mapping below has the name of an option as its key.
 
     Attributes:
+        shared: the properties that all options have in common, in words.
         accuracies: the origin of each option's accuracy.
         statistics: whether each option's latency is a `p50` or a `mean`.
-        remarks: the notes of the sources, for the options that have one.
-        commands: the commands that take the options' files away, for the options that have one.
+        remarks: the source's note on an option, for options whose source has one.
+        commands: the command that copies an option's file out of the cache, for options that have a file.
         notes: sentences on the rows that were left out.
     """
 
@@ -48,11 +52,11 @@ class Answer:
 
 
 def answer(results: Sequence[Path], board: str, request: Request) -> Answer:
-    """Choose among the rows of results folders, or the published ones of a board.
+    """Choose among the rows of results folders, or among the published rows of a board.
 
     Raises:
-        RequestError: not either folders or a board were named, an option does not fit it, or the accuracies are
-            of several data sets.
+        RequestError: both folders and a board were named, or neither; an option of the command does not fit the source;
+            or the accuracies were measured on several data sets.
         InvalidFile: the folder has no readable journal.
         UnknownName: no row has the target, precision or data set.
     """

@@ -1,4 +1,4 @@
-"""A results folder -> an option per row."""
+"""A results folder -> one option of the choice per measured row."""
 
 from __future__ import annotations
 
@@ -40,15 +40,18 @@ if TYPE_CHECKING:
 
 
 TIMES = (Q.LATENCY, Q.P90, Q.TOTAL)
-CITED = "Accuracy: published for ImageNet, not measured on these files; `edgebench published` lists the sources."
+CITED = (
+    "Accuracy is the published one on ImageNet and was not measured on these files; `edgebench published` lists the"
+    " sources."
+)
 
 
 def offer(results: Sequence[Path], request: Request) -> Offer:
-    """Make an option of each row that matches the request and has trustworthy figures.
+    """Make an option of each row that matches the request and whose figures can be trusted.
 
     Raises:
         InvalidFile: a folder has no readable journal.
-        UnknownName, RequestError: no row matches the filters, or the accuracies are of several data sets.
+        UnknownName, RequestError: no row matches the filters, or the accuracies were measured on several data sets.
     """
     read = {folder: folders.latest_lines(folder)[1:] for folder in results}
     every = [_Found(line=line, folder=folder) for folder, (lines, _) in read.items() for line in lines]
@@ -70,21 +73,21 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
 
 
 def _is_usable(row: Row) -> bool:
-    """Whether the answers of the file can be used; figures of time and memory may be unusable for themselves."""
+    """Return whether the network's outputs can be used. Its times or its memory figures may still be unusable."""
     is_worthless = (row.accuracy_verdict or row.verdict) in WORTHLESS
     return not is_worthless and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A line and the folder that has it."""
+    """A line of a results table, and the folder that it was read from."""
 
     line: Line
     folder: Path
 
     @property
     def setup(self) -> Setup:
-        """What was measured, and how."""
+        """The properties of the row: what was measured, and with which settings."""
         return self.line.row.setup
 
 
@@ -92,7 +95,11 @@ Read = Mapping[Path, tuple[tuple[Line, ...], tuple[str, ...]]]
 
 
 def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator[Option]:
-    """Yield an option of each row; its name has the folder and the epoch only where there are several."""
+    """Yield an option of each row.
+
+    An option's name has the folder only if there are several folders. It has the epoch (a hash of the machine's state)
+    only if there are several epochs.
+    """
     references = published.references() if request.accuracy == PUBLISHED else None
     with_drop = Q.DROP in {request.objective, *(limit.quantity for limit in request.limits)}
     epochs = defaultdict[str, set[str]](set)
@@ -110,7 +117,10 @@ def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator
 
 
 def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
-    """Return the command that takes a row's file away: the fewest words that only this row has, in their order."""
+    """Return the command that copies a row's file out of the cache; empty if the row has no file.
+
+    The command names the row by words that together no other row has.
+    """
     every, own = [_words(other) for other in lines], _words(line)
     chosen = [str(line.evidence.case.variant)]
     for word in own:
@@ -126,7 +136,7 @@ def _words(line: Line) -> list[str]:
 
 
 def _metric(rows: Sequence[Row]) -> Quantity:
-    """Return the metric of the rows' task; top-1 if they are of several."""
+    """Return the metric of the rows' task; top-1 if the rows have several tasks."""
     metrics = {literal("tasks", row.setup.task, "METRIC") for row in rows}
     return Q(metrics.pop()) if len(metrics) == 1 and metrics <= {*METRICS} else Q.TOP1
 
@@ -150,9 +160,10 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
 
 
 def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
-    """Make an option of a row; published references, where given, replace its own accuracy.
+    """Make an option of a row. If published references are given, they replace the accuracy that was measured.
 
-    The drop counts only where it was requested: it follows from the accuracy, which is compared anyway.
+    The loss of accuracy against the float parent is a figure of the option only if the request names it: otherwise the
+    accuracy itself is compared, and it already contains this loss.
     """
     drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(
@@ -178,7 +189,7 @@ def _configuration(row: Row) -> Configuration:
 
 
 def _figures(row: Row) -> dict[Quantity, Figure | None]:
-    """Return the figures of a row, without those that their own verdict calls unusable."""
+    """Return the figures of a row, without its times or its memory figures if their verdict says not to use them."""
     unusable = {*(TIMES if (row.time_verdict or row.verdict) in WORTHLESS else ())}
     unusable |= {Q.PEAK} if (row.memory_verdict or row.verdict) in WORTHLESS else set()
     return {quantity: figure for quantity, figure in _every_figure(row).items() if quantity not in unusable}
@@ -199,7 +210,7 @@ def _every_figure(row: Row) -> dict[Quantity, Figure | None]:
 
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
-    """Return the published accuracies of the row's network, without its multiply-adds: the row has its own."""
+    """Return the published accuracies of the row's network. The row has its own count of multiply-adds."""
     setup = row.setup
     is_sized = setup.width is not None and setup.resolution is not None
     sized = (setup.architecture, setup.width or 0.0, setup.resolution or 0, setup.precision)
@@ -211,9 +222,9 @@ def _left_out(rows: Sequence[Row]) -> Iterator[str]:
     counts = Counter(row.verdict for row in rows if not _is_usable(row) and row.verdict in WORTHLESS)
     untrained = sum(row.quality.is_of_chance and row.verdict not in WORTHLESS for row in rows)
     if untrained:
-        yield f"Left out, no better than chance: {untrained} row{'s' * (untrained > 1)} that learned nothing."
+        yield f"Left out: {untrained} row{'s' * (untrained > 1)} with an accuracy no better than chance."
     if counts:
-        yield f"Left out: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
+        yield f"Left out, by verdict: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
 
 
 def _datasets(rows: Iterable[Row]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The options of a choice: their configurations, figures and names."""
+"""The options of a choice, which are configurations that may be deployed: their properties, figures and names."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ ALWAYS_NAMED = ("network", "scheme")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Properties that distinguish options, as phrases in the order of an option's name; empty if unknown or irrelevant.
+    """Properties that distinguish options, as phrases, in the order in which an option's name has them.
+
+    A property is empty if it is unknown or irrelevant.
 
     Attributes:
         scheme: the precision and the quantization scheme.
-        folder: the results folder, if there are several.
+        folder: the results folder, if there are several folders.
         training: the data set and the source of the weights.
-        epoch: the epoch of the environment, if the same machine was measured in several.
-        origin: `predicted` if it was not measured.
+        epoch: the epoch, a hash of the machine's state, if rows of one machine have several epochs.
+        origin: `predicted` if the configuration was not measured.
     """
 
     network: str
@@ -53,9 +55,10 @@ class Option:
     """A configuration, its known figures, and where its accuracy comes from.
 
     Attributes:
-        statistic: whether its latency is a `p50` or a `mean`; empty without a latency.
-        note: a caveat, in the words of its source.
-        take: the command that takes its file away; empty if it has none.
+        accuracy: where the accuracy comes from, in words.
+        statistic: whether the latency is a `p50` or a `mean`; empty if the option has no latency.
+        note: a caveat, in the words of the option's source.
+        take: the command that copies the configuration's file out of the cache; empty if it has no file.
     """
 
     configuration: Configuration
@@ -68,7 +71,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Options from one source, sentences to show with them, and the metric of their task."""
+    """Options from one source, notes to show with these options, and the metric of their task."""
 
     options: tuple[Option, ...]
     notes: tuple[str, ...]
@@ -80,9 +83,9 @@ class Offer:
 
 
 def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
-    """Return the phrases that all options share, and the options by names made of the phrases that differ.
+    """Return the phrases that all options share, and the options by name; a name has the phrases that differ.
 
-    Options with equal names are numbered, since a choice is made by name.
+    Options with equal names are numbered, because each option is identified by its name.
     """
     values = {
         field.name: {getattr(each.configuration, field.name) for each in options} for field in fields(Configuration)
@@ -98,7 +101,7 @@ def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
 
 
 def threads(count: int | None) -> str:
-    """Return the number of threads in words."""
+    """Return a phrase for the number of threads, such as `2 threads`."""
     return "threads not stated" if count is None else f"{count} thread{'s' if count > 1 else ''}"
 
 
@@ -108,14 +111,14 @@ def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
 
 
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
-    """Return a value with its interval, which is the value itself if a bound is missing; None without a value."""
+    """Return a value with its interval; None without a value. A missing bound of the interval is the value itself."""
     if value is None:
         return None
     return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
 
 
 def share(per_cent: float | None, images: int) -> Figure | None:
-    """Return a share of a number of images with Wilson's interval, per cent."""
+    """Return a share with its Wilson interval for this number of images, both in per cent; None without a share."""
     if per_cent is None:
         return None
     low, high = stats.wilson(round(per_cent / 100 * images), images)

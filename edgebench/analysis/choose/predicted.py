@@ -1,4 +1,4 @@
-"""A results folder and its sweep -> an option per unmeasured cell, with its predicted latency and metric."""
+"""A results folder and its sweep -> one option per configuration of the sweep that was predicted, not measured."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 def offer(folder: Path, request: Request) -> Offer:
-    """Make an option of each cell of the folder's sweep that matches the request and can be predicted.
+    """Make an option of each configuration in the folder's sweep that matches the request and can be predicted.
 
     Raises:
         InvalidFile: the folder has no readable journal or sweep.
-        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep is impossible.
+        UnknownName, RequestError: a target of the sweep has no measurements, or the sweep has an impossible value.
     """
     references = published.references() if request.accuracy == PUBLISHED else None
     expected = outlook(folder, own_sweep(folder))
@@ -49,15 +49,16 @@ def offer(folder: Path, request: Request) -> Offer:
         if cell.time_s and request.dataset in ("", cell.case.variant.dataset)
     )
     note = (
-        f"Predicted, not measured: {len(options)} configurations, each marked, with 90 % intervals (measured: 95 %)."
-        " A limit holds for the worse end of a predicted interval. Measure before you rely on one."
+        f"{len(options)} configurations were predicted, not measured. Each is marked, and its intervals are of 90 %"
+        " (those of measured rows are of 95 %). The worse end of a predicted interval must keep each limit. Measure a"
+        " predicted configuration before you rely on it."
     )
     return Offer(options=options, notes=(note,))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Described:
-    """A cell's properties that filters name."""
+    """The properties of a configuration of the sweep by which the request can filter."""
 
     architecture: str
     width: float
@@ -82,14 +83,14 @@ def _described(case: Case) -> _Described:
 
 
 def _option(cell: Predicted, time_s: Prediction, metric: Prediction | None, references: References | None) -> Option:
-    """Make an option of a cell: latency and metric with 90 % intervals, and what is known without measuring."""
+    """Make an option of one configuration: its latency and metric with 90 % intervals, and its multiply-adds."""
     figures: dict[Quantity, Figure | None] = {Q.LATENCY: _figure(time_s, 1e3), Q.MACS: figure(cell.macs / 1e6)}
     if references:
         return _made(cell, _cited(cell.case, references) | figures, PUBLISHED_ACCURACY)
     if not metric:
         return _made(cell, figures, "none: not measured")
     figures[Quantity(metric_of(cell.case.variant))] = _figure(metric, 100)
-    return _made(cell, figures, f"{PREDICTED} from others on {cell.case.variant.dataset}")
+    return _made(cell, figures, f"{PREDICTED} from other configurations on {cell.case.variant.dataset}")
 
 
 def _made(cell: Predicted, figures: dict[Quantity, Figure | None], accuracy: str) -> Option:

@@ -1,4 +1,4 @@
-"""The published latencies of a board -> an option per row, before anything was measured."""
+"""The published latencies of a board -> one option of the choice per published row; nothing has to be measured."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure, Quantity
 
 NOTE = (
-    "Latency is the published median, else the mean, marked as such; top-1 is that of ImageNet. Nothing here was"
-    " measured by you."
+    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. Top-1 is that"
+    " of ImageNet. You measured nothing of this."
 )
 
 NOTE_OF_DETECTORS = (
-    "Latency is the published median, else the mean, marked as such; mAP is the row's own, on the data set that its"
-    " note names. Nothing here was measured by you."
+    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. mAP was"
+    " published with the row, for the data set that the row's note names. You measured nothing of this."
 )
 DETECTION, NO_ACCURACY = "detection", "none published"
 
@@ -42,12 +42,13 @@ DETECTION, NO_ACCURACY = "detection", "none published"
 def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
-    Latency is the published median, else the mean. Top-1 is the row's own, else the network's reference, and the
-    reference alone where published accuracy was requested. A row that times only kernels, has random weights or is an
-    estimate is left out, unless any published row was requested.
+    Latency is the published median, or the mean if no median was published. Top-1 is the one published with the row, or
+    the network's reference accuracy if the row has none. It is always the reference accuracy if the request asks for
+    published accuracy. A row that times only kernels, has random weights or is an estimate is left out, except if the
+    request has `any_published`.
 
     Raises:
-        UnknownName: nothing was published for the board or in the precision.
+        UnknownName: nothing was published for the board, or nothing in this precision.
     """
     references, latencies = published.references(), published.of_task(request.task)
     if not latencies:
@@ -76,7 +77,7 @@ def offer(request: Request) -> Offer:
 def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
     if rows:
         why = " / ".join(dict.fromkeys(row.reservation for row in rows))
-        yield f"Left out: {len(rows)} that are not an inference of the network ({why}); --any-published includes them."
+        yield f"Left out: {len(rows)} rows that do not time a whole inference ({why}); --any-published includes them."
 
 
 def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool, is_detector: bool) -> Option:

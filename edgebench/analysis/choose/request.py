@@ -1,4 +1,4 @@
-"""The options of `choose` -> a request: limits, an objective, filters."""
+"""The command-line options of `choose` -> a request, which has limits, an objective and filters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
 P50, MEAN = "p50", "mean"  # statistics of a latency
-# A flag, the quantity that it bounds, and how its text becomes the unit of `Quantity`.
+# By flag: the quantity that the flag bounds, and the function that converts the flag's text to that quantity's unit.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
     "max_p90": (Q.P90, parse_latency),
@@ -39,14 +39,16 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Filters, an objective and limits; an empty filter accepts all rows.
+    """The filters, the objective and the limits of a choice. An empty filter accepts all rows.
 
     Attributes:
         selection: the filters by network, runtime and target.
-        objective: None for the metric of the rows' task: top-1, mAP of detectors, mIoU of segmenters, mean IoU of
-            localizers.
-        accuracy: `measured`, or `published`: on ImageNet, for the same network, width, resolution and precision.
-        predicted: whether unmeasured cells of the folder's sweep may be chosen by their predicted latencies.
+        objective: the quantity to optimize. None stands for the metric of the rows' task: top-1, mAP of detectors, mIoU
+            of segmenters, mean IoU of localizers.
+        accuracy: `measured`; or `published`, which is the accuracy published for ImageNet, for the same network, width,
+            resolution and precision.
+        predicted: whether configurations of the folder's sweep that were not measured may be chosen, by their predicted
+            latencies.
         any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
     """
 
@@ -77,7 +79,7 @@ def parse(
     any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
-    """Parse the options of `choose`; limits have the names in `LIMITS`, and an empty text stands for the default.
+    """Parse the command-line options of `choose`. Limits have the names in `LIMITS`; an empty text means the default.
 
     Raises:
         RequestError, UnknownName: an option has an impossible value.

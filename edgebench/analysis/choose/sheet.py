@@ -1,4 +1,4 @@
-"""A choice -> a sheet with the chosen configuration, its alternatives and what limits cost; the same as JSON."""
+"""A choice -> a sheet (or JSON) with the chosen configuration, its alternatives and what each limit costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose import Answer
 
 Q = Quantity
-SHOWN, NAMED = 12, 4  # rows of the table, and names in a note; the rest is only counted
+SHOWN, NAMED = 12, 4  # most rows in the table, and most names in a note; further ones are only counted
 RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.AGREEMENT: 6} | dict.fromkeys(
     (Q.TOP1, Q.MAP, Q.MIOU, Q.IOU), 3
 )
@@ -34,7 +34,7 @@ UNITS = {
 NAMES = {
     Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MIOU: "mIoU", Q.IOU: "IoU", Q.MACS: "MACs",
 }  # fmt: skip
-SUFFIXES = {  # of keys in JSON
+SUFFIXES = {  # of the keys in JSON
     quantity: "per_cent"
     if quantity.is_share
     else "m"
@@ -43,21 +43,24 @@ SUFFIXES = {  # of keys in JSON
     for quantity in Quantity
 }
 WHY_LACKING = {
-    Q.P90: "no p90 (withheld below 64 samples, or not published; p50 never stands in for it)",
-    Q.TOTAL: "no time around inference (--stages takes it, and of detectors every run does)",
+    Q.P90: "no p90 (there are fewer than 64 samples, or none was published; a p50 never replaces it)",
+    Q.TOTAL: "no time around inference (--stages measures it; for detectors every run measures it)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
     Q.MAP: "no mAP",
     Q.MIOU: "no mIoU",
     Q.IOU: "no IoU",
     Q.INSTRUCTIONS: "no instructions (an emulator counts them: --target rpi4_emulated)",
-    Q.AGREEMENT: "no float parent to agree with",
-    Q.DROP: "no accuracy, or none of its float parent on the same images",
+    Q.AGREEMENT: "no float parent to compare the answers with",
+    Q.DROP: "no accuracy, or its float parent has none on the same images",
 }
 
 
 def sheet(answer: Answer) -> Sheet:
-    """Lay out the chosen configuration, the runner-up, ties and Pareto front; without a choice, the nearest misses."""
+    """Lay out the chosen configuration, the runner-up, ties and the Pareto front.
+
+    If no configuration keeps every limit, lay out those that come nearest.
+    """
     choice = answer.choice
     roles = _roles(choice) if choice.chosen else {miss.candidate.name: "miss" for miss in choice.misses}
     by_name = {
@@ -66,7 +69,7 @@ def sheet(answer: Answer) -> Sheet:
     }
     by_name |= {candidate.name: candidate for candidate in (choice.chosen, choice.runner_up) if candidate}
     shown = [by_name[name] for name in roles][:SHOWN]
-    headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; the nearest misses"
+    headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; these come nearest"
     columns = (
         Column[Candidate].text("", lambda candidate: roles[candidate.name], IDENTITY),
         Column[Candidate].text("configuration", lambda candidate: candidate.name, IDENTITY),
@@ -83,7 +86,7 @@ def sheet(answer: Answer) -> Sheet:
 
 
 def _conclusion(answer: Answer) -> Iterator[str]:
-    """Say which configuration to take and why, or what comes nearest."""
+    """Say which configuration to take and why; if none keeps every limit, say which one comes nearest."""
     choice, objective = answer.choice, answer.objective
     if choice.chosen:
         name, unit = _heading(objective).rsplit(" ", 1)
@@ -103,7 +106,7 @@ def _conclusion(answer: Answer) -> Iterator[str]:
 
 
 def fields(answer: Answer) -> dict[str, Value]:
-    """Lay out the answer for JSON: figures are not nested, and their keys end with the unit."""
+    """Lay out the answer for JSON. Figures are not nested, and the key of each figure ends with its unit."""
     choice, request = answer.choice, answer.request
     misses = [
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
@@ -133,7 +136,7 @@ def fields(answer: Answer) -> dict[str, Value]:
 
 
 def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mapping[str, Value] | None:
-    """Lay out a configuration and its figures with their intervals for JSON."""
+    """Lay out for JSON a configuration and its figures, each with its interval."""
     if candidate is None:
         return None
     figures = {
@@ -170,7 +173,7 @@ def _named(quantity: Quantity, end: str = "") -> str:
 
 
 def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
-    """Return the column of a quantity; the objective and what is limited are never left out."""
+    """Return the column of a quantity. In a narrow table, the objective and limited quantities are never left out."""
     asked = {answer.objective, *(limit.quantity for limit in answer.request.limits)}
     rank = OBJECTIVE if quantity in asked else RANKS.get(quantity, DETAIL)
     return Column.number(_heading(quantity), lambda candidate: _cell(answer, candidate, quantity), rank)
@@ -192,7 +195,7 @@ def _heading(quantity: Quantity) -> str:
 
 
 def _cell(answer: Answer, candidate: Candidate, quantity: Quantity) -> str:
-    """Format a figure with its interval; a mean latency and a predicted figure are marked."""
+    """Format a figure with its interval. A latency that is a mean, or a predicted figure, is marked as such."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return "-"
@@ -212,10 +215,11 @@ def _plain(value: float, quantity: Quantity) -> str:
 def _notes(answer: Answer, roles: int) -> Iterator[str]:
     choice, objective = answer.choice, answer.objective
     if choice.chosen:
-        yield f"Configurations that keep every limit: {choice.feasible}. Best by {objective}; among equals the fastest."
+        rule = f"The best by {objective} is chosen; of equally good ones, the fastest."
+        yield f"Configurations that keep every limit: {choice.feasible}. {rule}"
         yield from _ties(choice, objective)
         if remark := answer.remarks.get(choice.chosen.name):
-            yield f"Its source says: {remark}."
+            yield f"The source of the chosen row says: {remark}."
         yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.request.limits and not choice.prices:
@@ -227,7 +231,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
     if roles > SHOWN:
         yield f"{roles - SHOWN} more are not shown."
     if choice.chosen and (command := answer.commands.get(choice.chosen.name)):
-        yield f"This command writes its file, a card and a script that runs it: {command}"
+        yield f"This command writes the chosen file, a card that describes it and a script that runs it: {command}"
 
 
 def _ties(choice: Choice, objective: Quantity) -> Iterator[str]:
@@ -249,19 +253,19 @@ def _amount(value: float, quantity: Quantity) -> str:
 def _kept(answer: Answer, chosen: Candidate, limit: Limit) -> str:
     quantity, noise = limit.quantity, limit.is_within_noise(chosen)
     bound = f"{'at least' if quantity.is_share else 'at most'} {_plain(limit.bound, quantity)}"
-    doubt = ", but the limit lies within the interval: it may be exceeded" if noise else ""
+    doubt = ", but the limit lies within the interval, so the true value may exceed it" if noise else ""
     if chosen.figures[quantity].is_predicted:
-        doubt = ", which the worse end of the interval keeps"
+        doubt = ", and the worse end of the interval keeps this limit, too"
     return f"{_heading(quantity)}: {_cell(answer, chosen, quantity)} of {bound}{doubt}."
 
 
 def _priced(price: Price, objective: Quantity) -> str:
-    """Describe what a binding limit costs: the nearest better configuration beyond it."""
+    """Describe what a binding limit costs: name the nearest better configuration that only this limit excludes."""
     quantity = price.limit.quantity
     way = "less" if quantity.is_share else "more"
     unit = UNITS.get(quantity, "point")
     rate = f"{price.gain / price.more:.2g} {UNITS.get(objective, 'points')} per {unit}" if price.more else ""
-    tie = ", within the intervals: a tie" if price.is_tie else ""
+    tie = "; a tie, because the intervals overlap" if price.is_tie else ""
     return (
         f"{quantity} binds: {_amount(price.more, quantity)} {way} buys {_amount(price.gain, objective)} of {objective}"
         f" ({rate}{tie}): {price.candidate.name}."

@@ -1,4 +1,4 @@
-"""Two results folders -> the ratios of their latencies and the differences of their environments, as sheets."""
+"""Two results folders, called A and B -> sheets of the ratios of their latencies and how their environments differ."""
 
 from __future__ import annotations
 
@@ -37,23 +37,27 @@ _ANYWHERE = (
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
-# Keys by which rows of the same case are paired: all properties; else without target; else without versions; else
-# without both.
+# Keys by which rows of the same case are paired, the strictest first: by all properties; by all except the target; by
+# all except the versions of the runtime; by all except both.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
-    "Ratio of the medians, B over A, with a 95 % interval from those of both (MOVER, Zou and Donner 2008). The interval"
-    " covers the scatter of processes within each session, but not the differences between sessions. In beats: the"
-    " shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and Whitney's test."
+    "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
+    " 2008). The interval covers the scatter of processes within each session, but not the differences between"
+    " sessions. In beats is the same ratio after each latency is divided by the time of a fixed workload between the"
+    " samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and Whitney's test."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contrast:
-    """Two folders: the cases in both and in one, the differences of the environments, the reference workloads.
+    """The comparison of two folders: their cases, environments and reference workloads.
 
     Attributes:
-        left_out: a sentence on each folder's rows of earlier environments.
-        shared: settings that all cases in both have.
+        pairs: the cases that both folders have.
+        missing: names of the cases that only the first folder has; `new`, those that only the second has.
+        references: by workload, the ratio of its times; a reference workload is fixed and uses no runtime.
+        left_out: for each folder, a sentence on its rows of earlier environments, which are not compared.
+        shared: the settings that all cases of both folders have.
     """
 
     before: str
@@ -131,19 +135,22 @@ def _beat(line: Line, change: Ratio | None) -> str:
 
 
 def _shared(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the settings that all rows have, which are said once."""
+    """Return the settings that all rows have; the title states them once."""
     first = _phrases(rows[0])[1:] if rows else ()
     return tuple(setting for setting in first if all(setting in _phrases(row) for row in rows))
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:
-    """Return the runs of the epochs that the table shows."""
+    """Return the runs of the epochs (states of the machine) that the table shows."""
     epochs = {row.setup.epoch for row in table.rows}
     return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
 
 
 def _in_beats(before: Line, after: Line) -> Ratio | None:
-    """Compare the processes in beats, if the same beat paced both rows and these are to be trusted."""
+    """Compare the latencies in reference beats, which are runs of a fixed workload between the samples.
+
+    Return None if the two rows had different beat workloads, or if a row's verdict says not to use it.
+    """
     rows = before.row, after.row
     if before.row.latency.beat != after.row.latency.beat or any(row.verdict in WORTHLESS for row in rows):
         return None
@@ -152,7 +159,10 @@ def _in_beats(before: Line, after: Line) -> Ratio | None:
 
 
 def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pair:
-    """Compare p50; the ratio has no interval if either side has none. An untrustworthy row has no ratio."""
+    """Compare the p50 of two rows. The ratio has no interval if one of them has none.
+
+    There is no ratio if a row's verdict says not to use it.
+    """
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     p50_ratio = ratio(after, before)
     if not whys and not p50_ratio and before.latency.p50_ms and after.latency.p50_ms:
@@ -169,7 +179,7 @@ def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pai
 
 
 def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
-    """Say why a ratio has no interval; empty if it has one."""
+    """Say why a ratio has no interval; empty if it has an interval."""
     if p50_ratio and p50_ratio.low:
         return ""
     untimed = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if not row.latency.p50_ms]
@@ -177,13 +187,15 @@ def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
 
 
 def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequence[float] = ()) -> float:
-    """Return how far apart equal sessions may be, as the logarithm of a ratio.
+    """Return how far two sessions of the same code may differ, as the logarithm of a ratio.
 
-    It is computed from the reference workloads; if there are reference beats, each workload's time is divided by its
-    beat's. If many cases have beats, their `changes` tell more than two or three workloads: a memory workload moves by
-    20 % between sessions in which no case moves by 1 %. Then the result combines the scatter of the cases with the
-    change of the steadiest workload, which may affect all cases; or is what the workloads give, if that is less,
-    because cases of which half changed scatter by that change.
+    The result is computed from the ratios of the reference workloads, which are fixed and use no runtime. If `beat`
+    names a reference beat (a fixed workload timed between samples), each ratio is first divided by that beat's ratio.
+
+    If many cases have ratios in beats, these `changes` say more than two or three workloads: a memory workload can move
+    by 20 % between sessions in which no case moves by 1 %. Then the result combines the scatter of the cases with the
+    change of the steadiest workload, because that change may affect all cases. If the workloads alone give a smaller
+    result, the smaller one counts: where half of the cases did change, their scatter includes this change.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
@@ -196,12 +208,15 @@ def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequen
 
 
 def _environments(records: Sequence[Record]) -> dict[str, Environment]:
-    """Return the last environment of each target."""
+    """Return the latest recorded environment of each target."""
     return {one.environment.target: one.environment for one in records if isinstance(one, Session)}
 
 
 def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
-    """Compare the environments of targets of the same name; with one target on each side, those two."""
+    """Compare the environments of targets with the same name.
+
+    If each side has one target and their names differ, compare these two.
+    """
     both = [(name, name) for name in before if name in after]
     if not both and len(before) == len(after) == 1:
         both = [(one, other) for one in before for other in after]
@@ -212,7 +227,7 @@ def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]
 
 
 def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:
-    """Compare the reference workloads, which use no runtime: they show changes of the machine alone."""
+    """Compare the reference workloads. They use no runtime, so they show changes of the machine alone."""
     first, second = _workloads(before), _workloads(after)
     for name in sorted(first.keys() & second.keys()):
         yield name, stats.ratio_of_medians(second[name], first[name])
@@ -225,11 +240,11 @@ def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
 
 
 def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
-    """Lay out the cases, and the differences of the environments."""
+    """Lay out two sheets: the cases, and the differences of the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         *contrast.left_out,
-        *([f"Reference workloads, which use no runtime: {references} times as long in B."] if references else []),
+        *([f"Times of the reference workloads (no runtime), B over A: {references}."] if references else []),
         *([f"Only in A, {len(contrast.missing)}: {'; '.join(contrast.missing)}."] if contrast.missing else []),
         *([f"Only in B, {len(contrast.new)}: {'; '.join(contrast.new)}."] if contrast.new else []),
     ]
@@ -237,7 +252,7 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     title = " · ".join((title, *contrast.shared))
     has_beats = any(pair.in_beats for pair in contrast.pairs)
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
-    none = () if contrast.differences else ("None in what is recorded.",)
+    none = () if contrast.differences else ("The recorded environments do not differ.",)
     return (
         Sheet.of(title, columns, contrast.pairs, notes, name="cases").closed(
             _conclusion(contrast.pairs), (APART, *_judged(contrast.pairs))
@@ -251,7 +266,7 @@ def _cases(count: int) -> str:
 
 
 def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say what became faster or slower beyond its interval and the variation between sessions, and by how much."""
+    """Say how many cases became faster or slower by more than the noise, and by how much the most changed one did."""
     judged = [pair for pair in pairs if pair.verdict != "-"]
     if not judged:
         yield "No case was measured well enough in both folders to be compared."
@@ -265,7 +280,7 @@ def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def _change(judged: Sequence[Pair], verdict: str) -> str:
-    """Count the cases of a verdict, and name the one that changed most; empty if there are none."""
+    """Count the cases with a verdict, and name the case that changed most; empty if no case has the verdict."""
     changes = {pair: pair.in_beats or pair.ratio for pair in judged if pair.verdict == verdict}
     known = {pair: change for pair, change in changes.items() if change}
     if not known:
@@ -274,26 +289,27 @@ def _change(judged: Sequence[Pair], verdict: str) -> str:
     per_cent = 100 * (known[most].value - 1)
     name = most.short_name or most.name
     return (
-        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency is"
+        f"B is {verdict} than A in {len(known)} of {_cases(len(judged))}; most in {name}: its latency changed by"
         f" {per_cent:+.1f} % ({known[most].value:.3f} {bounds(known[most])} times A's)."
     )
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Explain when a case is called slower or faster."""
+    """Explain in one sentence per compared figure when a case is called slower or faster."""
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"
         source = "the reference workloads and the scatter of the cases" if in_beats else "the reference workloads"
         yield (
-            f"A case is called slower or faster only if its ratio {what} differs from 1 by more than its interval and"
-            f" the variation between sessions together ({expm1(varies):.1%}, a 95 % prediction from {source})."
+            f"A case is called slower or faster only if its ratio {what} differs from 1 by more than two things"
+            f" together: its interval, and the variation between sessions ({expm1(varies):.1%}, a 95 % prediction from"
+            f" {source})."
             " `edgebench nightly` finds smaller changes."
         )
 
 
 def folder_fields(contrast: Contrast) -> dict[str, Value]:
-    """Lay out for JSON what the sheets say in notes: the folders, cases in only one of them, reference workloads."""
+    """Lay out for JSON what the sheets say in notes: the folders, cases in only one folder, reference workloads."""
     references = [
         {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
         for name, one in contrast.references
@@ -308,7 +324,7 @@ def folder_fields(contrast: Contrast) -> dict[str, Value]:
 
 
 def bounds(ratio: Ratio | None) -> str:
-    """Format the interval of a ratio; a dash if it has none."""
+    """Format the interval of a ratio; return a dash if there is no ratio or no interval."""
     return "-" if ratio is None or ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
 
 
@@ -332,7 +348,7 @@ _IN_BEATS: tuple[Column[Pair], ...] = (
         ratio_in_beats_high=lambda pair: pair.in_beats.high if pair.in_beats else None,
     ),
 )
-_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # in the table: in JSON
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # the word in the table: the word in JSON
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.short_name or pair.name, IDENTITY, case=lambda pair: pair.name),
     Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),

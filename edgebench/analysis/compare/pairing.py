@@ -1,6 +1,6 @@
 """Rows of two measurements -> pairs of the same case, with ratios, intervals and verdicts.
 
-Pure: nothing is read, measured or printed here.
+The functions are pure: they read, measure and print nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
-# Student's t for 1 to 5 degrees of freedom: at 97.5 %, and at 98.75 % where the smaller of two predictions is taken.
+# Quantiles of Student's t for 1 to 5 degrees of freedom: at 97.5 %; and at 98.75 %, for the smaller of two predictions.
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)
 T_9875 = (25.452, 6.205, 4.177, 3.495, 3.163)
-# How far one more normal value lies from the centre in 95 % of cases, over half the length of the shortest interval
-# that holds more than half of 6, 7, ... 19 values; by simulation. It falls to 2.91.
+# Take 6, 7, ... 19 normal values, and the shortest interval that holds more than half of them. In 95 % of cases one
+# more value lies within this many half-lengths of that interval from its centre. Found by simulation; the limit is
+# 2.91.
 OF_HALVES = (6.36, 8.41, 5.53, 6.61, 4.92, 5.83, 4.62, 5.21, 4.42, 4.89, 4.28, 4.68, 4.14, 4.5)
 LEAST_CASES = 6
 
@@ -31,9 +32,11 @@ class Pair:
     """One case in both measurements: its p50 before and after, in ms, and the ratio after / before.
 
     Attributes:
-        ratio: of the p50; None if a row is untrustworthy; `why` says which.
-        in_beats: the ratio in units of the interleaved reference beats, if both have them; the verdict then uses it.
-        sessions: how far apart sessions of the same code may be, as the logarithm of a ratio.
+        ratio: the ratio of the two p50; None if a row's verdict says not to use it.
+        why: why there is no ratio or no interval; empty if there are both.
+        in_beats: the ratio of the latencies in reference beats (runs of a fixed workload between the samples), if both
+            rows have beats. The verdict then uses this ratio.
+        sessions: how far two sessions of the same code may differ, as the logarithm of a ratio.
         short_name: the name without the settings that all pairs share.
     """
 
@@ -48,7 +51,10 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """Return `slower` or `faster` if the interval, widened by how sessions vary, excludes 1; else `=`."""
+        """Return `slower` or `faster` if the interval, widened by the variation between sessions, excludes 1.
+
+        Otherwise return `=`, or `-` if there is no interval.
+        """
         judged = self.in_beats or self.ratio
         if judged is None or judged.low is None or judged.high is None:
             return "-"
@@ -59,9 +65,9 @@ class Pair:
 
 
 def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
-    """Return how far from 1 the next ratio may be, as a logarithm: a 95 % prediction from the ratios' root mean square.
+    """Return how far from 1 the next ratio may be, as a logarithm; 0 without ratios.
 
-    Without ratios it is 0.
+    The result is a 95 % prediction from the root mean square of the ratios' logarithms.
     """
     if not ratios:
         return 0.0
@@ -69,10 +75,11 @@ def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
 
 
 def scatter(changes: Sequence[float]) -> float | None:
-    """Return how far from their common change cases that did not change may be, as a 95 % prediction.
+    """Return how far a case whose code did not change may lie from the change that all cases share.
 
-    It rests on the shortest interval that holds more than half of the logarithms: fewer than half of the cases may have
-    changed, by whatever, and the scale of the others is still found. None for fewer than `LEAST_CASES`.
+    `changes` are logarithms of ratios. The result is a 95 % prediction; None for fewer than `LEAST_CASES` changes. It
+    is computed from the shortest interval that holds more than half of the logarithms. So fewer than
+    half of the cases may really have changed, by any amount, with little effect on the result.
     """
     ordered, more = sorted(changes), len(changes) // 2
     if len(ordered) < LEAST_CASES:
@@ -84,9 +91,10 @@ def scatter(changes: Sequence[float]) -> float | None:
 def paired(
     before: Sequence[T], after: Sequence[T], keys: Sequence[Callable[[T], Hashable]]
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:
-    """Pair the rows of the same case by the strictest key that matches; return the pairs, missing and new rows.
+    """Pair the rows of the same case; return the pairs, the rows only in `before` and the rows only in `after`.
 
-    A key pairs only rows that it identifies uniquely on both sides, so that versions of a runtime are never mixed up.
+    `keys` begins with the strictest key, and each later key pairs what is left. A key pairs two rows only if each is
+    the only row on its side with that key, so that versions of a runtime are never mixed up.
     """
     pairs, missing, new = list[tuple[T, T]](), list(before), list(after)
     for key in keys:

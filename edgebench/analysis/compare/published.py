@@ -1,4 +1,4 @@
-"""A results folder -> each row beside the nearest published row."""
+"""A results folder -> each of its rows, compared with the published row that is most like it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A row beside the nearest published one.
+    """A row and the published row that is most like it.
 
     Attributes:
         figure: the compared statistic: `p50`, `p90`, or `p50 / mean` if only a mean was published.
-        ratio: ours over theirs, with the interval of our median alone; a p90 has none.
-        differs: the other differences, in words.
+        ratio: our latency over the published one, with the interval of our median alone; the ratio of p90 has no
+            interval.
+        theirs: the published row.
+        differs: the differences between the two rows other than latency, in words.
     """
 
     name: str
@@ -47,7 +49,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citations:
-    """A folder's rows beside published ones, and the rows without a published counterpart."""
+    """A folder's rows, each with its published counterpart, and the names of the rows that have no counterpart."""
 
     folder: str
     rows: tuple[Beside, ...]
@@ -55,11 +57,11 @@ class Citations:
 
 
 def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
-    """Put each row of a results folder beside the nearest published one of the same network and precision.
+    """Compare each row of a results folder with the nearest published row of the same network and precision.
 
     Raises:
         InvalidFile: the folder has no readable journal.
-        UnknownName, RequestError: no row has what the selection wants.
+        UnknownName, RequestError: no row matches the selection.
     """
     table = folders.read(folder)
     selected = selection.select(table.rows, lambda row: row.setup, str(folder))
@@ -73,7 +75,11 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
 
 
 def _nearest(row: Row) -> PublishedLatency | None:
-    """Prefer a full inference, then the same board, runtime and threads; among equals the latest."""
+    """Return the published row of the same network and precision that is most like a row; None without any.
+
+    Prefer one that times a full inference, then the same board, then the same runtime, then the same number of threads.
+    Among equally good rows prefer the latest.
+    """
     setup = row.setup
     variant = (setup.architecture, setup.width, setup.resolution, setup.precision)
     same = [cited for cited in published.latencies() if _variant(cited) == variant]
@@ -110,7 +116,10 @@ def _beside(row: Row, theirs: PublishedLatency) -> Beside:
 
 
 def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
-    """Compare the same statistic if both have it: p50, then MLPerf's p90, then our p50 with their mean."""
+    """Return the statistic to compare, our value, their value, and our interval.
+
+    If both rows have p50, compare p50; if both have MLPerf's p90, compare p90; otherwise our p50 with their mean.
+    """
     assert row.latency.p50_ms
     if theirs.p50_ms:
         return "p50", row.latency.p50_ms, theirs.p50_ms, row.spread
@@ -133,22 +142,22 @@ def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     known = published.reference(*_variant(theirs))
     if known and known.macs and row.cost.macs and known.macs != row.cost.macs:
         yield f"MACs {millions(row.cost.macs, 1)} M / {millions(known.macs, 1)} M"
-    yield f"clock {theirs.clock_mhz} MHz there" if theirs.clock_mhz else "clock there not stated"
+    yield f"their clock {theirs.clock_mhz} MHz" if theirs.clock_mhz else "their clock not stated"
 
 
 def far(beside: Beside) -> str:
-    """Return how far a row is from the published one: `2.9x slower than tflite 2.7.1 on this board`."""
+    """Return how a row compares with the published row in words: `2.9x slower than tflite 2.7.1 on this board`."""
     times, word = (beside.ratio.value, "slower") if beside.ratio.value >= 1 else (1 / beside.ratio.value, "faster")
     board = "this board" if beside.is_this_board else beside.theirs.target
     return f"{times:.1f}x {word} than {runtime(beside.theirs)} on {board}"
 
 
 def citation_sheet(citations: Citations) -> Sheet:
-    """Lay out the rows with a published counterpart, their ratios and the other differences."""
+    """Lay out the rows that have a published counterpart, their ratios, and the other differences from it."""
     some = ", ".join(citations.unmatched)
     notes = (
-        "Ratio: ours over theirs, with the interval of our median alone. A p90 is MLPerf's on both sides.",
-        *([f"Nothing published for {some}."] if some else []),
+        "Ratio: our latency over the published one, with the interval of our median alone. Both p90 are MLPerf's.",
+        *([f"Nothing was published for {some}."] if some else []),
     )
     return Sheet.of(
         f"{citations.folder} beside the nearest published rows", COLUMNS, citations.rows, notes, name="cases"
@@ -156,7 +165,7 @@ def citation_sheet(citations: Citations) -> Sheet:
 
 
 def citation_fields(citations: Citations) -> dict[str, Value]:
-    """Lay out for JSON what the sheet says in notes: the folder, and the rows without a published counterpart."""
+    """Lay out for JSON what the sheet says in its notes: the folder, and the rows without a published counterpart."""
     return {"folder": citations.folder, "unmatched": citations.unmatched}
 
 

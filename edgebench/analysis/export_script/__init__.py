@@ -1,4 +1,4 @@
-"""A row of a results folder -> a Python file that measures it again with numpy and its runtime alone."""
+"""A row of a results folder -> a Python script that measures the row again with only numpy and the row's runtime."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from edgebench.schema.feed import Input
 
 RUNTIMES = ("onnxruntime", "litert", "tflite_runtime")
-SHOWN = 5  # values of each output
+SHOWN = 5  # number of values that the script prints of each output
 
 
 class Code(str):
-    """Source text of Python, which a template writes as it is."""
+    """Python source text, which a template writes as it is."""
 
     __slots__ = ()
 
 
 def script(query: str) -> str:
-    """Return the script of the row that `why` would find.
+    """Return the script of the row that `query` names, as `edgebench why` finds it.
 
     Raises:
-        InvalidFile, UnknownName, RequestError: no row or more than one matches, it has no latency of a CPU, its runtime
-            has no script, or its files are no longer in the cache.
+        InvalidFile, UnknownName, RequestError: no row or more than one matches, the row has no latency on a CPU, its
+            runtime has no script, or its files are no longer in the cache.
     """
     row = evidence(query)
     _require_script(row)
@@ -55,13 +55,13 @@ def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
 
 
 def templates(*folders: Path) -> Environment:
-    """Return the environment of this folder's templates and those of other folders.
+    """Return a jinja environment with the templates of this folder and of other folders.
 
-    It writes every value except `Code` as a literal of Python.
+    The environment writes every value as a Python literal, except `Code`, which it writes as it is.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701  # every value is written as a literal of Python
+    environment = Environment(  # noqa: S701  # every value is written as a Python literal
         loader=FileSystemLoader((Path(__file__).parent, *folders)),
         finalize=_literal,
         undefined=StrictUndefined,
@@ -74,7 +74,7 @@ def templates(*folders: Path) -> Environment:
 
 
 def _require_script(row: Evidence) -> None:
-    """Refuse a row that no script can repeat."""
+    """Raise RequestError for a row that no script can measure again."""
     if row.case.variant.feed and row.case.variant.feed.parts:
         raise RequestError(f"wanted a row of one model file, found {row.case.variant}; measure one of its files alone")
     runtime, wanted = row.case.runtime, f"wanted a row of {', '.join(RUNTIMES)} with a latency on a CPU"
@@ -84,11 +84,11 @@ def _require_script(row: Evidence) -> None:
     if other := [option for option in runtime.options if devices.get(option, "cpu") != "cpu"]:
         raise RequestError(f"{wanted}, found {', '.join(other)}; measure it with --target cpu")
     if summarize(row).p50_s is None:
-        raise RequestError(f"{wanted}, found none of {row.case}; measure it on a real machine")
+        raise RequestError(f"{wanted}, found no latency of {row.case}; measure it on a real machine")
 
 
 def _of_row(row: Evidence) -> dict[str, Any]:
-    """Return what was measured, and how often."""
+    """Return the template's values that come from the row: its latency, and how many processes and samples it has."""
     measurement = summarize(row)
     ends_s = (measurement.p50_s, measurement.low_s, measurement.high_s)
     p50_ms, low_ms, high_ms = (round(time_s * 1e3, 6) for time_s in ends_s if time_s is not None)
@@ -105,10 +105,10 @@ def _of_row(row: Evidence) -> dict[str, Any]:
 
 
 def files_of(row: Evidence, advice: str) -> tuple[FileCard, ...]:
-    """Return the cards of the measured artifact and of the arrays that it was fed.
+    """Return the cache's cards (descriptions) of the measured artifact and of the arrays that were its inputs.
 
     Raises:
-        RequestError: one of them is not in the cache; the message ends with `advice`.
+        RequestError: one of these files is not in the cache; the message ends with `advice`.
     """
     artifact, fed = row.artifact, row.case.variant.feed
     kept = (card for card in cache.cards(Artifact) if artifact and card.sha256 == artifact.sha256)
@@ -126,7 +126,7 @@ def _intact(card: FileCard | None, what: str, advice: str) -> FileCard:
 
 
 def of_case(case: Case) -> dict[str, Any]:
-    """Return how the agent opens, feeds and times a case."""
+    """Return the template's values that say how the agent opens a file, prepares its inputs and times it."""
     fed = case.variant.feed
     bfloat16 = tuple(entry.name for entry in fed.inputs if entry.dtype == feed.BFLOAT16) if fed else ()
     return {
@@ -153,7 +153,7 @@ def _shape(entry: Input, batch: int) -> tuple[int, ...]:
 
 
 def _literal(value: object) -> str:
-    """Write a value as a literal of Python on one line, whatever is in it."""
+    """Write any value as a Python literal on one line."""
     if isinstance(value, Code):
         return value
     if isinstance(value, str):

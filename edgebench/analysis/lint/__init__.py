@@ -1,4 +1,4 @@
-"""A results folder or a foreign CSV -> the entries to check -> a sheet of findings."""
+"""A results folder, or a CSV of another tool -> the rows to check -> a sheet of findings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ from edgebench.results.table.row import WORTHLESS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-SHOWN_LINES = 8  # rows listed per finding; the others are only counted
+SHOWN_LINES = 8  # most rows that are listed per finding; further rows are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The findings in a table, how many rows it has, and a note on the columns that name its networks."""
+    """The findings in a table, and what was not checked in it.
+
+    Attributes:
+        setups: by line number, the properties in which this row differs from others, such as target and threads.
+        left_out: number of rows that were not checked because they are INVALID or FAILED.
+        predicted: number of rows that were not checked because they are predictions.
+        fed: number of rows that were not compared because their models have no width.
+        naming: a note on the columns that name the networks; empty if it is clear.
+        says_precision: whether the table says the precision of any row.
+    """
 
     table: str
     rows: int
@@ -37,16 +46,18 @@ class Review:
 
 
 def review(path: Path, columns: str = "") -> Review:
-    """Check a results folder or a CSV; `columns` maps foreign headings, `p50_ms=latency,width=alpha`, and splits names
-    that combine several properties: `model=timm`, `model={architecture}_{width}_{resolution}`.
+    """Check a results folder or a CSV.
+
+    `columns` maps our column names to the headings of another tool: `p50_ms=latency,width=alpha`. It may also name the
+    pattern by which a column of full names is split: `model=timm`, or `model={architecture}_{width}_{resolution}`.
 
     Raises:
-        InvalidFile: it cannot be read, or has no journal or heading.
-        UnknownName, RequestError: the columns do not fit, or there are too many configurations.
+        InvalidFile: the table cannot be read, the folder has no journal, or the CSV has no heading.
+        UnknownName, RequestError: `columns` does not fit the table, or there are too many configurations.
     """
     if path.is_dir():
         rows = folders.read(path).rows
-        # Our own mean says nothing that the verdict does not: it is far from p50 where something disturbed the row.
+        # Our own mean is not checked: it is far from p50 where something disturbed the row, and the verdict says that.
         worth = [flat(row) | {"mean_ms": None} for row in rows if row.verdict not in WORTHLESS]
         reading, left_out, note = read(enumerate(worth, 1)), len(rows) - len(worth), ""
     else:
@@ -74,7 +85,7 @@ def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
 
 
 def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
-    """Return for each word of a setup that is not empty whether the table's rows differ in it."""
+    """Yield for each word of a setup, except empty ones, whether the table's rows differ in it."""
     return (tells for word, tells in zip(setup, varies, strict=True) if word)
 
 
@@ -84,7 +95,7 @@ def _lines(finding: Finding) -> str:
 
 
 def sheet(review: Review) -> Sheet:
-    """Lay out the findings: the rule, the rows by line, what is wrong, and in which of the table's setups."""
+    """Lay out the findings: the rule, the line numbers of the rows, what is wrong, and the setup of the first row."""
     columns: tuple[Column[Finding], ...] = (
         Column.text("rule", lambda finding: finding.rule, IDENTITY),
         Column.text("rows", _lines, IDENTITY, lines=lambda finding: finding.lines),
@@ -93,10 +104,10 @@ def sheet(review: Review) -> Sheet:
     )
     left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
     unmeasured = f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
-    fed = f"{review.fed} rows are of models without a width and were not compared." if review.fed else ""
+    fed = f"{review.fed} rows are of models without a width, so they were not compared." if review.fed else ""
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
-    silent = "" if review.says_precision else "Without a column of precisions no row was compared with its float twin."
+    silent = "" if review.says_precision else "No column has the precision, so int8 rows were not compared with float."
     title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
     notes = filter(None, (left_out, unmeasured, fed, rest, silent, review.naming))
     return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], notes)

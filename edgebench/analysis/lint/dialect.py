@@ -1,4 +1,4 @@
-"""A table's bytes -> its encoding and separator, and the number in a cell, as spreadsheets write them."""
+"""A table's bytes -> its encoding, its separator, and the numbers in its cells, as spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKS = (  # before UTF-16, whose mark is the start of this one
+_MARKS = (  # tested before UTF-16, because the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -20,7 +20,10 @@ _SEPARATORS = (COMMA, ";", "\t")
 
 
 def encoding(path: Path) -> str:
-    """Return the encoding named by the byte order mark; without one UTF-16 if every second byte is 0, else UTF-8."""
+    """Return the encoding that the byte order mark names.
+
+    Without a mark, return UTF-16 if one of the first two bytes is 0, and UTF-8 otherwise.
+    """
     with path.open("rb") as stream:
         start = stream.read(4)
     marked = next((name for mark, name in _MARKS if start.startswith(mark)), "")
@@ -37,10 +40,10 @@ def number(cell: str, separator: str) -> float:
     """Read a number with a decimal point, or with a decimal comma if the comma cannot separate thousands.
 
     Raises:
-        ValueError: the cell is not a number, or may mean two: `1,234` in a table separated by commas.
+        ValueError: the cell is not a number, or may mean two numbers: `1,234` in a table separated by commas.
     """
     text = cell.strip()
-    if "_" in text:  # `float` accepts Python's 1_000; in a table that is a typing error
+    if "_" in text:  # `float` accepts 1_000 as Python does, but in a table it is a typing error
         raise ValueError(f"could not convert {cell!r} to a number")
     if COMMA not in text:
         return float(text)
@@ -50,5 +53,5 @@ def number(cell: str, separator: str) -> float:
         return float(text.replace(".", "").replace(COMMA, "."))
     is_ambiguous = separator == COMMA and re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", text)
     if is_ambiguous or text.count(COMMA) > 1:
-        raise ValueError(f"{cell!r} may be two numbers")
+        raise ValueError(f"{cell!r} may mean two numbers")
     return float(text.replace(COMMA, "."))

@@ -1,4 +1,4 @@
-"""Other programs' names of networks and precisions -> edgebench's names; None for an unknown name."""
+"""Other programs' names of networks and precisions -> edgebench's names."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ _SPELLINGS = {
 }
 _PRECISIONS = {word: str(precision) for precision, words in _SPELLINGS.items() for word in words.split()}
 _PRECISION = "|".join(sorted((*_PRECISIONS, r"[wW]\d+[aA]\d+", r"u?int\d+"), key=len, reverse=True))
-# Side of the input in ncnn's benchncnn; 224 for networks that are not listed.
+# Side of the network's input in ncnn's benchncnn; it is 224 for networks that are not listed here.
 _NCNN_SIDES = {
     "squeezenet": 227, "alexnet": 227, "blazeface": 128, "squeezenet_ssd": 300, "mobilenet_ssd": 300,
     "mobilenet_yolo": 416, "mobilenetv2_yolov3": 352, "yolov4-tiny": 416, "nanodet_m": 320, "yolo-fastest-1.1": 320,
     "yolo-fastestv2": 352, "vision_transformer": 384, "FastestDet": 352,
 }  # fmt: skip
 SHIPPED = {
-    # MLPerf's submissions and TFLite's files: mobilenet-v2-0.35-128-int8, mobilenet_v1_0.25_128_quant, resnet50-v1.5
+    # Names in MLPerf's submissions and of TFLite's files, such as
+    # mobilenet-v2-0.35-128-int8, mobilenet_v1_0.25_128_quant, resnet50-v1.5.
     "mlperf": (
         rf"(?P<architecture>.+?)[-_](?P<width>\d\.\d+)[-_](?P<resolution>\d{{2,4}})(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{2,4}})[-_](?P<width>\d\.\d+)(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{3}})(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)(?:[-_](?P<precision>{_PRECISION}))?",
     ),
-    # mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k, vit_base_patch16_224.augreg, resnet50.a1_r160_in1k
+    # Names of timm's models, such as
+    # mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k, vit_base_patch16_224.augreg, resnet50.a1_r160_in1k.
     "timm": (
-        # Numbers that are no width and no resolution: regnetx_002 and levit_128 are networks of their own.
+        # Some numbers are neither a width nor a resolution: regnetx_002 and levit_128 are networks of their own.
         r"(?:tf_)?(?P<architecture>(?:regnet|levit)[a-z]*_\d{3}[a-z]*|.+?)(?:_(?P<percent>0\d\d|1[0-4]0)(?P<suffix>[a-z]?))?(?:_(?P<resolution>\d{3}))?"
         r"(?:\.(?:\S*?_)?(?:r(?P<tagged>\d{3})(?:_\S*)?|\S*))?",
     ),
@@ -60,7 +62,7 @@ class Pattern:
     expressions: tuple[re.Pattern[str], ...]
 
     def columns(self) -> frozenset[str]:
-        """Return the columns that the pattern may fill."""
+        """Return our names of the columns that the pattern may fill."""
         shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
         stated = {group for expression in self.expressions for group in expression.groupindex}
         return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {
@@ -70,7 +72,7 @@ class Pattern:
     def read(self, text: str) -> dict[str, str] | None:
         """Return the parts of a name; None if it does not match.
 
-        Parts that a shipped pattern's names omit have defaults: width 1, 224 pixels (or ncnn's own size), and fp32.
+        With a shipped pattern, parts that the name omits have defaults: width 1, 224 pixels (or ncnn's own size), fp32.
         """
         matches = (expression.fullmatch(text.strip()) for expression in self.expressions)
         parts = next((match.groupdict(default="") for match in matches if match), None)
@@ -87,12 +89,13 @@ class Pattern:
 
 
 def pattern(text: str) -> Pattern:
-    """Return a shipped pattern by its name, or one written with fields: `{architecture}_{width}_{resolution}`.
+    """Return a shipped pattern by its name, or the pattern that a text with fields describes.
 
-    `{percent}` is a width such as 050, `*` matches any text, and text in brackets is optional.
+    An example of such a text is `{architecture}_{width}_{resolution}`. The field `{percent}` is a width such as 050,
+    `*` matches any text, and text in square brackets is optional.
 
     Raises:
-        RequestError: the text is neither, or lacks the field `architecture`.
+        RequestError: the text is neither a shipped name nor a valid pattern, or lacks the field `architecture`.
     """
     if text in SHIPPED:
         return Pattern(name=text, expressions=tuple(re.compile(each, re.IGNORECASE) for each in SHIPPED[text]))
@@ -101,7 +104,7 @@ def pattern(text: str) -> Pattern:
     try:
         expression = re.compile(written, re.IGNORECASE)
     except re.error as error:
-        raise RequestError(f"wanted a pattern with each field once and brackets closed, found {text!r}") from error
+        raise RequestError(f"wanted a pattern with each field once and all brackets closed, found {text!r}") from error
     if "architecture" not in expression.groupindex:
         known = f"{', '.join(SHIPPED)}, or fields such as {{architecture}}_{{width}}_{{resolution}}"
         raise RequestError(f"wanted a pattern of names ({known}), found {text!r}")
@@ -113,7 +116,7 @@ def _field(match: re.Match[str]) -> str:
 
 
 def precision(text: str) -> str | None:
-    """Return the precision that a word means in any known spelling; None for an unknown one."""
+    """Return the precision that a word means in any known spelling; None for an unknown word."""
     return _PRECISIONS.get(folded(text))
 
 
@@ -129,5 +132,5 @@ def _networks() -> dict[str, str]:
 
 
 def folded(text: str) -> str:
-    """Return a name's letters and digits in lower case: what is left of it in every spelling."""
+    """Return a name's letters and digits in lower case, which are the same in all its spellings."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

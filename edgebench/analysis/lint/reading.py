@@ -1,4 +1,4 @@
-"""A results table or a foreign CSV -> the rows to check, and findings on its format."""
+"""A results table, or a CSV of another tool -> the rows to check, and findings on the format of its cells."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.lint.names import Pattern
 
-MOST_ENTRIES = 100_000  # configurations, about 100 MB in memory; repeated rows are only counted
+MOST_ENTRIES = 100_000  # most configurations, which take about 100 MB in memory; repeated rows are only counted
 MOST_FINDINGS = 1_000
-MOST_CHARACTERS = 1 << 20  # characters in a line; a longer line is refused without reading the rest
+MOST_CHARACTERS = 1 << 20  # most characters in a line; a longer line is refused, and its rest is not read
 NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
 SETUP = (
     "target", "board", "epoch", "runtime", "runtime_version", "runtime_options", "runtime_packages", "threads", "batch",
     "preset", "weights", "dataset", "preprocessing", "clock_mhz", "source",
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map", "miou", "iou")
-MISFIT = "misfit"  # key of a misfit row: why its cells do not match the heading
-ORIGIN, PREDICTED = "figure", "predicted"  # a column that marks predicted rows
-FED = "inputs"  # width of networks that have none; no rule compares them with others
+MISFIT = "misfit"  # key in a row whose cells do not match the heading; the value says why
+ORIGIN, PREDICTED = "figure", "predicted"  # the column that marks predicted rows, and the mark
+FED = "inputs"  # the column of models' inputs; rows with a value in it have no width, and no rule compares them
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
-WHOLE = "whole"  # key of a row's full names; rows whose full names differ are never one configuration
-# Headings of other tools, as `names.folded` writes them. Several columns may name the network together.
+WHOLE = "whole"  # key of a row's full names; two rows with different full names are always two configurations
+# Headings of other tools, as `names.folded` writes them. Several such columns together may name the network.
 NAMING = (
     "model", "modelname", "network", "networkname", "net", "nn", "arch", "backbone", "name", "benchmark", "command",
     "test", "workload", "graph", "graphname", "file", "filename", "onnx", "tflite",
@@ -56,16 +56,19 @@ SYNONYMS = {
     "p50_ms": ("medianms", "latencyms", "p50latencyms", "medianlatencyms"),
     "mean_ms": ("avgms", "averagems", "meanlatencyms", "avglatencyms"),
 }
-UNFOLDED = (FED, ORIGIN)  # their cells leave a row out: only our own spelling does that
+UNFOLDED = (FED, ORIGIN)  # a value in these columns leaves the row out, so only our own headings mean them
 
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """The rows of a table by identity, how often each is repeated, and the cells that are not numbers.
+    """The rows of a table that are to be checked, and the findings from reading them.
 
     Attributes:
-        precisions: for each unknown spelling of a precision, the numbers of the first lines with it.
-        predicted: number of rows that say so: they are not measured, and no rule looks at them.
+        entries: the first row of each configuration.
+        repeats: how often each configuration is repeated.
+        odd: findings, such as cells that are not numbers.
+        precisions: for each unknown spelling of a precision, the numbers of the first lines with this spelling.
+        predicted: number of rows that are marked as predicted, which no rule checks.
         fed: number of rows of models without a width, which no rule compares.
     """
 
@@ -80,13 +83,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headings:
-    """What a table's columns mean.
+    """The meaning of a table's columns.
 
     Attributes:
-        names: the file's heading of each of our columns.
-        combined: the patterns of columns with full names.
-        naming: the headings whose words together name the network; empty if a column or a pattern does it alone.
-        is_guessed: whether `naming` are all columns without another meaning, because no heading says what it names.
+        names: by our name of a column, the file's heading.
+        combined: by heading, the pattern that splits the full names in this column.
+        naming: the headings of columns whose words together name the network; empty if one column or a pattern does.
+        is_guessed: whether `naming` is a guess: no heading says that it names a network, so that all columns without
+            another meaning are taken.
     """
 
     names: Mapping[str, str]
@@ -96,18 +100,18 @@ class Headings:
 
     @property
     def note(self) -> str:
-        """Say which columns tell the networks apart, unless one was named; empty then."""
+        """Say which columns name the networks; empty if a column or a pattern for the network's name is known."""
         if "architecture" in self.names or self.combined:
             return ""
         if not self.naming:
             return "No column names a network: all rows count as one network."
         listed = plain(", ".join(self.naming))
-        return f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes that alone."
+        return f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only that."
 
 
 @contextmanager
 def csv_rows(path: Path, columns: str) -> Iterator[tuple[Iterator[tuple[int, dict[str, str | float]]], Headings]]:
-    """Yield the rows of a table under our column names, each with its line number, and what its columns mean."""
+    """Yield the rows of a table, each with its line number and our column names, and what the table's columns mean."""
     try:
         with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
             separator = dialect.separator(next(_lines(stream, path), ""))
@@ -120,7 +124,7 @@ def csv_rows(path: Path, columns: str) -> Iterator[tuple[Iterator[tuple[int, dic
 
 
 def _lines(stream: TextIO, path: Path) -> Iterator[str]:
-    """Yield the lines of a table; the length of a line is limited, to limit memory.
+    """Yield the lines of a table. The length of a line is limited, so that a broken file cannot fill the memory.
 
     Raises:
         InvalidFile: a line is too long.
@@ -134,21 +138,21 @@ def _lines(stream: TextIO, path: Path) -> Iterator[str]:
 
 
 def _misfit(row: Mapping[Any, Any]) -> str:
-    """Return why a row's cells do not match the heading; extra empty cells are allowed."""
+    """Return why a row's cells do not match the heading; empty if they match. Additional empty cells are allowed."""
     if any(row.get(None) or ()):
-        return "more cells than the heading has"
-    return "fewer cells than the heading has" if None in row.values() else ""
+        return "the row has more cells than the heading"
+    return "the row has fewer cells than the heading" if None in row.values() else ""
 
 
 def _named(row: Mapping[str, str | None], headings: Headings, separator: str) -> dict[str, str | float]:
-    """Return a row under our column names; a separate column takes precedence over a combined one."""
+    """Return a row with our column names. A property's own column takes precedence over the part of a full name."""
     if problem := _misfit(row):
         return {MISFIT: problem}
     cells = {theirs: from_csv(cell or "").strip() for theirs, cell in row.items() if theirs is not None}
     own = {ours: cells[theirs] for ours, theirs in headings.names.items()}
     parts = dict[str, str]()
     for theirs, pattern in headings.combined.items():
-        # A name that does not fit still tells its network from others.
+        # A name that does not match the pattern still distinguishes its network from others.
         parts |= pattern.read(cells[theirs]) or dict.fromkeys(pattern.columns(), "") | {"architecture": cells[theirs]}
     parts[WHOLE] = " ".join(cells[theirs] for theirs in headings.combined)
     if headings.naming:
@@ -168,7 +172,7 @@ def _is_number(text: str, separator: str) -> bool:
 
 
 def _as_number(name: str, text: str, separator: str) -> str | float:
-    """Normalize the notation of a number; any other text is returned unchanged and reported later."""
+    """Return the number in a cell. Return any other text unchanged; it is reported later."""
     if name not in NUMBERS or not text:
         return text
     try:
@@ -178,11 +182,11 @@ def _as_number(name: str, text: str, separator: str) -> str | float:
 
 
 def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
-    """Find out what each column means, whether it has our heading, another tool's, or is mapped by the user.
+    """Return what each column means. Its heading may be ours, or that of another tool, or one that the user maps.
 
     Raises:
-        UnknownName, RequestError, InvalidFile: a heading is unknown, not in the file, there twice, or missing although
-            needed; a pattern is invalid.
+        UnknownName, RequestError, InvalidFile: a heading is unknown, is not in the file, or is in it twice; a column
+            that is needed is missing; or a pattern is invalid.
     """
     mapping = dict(part.strip().partition("=")[::2] for part in columns.split(",") if part.strip())
     combined = {name: names.pattern(text) for name, text in mapping.items() if name in header and name not in COLUMNS}
@@ -194,7 +198,7 @@ def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
     mapped |= _synonyms(header, mapped, combined)
     if twice := [theirs for theirs in {*mapped.values(), *combined} if header.count(theirs) > 1]:
         raise InvalidFile(
-            f"{path}: wanted one column {min(twice)}, found {header.count(min(twice))}: rename the others"
+            f"{path}: wanted one column {min(twice)}, found {header.count(min(twice))}: rename all but one"
         )
     there = mapped.keys() | {name for pattern in combined.values() for name in pattern.columns()}
     _require_complete(there, path)
@@ -203,7 +207,10 @@ def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
 
 
 def _synonyms(header: tuple[str, ...], mapped: Mapping[str, str], combined: Mapping[str, Pattern]) -> dict[str, str]:
-    """Return our columns that the file has under another spelling or another tool's name, if only one may be meant."""
+    """Return the headings that mean one of our columns in another spelling or in another tool's words.
+
+    A column of ours is left out if several headings may mean it.
+    """
     taken, found = {*mapped.values(), *combined}, dict[str, str]()
     split = {name for pattern in combined.values() for name in pattern.columns()}
     for ours in COLUMNS:
@@ -217,25 +224,28 @@ def _synonyms(header: tuple[str, ...], mapped: Mapping[str, str], combined: Mapp
 
 
 def _naming(header: tuple[str, ...], mapped: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns that name the network, and whether that is guessed: then all without another meaning."""
+    """Return the columns that name the network, and whether this is a guess.
+
+    If no heading is known to name networks, guess that all columns without another meaning do so together.
+    """
     spare = tuple(theirs for theirs in header if theirs not in mapped.values())
     known = tuple(theirs for theirs in spare if names.folded(theirs) in NAMING)
     return (known, False) if known else (spare, True)
 
 
 def _require_complete(there: AbstractSet[str], path: Path) -> None:
-    """Refuse a table without a column for a width, a resolution or any figure."""
+    """Raise InvalidFile for a table that lacks a column for the width, for the resolution, or for any figure."""
     lacking = [name for name in ("width", "resolution") if name not in there]
     if lacking or not there & set(FIGURES):
         wanted = ", ".join([*lacking, *([] if there & set(FIGURES) else ["a figure such as p50_ms or top1"])])
         raise InvalidFile(
-            f"{path}: no column for {wanted}: map its own with --columns width=alpha,p50_ms=latency,"
-            f" or split full names with model={next(iter(names.SHIPPED))}"
+            f"{path}: no column for {wanted}: say which columns these are with --columns width=alpha,p50_ms=latency,"
+            f" or split full names with --columns model={next(iter(names.SHIPPED))}"
         )
 
 
 def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
-    """Keep the first row of every configuration, and count its repetitions.
+    """Read a table: keep the first row of every configuration, and count how often it is repeated.
 
     Raises:
         RequestError: the table has no rows, or too many configurations.
@@ -244,7 +254,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
     for line, values in rows:
         reading.rows += 1
         if problem := values.get(MISFIT):
-            _tell(reading.odd, line, f"{problem}: the row is left out", rule="cells")
+            _tell(reading.odd, line, f"{problem} and is left out", rule="cells")
             continue
         if values.get(FED):
             reading.fed += 1
@@ -258,21 +268,21 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
         if entry.identity in reading.entries:
             reading.repeats[entry.identity] += 1
         elif len(reading.entries) == MOST_ENTRIES:
-            raise RequestError(f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}: lint a part")
+            raise RequestError(f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}: check a part")
         else:
             reading.entries[entry.identity] = entry
     if not reading.rows:
-        raise RequestError("wanted a table with rows, found a heading alone: nothing to lint")
+        raise RequestError("wanted a table with rows, found only a heading, so there is nothing to check")
     return reading
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row; return None if it has no width or resolution. Add unreadable cells to `reading`."""
+    """Read one row. Add cells that cannot be read to `reading`. Return None if the row has no width or resolution."""
     figures = {name: _number(line, name, values.get(name), reading.odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
         found = f"{width} and {resolution}"
-        _tell(reading.odd, line, f"wanted a width and a whole resolution, found {found}: the row is left out")
+        _tell(reading.odd, line, f"wanted a width and a resolution in whole pixels, found {found}: the row is left out")
         return None
     words = {name: plain(str(values.get(name) or "")) for name in (*NETWORK, *SETUP)}
     precision = _precision(line, words["precision"], reading) if "precision" in values else ""
@@ -300,7 +310,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
 
 
 def _precision(line: int, text: str, reading: Reading) -> str:
-    """Return the precision in our spelling; note a missing or unknown one as a finding."""
+    """Return the precision in our spelling. Note the line of a row whose precision is missing or unknown."""
     if known := names.precision(text):
         return known
     lines = reading.precisions.setdefault(text, [])
@@ -310,17 +320,20 @@ def _precision(line: int, text: str, reading: Reading) -> str:
 
 
 def unknown_precisions(reading: Reading) -> Iterator[Finding]:
-    """A row's precision is known; otherwise no rule can compare it with its float twin."""
+    """Yield a finding for each unknown precision: no rule can compare such a row with the float row of its network."""
     for text, lines in reading.precisions.items():
         problem = f"{text!r} is not a known precision" if text else "the precision is missing"
         known = ", ".join(Precision)
         yield Finding(
-            rule="precision", lines=tuple(lines), text=f"{problem} ({known}): no rule compares it with its float twin"
+            rule="precision", lines=tuple(lines), text=f"{problem} ({known}): no rule compares it with its float row"
         )
 
 
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
-    """Parse a number; an empty cell is None. Any other text is a finding, even `12 ms`, since units may be mixed."""
+    """Return the number in a cell; None for an empty cell.
+
+    Any other text is a finding, even `12 ms`, because a column with units in its cells may mix several units.
+    """
     if cell is None or cell == "":
         return None
     try:
@@ -336,8 +349,8 @@ def _tell(odd: list[Finding], line: int, text: str, rule: str = "no number") -> 
 
 
 def duplicates(reading: Reading) -> Iterator[Finding]:
-    """A table has one row per configuration."""
+    """Yield a finding for each configuration that has more than one row."""
     for identity, count in reading.repeats.items():
         row = reading.entries[identity]
-        text = f"{row.name}: {count} more equal row{'s' if count > 1 else ''}; only the first is checked"
+        text = f"{row.name}: {count} more equal row{'s' if count > 1 else ''}; only the first row is checked"
         yield Finding(rule="duplicate", lines=(row.line,), text=text)

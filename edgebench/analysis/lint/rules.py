@@ -1,7 +1,8 @@
-"""Rows of a results table -> findings: implausible figures, each with its rows and rule.
+"""Rows of a results table -> findings: implausible figures, each with the rule that it breaks and the rows concerned.
 
-Pure: nothing is read, measured or printed here. Thresholds without a source are this project's own proposals,
-tried on the 44 published Raspberry Pi 4 grids.
+The functions are pure: they read, measure and print nothing. A grid has the rows of one network at
+several widths α and resolutions ρ. Thresholds without a source are this project's own proposals, tried on the 44
+published Raspberry Pi 4 grids.
 """
 
 from bisect import bisect_left
@@ -12,16 +13,16 @@ from itertools import combinations
 from math import isfinite
 from statistics import mean, median
 
-FASTER = 0.03  # by which a larger network may be faster, as a share of the smaller one's latency
-OFFSET = 0.3  # by which a width's constant cost may differ from its neighbours', as a share of its least latency
-MEAN = 0.1  # by which a mean may differ from its median, as a share
-OUTLYING_DROP = 2.5  # points by which the accuracy that int8 costs may differ from the grid's median
-OFF_PUBLISHED = 3.0  # points: recipes of one network differ by 1 to 2
-# by which the time per multiply-add may differ from the median, as a ratio; more means milliseconds mixed with seconds
+FASTER = 0.03  # a larger network may be faster by this share of the smaller one's latency
+OFFSET = 0.3  # a width's constant cost may differ from that of the next widths by this share of its least latency
+MEAN = 0.1  # a mean may differ from its median by this share
+OUTLYING_DROP = 2.5  # the accuracy lost to int8 may differ from the grid's median by this many points
+OFF_PUBLISHED = 3.0  # an accuracy may differ by this many points; training recipes of one network differ by 1 to 2
+# The time per multiply-add may differ from the median by this factor. A larger one means that units are mixed.
 UNIT = 30.0
 LEAST_FOR_LINE = 3
 LEAST_FOR_MEDIAN = 4
-LEAST_DIGITS = 4  # digits of suspicious equal latencies; shorter ones may be equal by rounding
+LEAST_DIGITS = 4  # equal latencies are suspicious if they have so many digits; shorter ones may be equal by rounding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +31,13 @@ class CheckedRow:
 
     Attributes:
         line: its line number in the file.
-        setup: what rows must share to be compared, beside network, width, resolution and precision.
-        latency_ms: the median, else the mean, else the 90th percentile; `low_ms` and `high_ms` are its interval, or
-            equal it.
-        map, miou, iou: the metric of a detector, a segmenter or a localizer, per cent.
-        published_top1: of the same network, per cent, where the row's accuracy is ImageNet's.
-        whole: the full name that a pattern split; rows whose full names differ are never duplicates.
+        setup: the properties, such as target and runtime, in which rows must agree to be compared. Network, width,
+            resolution and precision are not among them.
+        latency_ms: the median; the mean if there is no median; the 90th percentile if there is neither.
+        low_ms, high_ms: the interval of the median; None if the table has none.
+        map, miou, iou: the metric of a detector, of a segmenter, or of a localizer, per cent.
+        published_top1: the published top-1 of the same network, per cent, if the row's accuracy is on ImageNet.
+        whole: the full name that a pattern has split. Rows with different full names are never duplicates.
     """
 
     line: int
@@ -62,24 +64,24 @@ class CheckedRow:
 
     @property
     def metric(self) -> tuple[str, float] | None:
-        """The chief metric of the row's task, per cent, after its name; None if there is none."""
+        """The name and the value, in per cent, of the chief metric of the row's task; None if the row has no metric."""
         named = {"IoU": self.iou, "mIoU": self.miou, "mAP": self.map, "top-1": self.top1}
         return next(((name, value) for name, value in named.items() if value is not None), None)
 
     @property
     def grid(self) -> Hashable:
-        """The properties that all rows of an α × ρ grid share."""
+        """The properties that all rows of a grid share; its rows differ in width α and resolution ρ."""
         return self.setup, self.architecture, self.precision, self.quantization
 
     @property
     def identity(self) -> Hashable:
-        """The properties that identify a row of a table."""
+        """The properties that identify a row; two rows with equal ones are duplicates."""
         return self.grid, self.width, self.resolution, self.whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A broken rule, and the lines of the rows that break it, the most suspicious first."""
+    """A rule that is broken, and the line numbers of the rows that break it, the most suspicious row first."""
 
     rule: str
     lines: tuple[int, ...]
@@ -87,7 +89,7 @@ class Finding:
 
 
 def lint(entries: Sequence[CheckedRow]) -> tuple[Finding, ...]:
-    """Apply every rule to a table without duplicates; the findings are in the order of the rules, then of the rows."""
+    """Apply every rule to a table without duplicates. The findings are sorted by rule, and within a rule by row."""
     sound = [row for row in entries if row.latency_ms is None or _is_positive(row.latency_ms)]
     found = [finding for row in entries for finding in _impossible(row)]
     return (*found, *(finding for rule in RULES for finding in rule(sound)))
@@ -98,7 +100,7 @@ def _is_positive(value: float) -> bool:
 
 
 def _impossible(row: CheckedRow) -> Iterator[Finding]:
-    """Latencies are positive and finite, and shares lie within 0 to 100 %."""
+    """Find latencies that are not positive and finite, and shares outside of 0 to 100 %."""
     for what, value in (("latency", row.latency_ms), ("mean", row.mean_ms), ("p90", row.p90_ms)):
         if value is not None and not _is_positive(value):
             yield Finding(rule="no number", lines=(row.line,), text=f"{row.name}: its {what} is {value:g} ms")
@@ -115,14 +117,18 @@ def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable])
 
 
 def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A network that is larger in α and ρ is not faster: not by more than 3 % and with intervals apart."""
+    """Find networks with larger α and ρ that are faster by more than 3 %, with intervals that do not overlap."""
     for grid in _grids(entries, lambda row: row.grid):
         timed = [row for row in grid if row.latency_ms]
         yield from _steps(sorted(timed, key=lambda row: (-row.width, -row.resolution)))
 
 
 def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Go from the largest to the smallest; keep the fastest network so far of each resolution and above."""
+    """Compare each network of a grid with larger ones.
+
+    Go from the largest network to the smallest. For each resolution, remember the fastest network so far that has this
+    resolution or a higher one.
+    """
     stairs = list[tuple[int, CheckedRow]]()
     for small in grid:
         place = bisect_left(stairs, small.resolution, key=lambda stair: stair[0])
@@ -133,7 +139,7 @@ def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _insert(stairs: list[tuple[int, CheckedRow]], row: CheckedRow) -> None:
-    """Add a network unless a larger one is as fast; drop those that are both smaller and slower."""
+    """Add a network to the fastest ones so far, if no larger one is as fast; drop smaller networks that are slower."""
     place = bisect_left(stairs, row.resolution, key=lambda stair: stair[0])
     if place < len(stairs) and _high(stairs[place][1]) <= _high(row):
         return
@@ -157,21 +163,21 @@ def _timed(row: CheckedRow) -> str:
 
 
 def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The constant cost of a width (its latency at zero multiply-adds) is about that of the neighbouring widths."""
+    """Find widths whose constant cost (latency at zero multiply-adds) is far from that of the next widths."""
     for grid in _grids(entries, lambda row: row.grid):
         offsets = sorted(_offsets(grid), key=lambda pair: pair[0][0].width)
         for place, (rows, share) in enumerate(offsets if len(offsets) >= LEAST_FOR_LINE else ()):
             expected = mean(offsets[other][1] for other in (place - 1, place + 1) if 0 <= other < len(offsets))
             if abs(share - expected) > OFFSET:
                 text = (
-                    f"{rows[0].name} and the other rows of its width have a constant cost of {share:.0%} of the"
-                    f" least latency, the neighbouring widths of {expected:.0%}"
+                    f"{rows[0].name} and the other rows of its width have a constant cost of {share:.0%} of their"
+                    f" least latency; for the neighbouring widths it is {expected:.0%}"
                 )
                 yield Finding(rule="offset", lines=tuple(row.line for row in rows), text=text)
 
 
 def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
-    """Yield each width's rows, if there are enough, and its constant cost as a share of its least latency."""
+    """Yield the rows of each width that has enough rows, and its constant cost as a share of its least latency."""
     for rows in _grids((row for row in grid if row.latency_ms and row.macs), lambda row: row.width):
         points = [(row.macs or 0.0, row.latency_ms or 0.0) for row in rows]
         if len({macs for macs, _ in points}) >= LEAST_FOR_LINE:
@@ -179,13 +185,13 @@ def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], flo
 
 
 def _intercept(points: Sequence[tuple[float, float]]) -> float:
-    """Return the intercept of the Theil-Sen line through points (Sen 1968)."""
+    """Return the intercept of the Theil-Sen line, a robust line through points (Sen 1968)."""
     slope = median((y - b) / (x - a) for (a, b), (x, y) in combinations(points, 2) if x != a)
     return median(y - slope * x for x, y in points)
 
 
 def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """int8 is not slower than float: not by more than 3 % and with intervals apart."""
+    """Find int8 rows that are slower than float by more than 3 %, with intervals that do not overlap."""
     floats = {_twin(row): row for row in entries if row.precision == "fp32" and row.latency_ms}
     for row in entries:
         twin = floats.get(_twin(row))
@@ -199,7 +205,7 @@ def _twin(row: CheckedRow) -> Hashable:
 
 
 def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """A mean is near its median, and a median is not above its 90th percentile."""
+    """Find means that are far from the median, and medians above the 90th percentile."""
     for row in entries:
         if row.p50_ms and row.mean_ms and abs(row.mean_ms / row.p50_ms - 1) > MEAN:
             text = f"{row.name}: its mean of {row.mean_ms:.4g} ms is {row.mean_ms / row.p50_ms:.2f} times its median"
@@ -210,7 +216,7 @@ def mean_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """No two configurations of a setup have equal latencies of four or more digits."""
+    """Find configurations of one setup that have equal latencies with four or more digits."""
     for rows in _grids((row for row in entries if row.latency_ms), lambda row: (row.setup, row.latency_ms)):
         if len(rows) > 1 and _digits(rows[0].latency_ms) >= LEAST_DIGITS:
             text = f"{', '.join(row.name for row in rows)}: the same {rows[0].latency_ms!r} ms"
@@ -218,22 +224,22 @@ def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _digits(value: float | None) -> int:
-    """Count the significant digits that a number was written with."""
+    """Return how many significant digits a number was written with."""
     return len(f"{value!r}".replace(".", "").strip("0"))
 
 
 def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """An accuracy is within 3 points of the published one."""
+    """Find accuracies that differ from the published one by more than 3 points."""
     for row in entries:
         if row.top1 is not None and row.published_top1 is not None:
             gap = row.top1 - row.published_top1
             if abs(gap) > OFF_PUBLISHED:
-                text = f"{row.name}: its top-1 of {row.top1:.1f} % is {gap:+.1f} points off the published one"
+                text = f"{row.name}: its top-1 of {row.top1:.1f} % differs by {gap:+.1f} points from the published one"
                 yield Finding(rule="accuracy", lines=(row.line,), text=text)
 
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The accuracy that int8 costs is about the same throughout a grid."""
+    """Find int8 rows whose loss of accuracy is far from the median of their grid."""
     floats = {_twin(row): row.metric for row in entries if row.precision == "fp32" and row.metric}
     for grid in _grids(entries, lambda row: row.grid):
         drops = [
@@ -248,12 +254,12 @@ def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
         for row, drop in drops:
             if usual is not None and abs(drop - usual) > OUTLYING_DROP:
                 name = row.metric[0] if row.metric else "accuracy"
-                text = f"{row.name}: int8 costs {drop:.1f} points of {name}, {usual:.1f} at the median of its grid"
+                text = f"{row.name}: int8 costs {drop:.1f} points of {name}; the median of its grid is {usual:.1f}"
                 yield Finding(rule="int8 drop", lines=(row.line,), text=text)
 
 
 def unit_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """The time per multiply-add of a network is about the same at every width and resolution; else units are mixed."""
+    """Find rows whose time per multiply-add is far from the network's median, as it is if the table mixes units."""
     timed = [row for row in entries if row.latency_ms and row.macs]
     for rows in _grids(timed, lambda row: (row.setup, row.architecture)):
         rates = [(row, (row.latency_ms or 0.0) / (row.macs or 1.0)) for row in rows]

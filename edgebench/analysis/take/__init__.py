@@ -1,6 +1,6 @@
-"""A row of a results folder -> its very file, a card of it, and a script that runs it, in a folder to take away.
+"""A row of a results folder -> a folder with the measured file, a card that describes it, and a script that runs it.
 
-row -> artifact in the cache -> card (what the file is), script (a file of Python that runs it) -> a folder
+row -> artifact in the cache -> card (what the file is), script (Python code that runs the file) -> a folder
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 CARD, PAGE = "card.json", "card.md"
-LONGEST = 100  # characters of a folder's name
+LONGEST = 100  # most characters in the name of the folder
 
 
 def take(query: str, folder: Path | None = None) -> tuple[list[Path], str]:
-    """Write the file of the row that `why` would find, its card and its script into a folder.
+    """Write the file of a row, its card and its script into a folder. `query` names the row as for `edgebench why`.
 
     Returns:
-        the paths of what was written, and why there is no script; empty if there is one.
+        The paths of the files that were written, and the reason why there is no script; empty if there is a script.
 
     Raises:
-        InvalidFile, UnknownName, RequestError: no row or more than one matches, its file is no longer in the cache, or
-            the folder holds other files or cannot be written.
+        InvalidFile, UnknownName, RequestError: no row or more than one matches, the row's file is no longer in the
+            cache, or the folder contains other files or cannot be written.
     """
     row = evidence(query)
     if row.artifact is None:
-        raise RequestError(f"wanted a row with a file, found none of {row.case}; {again(row.case)}")
+        raise RequestError(f"wanted a row with a file, found no file of {row.case}; {again(row.case)}")
     found = files_of(row, again(row.case))
     why = script.why_none(row)
     contents = dict(_contents(row, found, why))
@@ -63,7 +63,7 @@ def take(query: str, folder: Path | None = None) -> tuple[list[Path], str]:
 
 
 def again(case: Case) -> str:
-    """Return the advice to make a case's file again, with the command for it."""
+    """Return advice for the user: make the file of this case again, with the command that does it."""
     variant, is_custom = case.variant, case.variant.weights == WeightSource.CUSTOM
     flags = {"model": variant.architecture}
     if not is_custom:
@@ -76,21 +76,21 @@ def again(case: Case) -> str:
 
 
 def _make(folder: Path, names: set[str]) -> None:
-    """Make a folder, or refuse one with files that this command does not write.
+    """Make a folder. A folder that exists may contain only files that this command writes, whose names are `names`.
 
     Raises:
-        RequestError: it holds other files, or cannot be made.
+        RequestError: the folder contains other files, or cannot be made.
     """
     try:
         if others := sorted({path.name for path in folder.iterdir()} - names) if folder.is_dir() else []:
-            raise RequestError(f"wanted a new or an empty folder, found {others[0]} in {folder}; name another one")
+            raise RequestError(f"wanted a new or an empty folder, found {others[0]} in {folder}; name another folder")
         files.make(folder)
     except OSError as error:
         raise RequestError(f"cannot make {folder}: {error.strerror}; name another folder") from error
 
 
 def _contents(row: Evidence, found: Sequence[FileCard], why: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each file: the model, the arrays of its inputs, the script and the card."""
+    """Yield the name and the content of each file: the model, its input arrays (if any), the script and the card."""
     variant, model = row.case.variant, cache.path_of(found[0])
     names, count = ((), 0) if variant.feed else (class_names(variant), _channels(variant))
     held = {
@@ -107,7 +107,7 @@ def _contents(row: Evidence, found: Sequence[FileCard], why: str) -> Iterator[tu
 
 
 def _runs(variant: Variant, why: str) -> str:
-    """Say how the script is run; empty without one."""
+    """Say how to run the script; empty if there is none."""
     words = f"python {script.FILE}" if variant.feed else f"python {script.FILE} picture.jpg"
     return "" if why else f"Run it: {words}."
 
@@ -125,7 +125,7 @@ def _channels(variant: Variant) -> int:
 
 
 def _ports(variant: Variant, model: Path) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Return the inputs and the outputs of the model; of several graphs, those of each, after its name."""
+    """Return the inputs and the outputs of the model; if it has several graphs, each name begins with its graph."""
     feed = variant.feed
     if model.suffix in MODEL_FILES:
         return ports(model, feed.signature if feed else "")

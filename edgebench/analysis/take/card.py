@@ -1,4 +1,4 @@
-"""A row and its file -> the sheets of a card: what the file is, how it was made, and what to expect of it."""
+"""A row and its file -> the sheets of a card: what the file is, how it was made, and which figures to expect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.variant import Preprocessing
 
-WHITE = 255.0  # value of a white pixel in a picture of 8 bits
+WHITE = 255.0  # the value of a white pixel in a picture with 8 bits per channel
 _FACTS: tuple[Column[Fact], ...] = (
     Column.text("what", lambda fact: fact.what, IDENTITY),
     Column.text("value", lambda fact: fact.text, OBJECTIVE),
@@ -54,7 +54,10 @@ def sheets(
     channels: int,
     notes: Sequence[str],
 ) -> tuple[Sheet, ...]:
-    """Return the sheets of a row's card; `files` are what lies beside it, `ports` the model's inputs and outputs."""
+    """Return the sheets of a row's card, which describes the row's file.
+
+    `files` are the contents of the other files in the folder, by name. `ports` are the model's inputs and outputs.
+    """
     artifact, variant = evidence.artifact, evidence.case.variant
     assert artifact, "a row whose file is in the cache has an artifact"
     takes, makes = ports
@@ -78,7 +81,7 @@ def sheets(
 
 
 def _expected(row: Row) -> Iterator[Fact]:
-    """Yield the figures that a user of the file expects, with their intervals."""
+    """Yield the figures that a user of the file may expect, with their intervals."""
     latency, memory, setup = row.latency, row.memory, row.setup
     ends = (latency.p50_low_ms, latency.p50_high_ms)
     yield Fact.of("latency, p50", f"{_with_ends(milliseconds, latency.p50_ms, ends)} ms", p50_ms=latency.p50_ms)
@@ -107,11 +110,11 @@ def _with_ends(show: Callable[[float | None], str], value: float | None, ends: S
 
 
 def _pictures(own: Preprocessing, side: int, channels: int) -> Sheet:
-    """Say how a picture becomes the network's input, in numbers."""
+    """Return a sheet that says, with all numbers, how a picture becomes the network's input."""
     of = normalization(own, WHITE, grey=channels == 1)
     shorter = max(own.shorter_side or int(side / own.crop), side)
     by_resizing = f"resize the shorter side to {shorter} pixels, then crop the central {side} x {side}"
-    by_cropping = f"crop the central {own.crop:g} of each side, then resize it to {side} x {side} pixels"
+    by_cropping = f"crop the central part, {own.crop:g} of each side, then resize it to {side} x {side} pixels"
     way = by_resizing if own.first == "resize" else by_cropping
     facts = (
         Fact.of("size", way, name=own.name, first=own.first, crop=own.crop, shorter_side_pixels=shorter),
@@ -119,14 +122,14 @@ def _pictures(own: Preprocessing, side: int, channels: int) -> Sheet:
         Fact.of("order of channels", own.channels, channels=own.channels, grey=of.grey),
         Fact.of(
             "values",
-            f"(level / {of.divisor:g} - mean) / deviation, of levels from 0 to 255",
+            f"(level / {of.divisor:g} - mean) / deviation, for pixel levels from 0 to 255",
             divisor=of.divisor,
             mean=of.mean,
             deviation=of.deviation,
         ),
         Fact.of("mean", ", ".join(f"{value:g}" for value in of.mean)),
         Fact.of("deviation", ", ".join(f"{value:g}" for value in of.deviation)),
-        Fact.of("classes before the data set's first", str(own.label_offset), label_offset=own.label_offset),
+        Fact.of("outputs before the data set's first class", str(own.label_offset), label_offset=own.label_offset),
     )
     return Sheet.of_facts("preprocessing of a picture", _FACTS, facts, name="preprocessing")
 

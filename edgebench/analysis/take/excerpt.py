@@ -1,4 +1,4 @@
-"""Names of definitions in this package's modules -> their source text, with all that they need of their modules."""
+"""Names of functions and classes of this package -> their source text, with all definitions that they need."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ PACKAGE = Path(edgebench.__file__).parent
 
 
 def excerpts(wanted: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], str]:
-    """Return the import statements and the source text of definitions, by module: `tasks/detection/boxes`.
+    """Return the import statements and the source text of definitions.
 
-    Functions and constants of the same module that they use are included, annotations' names are not: the text is for
-    a file with `from __future__ import annotations`.
+    `wanted` has the names of the definitions by module, such as `tasks/detection/boxes`. Functions and constants of the
+    same module that the definitions use are included. Names that only annotations use are not, because the text is for
+    a file that begins with `from __future__ import annotations`.
     """
     imports, parts = set[str](), list[str]()
     for module, names in wanted.items():
@@ -31,7 +32,7 @@ def excerpts(wanted: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], str]
 
 
 def _needed(tree: ast.Module, names: Sequence[str]) -> set[str]:
-    """Return the names and, directly or not, all names of their module that they use."""
+    """Return the given names and all names of the module that they use, directly or indirectly."""
     uses = {name: _used(node) for node in tree.body for name in _bound(node)}
     needed, left = set[str](), {*names}
     while left:
@@ -41,7 +42,7 @@ def _needed(tree: ast.Module, names: Sequence[str]) -> set[str]:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a definition or an assignment of a module binds; imports are none."""
+    """Return the names that a definition or an assignment binds; an import statement counts as binding none."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -49,7 +50,7 @@ def _bound(node: ast.stmt) -> set[str]:
 
 
 def _used(node: ast.stmt) -> set[str]:
-    """Return the names in a statement, without those of annotations."""
+    """Return the names that a statement uses, without the names in annotations."""
     parts = [*ast.walk(node)]
     annotations = [part.annotation for part in parts if isinstance(part, (ast.arg, ast.AnnAssign))]
     annotations += [part.returns for part in parts if isinstance(part, ast.FunctionDef)]
@@ -58,7 +59,7 @@ def _used(node: ast.stmt) -> set[str]:
 
 
 def _imports(tree: ast.Module, needed: set[str]) -> Iterator[str]:
-    """Yield one statement for each needed name that the module imports."""
+    """Yield one import statement for each needed name that the module imports."""
     for node in tree.body:
         if isinstance(node, ast.Import):
             yield from (f"import {alias.name}" for alias in node.names if alias.name in needed)
@@ -67,7 +68,7 @@ def _imports(tree: ast.Module, needed: set[str]) -> Iterator[str]:
 
 
 def _lines(text: str, node: ast.stmt) -> str:
-    """Return the whole lines of a statement, its decorators included."""
+    """Return the source lines of a statement with its decorators."""
     decorators = getattr(node, "decorator_list", [])
     first = min(part.lineno for part in (node, *decorators))
     return "\n".join(text.splitlines()[first - 1 : node.end_lineno])

@@ -1,4 +1,4 @@
-"""A row -> a Python file that runs its model on a picture or on arrays, with numpy, Pillow and its runtime alone."""
+"""A row -> a Python script that runs the row's model on a picture or on arrays, with numpy, Pillow and its runtime."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 FILE, MODEL, ARRAYS = "run.py", "model", "inputs.npz"
-WHITE = 255.0  # value of a white pixel in a picture of 8 bits
-ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # the answers that a script decodes, by task
-SURE = 0.3  # the least score of a box that a script prints unless another is given
-PICTURES = {  # what a script needs to turn a picture into a network's input
+WHITE = 255.0  # the value of a white pixel in a picture with 8 bits per channel
+ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # by task: what the script makes of a network's outputs
+SURE = 0.3  # default for the least score of a box that a script prints
+PICTURES = {  # by module: the definitions that a script needs to turn a picture into a network's input
     "schema/normalization": ("Normalization",),
     "images/decode": ("_upright",),
     "images/preprocessing": ("cut", "frame"),
 }
-SCORES = {"onnxruntime": {"agent/runtimes/onnxruntime": ("scores",)}}  # what joins several outputs; else TFLite's
+# By runtime: the definitions that join several outputs; `OF_TFLITE` for runtimes that are not listed.
+SCORES = {"onnxruntime": {"agent/runtimes/onnxruntime": ("scores",)}}
 OF_TFLITE = {"agent/runtimes/_tflite": ("_flat", "_scores")}
 DECODERS = {"boxes": {"tasks/detection/boxes": ("decode",)}}
 
@@ -40,13 +41,15 @@ def why_none(row: Evidence) -> str:
     runtime = row.case.runtime.name
     if runtime in RUNTIMES:
         return ""
-    return f"{FILE} is left out: only files of {', '.join(RUNTIMES)} run by themselves, this is one of {runtime}"
+    return f"{FILE} is left out: it exists only for files of {', '.join(RUNTIMES)}, and this is one of {runtime}"
 
 
 def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Sequence[str], channels: int) -> str:
-    """Return the script of a row for the cards of its files: the artifact, and the arrays of its inputs.
+    """Return the script of a row.
 
-    `classes` are the classes' names, empty if they are not known; `channels` are those of a network fed pictures.
+    `files` are the cards (descriptions in the cache) of its artifact and, if it takes arrays, of its input arrays.
+    `classes` are the names of the classes, empty if they are not known. `channels` is the number of channels of the
+    network's input, if it takes pictures.
     """
     case, variant = row.case, row.case.variant
     context = of_case(case) | {"files": tuple(card.sha256 for card in files), "model": f"{MODEL}{suffix}"}
@@ -57,12 +60,15 @@ def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Seq
 
 
 def _providers(options: Sequence[str]) -> tuple[str, ...]:
-    """Return onnxruntime's providers: the row's own, and the CPU's for operators that it lacks."""
+    """Return onnxruntime's execution providers: the row's own, then the CPU's for operators that the first lacks."""
     return tuple(dict.fromkeys((*(option for option in options if option.endswith("ExecutionProvider")), CPU)))
 
 
 def _of_feed(feed: Feed, suffix: str) -> dict[str, Any]:
-    """Return the graphs of a model that is fed arrays, each with its inputs and what it takes of earlier ones."""
+    """Return the template's values for a model that takes arrays: its graphs, each with its inputs.
+
+    An input of a graph is either one of the arrays, or an output of an earlier graph.
+    """
     names = tuple((entry.name, entry.name) for entry in feed.inputs)
     parts = tuple(
         (part.signature, part.inputs, tuple((link.input, link.part, link.output) for link in part.links))
@@ -73,7 +79,7 @@ def _of_feed(feed: Feed, suffix: str) -> dict[str, Any]:
 
 
 def _of_pictures(variant: Variant, channels: int, runtime: str) -> dict[str, Any]:
-    """Return how a picture is prepared for a network, and how its outputs become answers."""
+    """Return the template's values for a network that takes pictures: preprocessing, and decoding of its outputs."""
     own, of = recipe(variant), task(variant.architecture)
     answers = ANSWERS.get(of, "values")
     wanted = {**PICTURES, **SCORES.get(runtime, OF_TFLITE), **DECODERS.get(answers, {})}

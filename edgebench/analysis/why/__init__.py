@@ -1,4 +1,4 @@
-"""Rows of results folders -> explanations of their latency and the differences of two rows, as sheets."""
+"""One row or two rows of results folders -> sheets that explain the latency, and how the two rows differ."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 TIMEOUT_S = 600.0
-SHOWN, NAMED = 12, 6  # operators in the table; rows that an error lists
+SHOWN, NAMED = 12, 6  # most operators in the table; most rows or operators that a text lists
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
 
 TABLES = ("summary", "operators_by_kind", "operators", "differences")
@@ -54,7 +54,7 @@ _DIFFERENCES: tuple[Column[Difference], ...] = (
     Column.text("this", lambda difference: difference.before or None, OBJECTIVE),
     Column.text("other", lambda difference: difference.after or None, OBJECTIVE),
 )
-# Columns of operators, as the agent returns them, and of kinds of operators.
+# Columns of the tables of operators and of kinds of operators; a row is a mapping, as the agent on the target sends it.
 _NAME: Column[Mapping[str, Any]] = Column.text("name", itemgetter("name"), IDENTITY)
 _OPERATOR: Column[Mapping[str, Any]] = Column.text("operator", itemgetter("operator"), IDENTITY)
 _TYPE: Column[Mapping[str, Any]] = Column.text("type", itemgetter("type"), IDENTITY)
@@ -63,7 +63,11 @@ _NODES: Column[Mapping[str, Any]] = Column.figure("nodes", itemgetter("nodes"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTimes:
-    """The time per operator of a case, in order; if there are none, `why` is the reason."""
+    """The time of each operator of a case, in the order of execution. Without times, `why` is the reason.
+
+    Attributes:
+        whole_s: the time of a whole inference under the profiler.
+    """
 
     why: str
     whole_s: float
@@ -71,7 +75,7 @@ class OperatorTimes:
 
 
 def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
-    """Explain the latency of a row; with another row, add their differences.
+    """Explain the latency of a row. If another row is named, list the differences between the two.
 
     Raises:
         InvalidFile, UnknownName, RequestError: no row or more than one matches.
@@ -86,16 +90,17 @@ def why(row: str, other: str, address: str, show: Show) -> tuple[Sheet, ...]:
 
 
 def evidence(query: str) -> Evidence:
-    """Find a row by words, such as `results/mine:mobilenet_v1-0.25@96/int8`; more words select among several rows.
+    """Find the row that has all words of a query, such as `results/mine:mobilenet_v1-0.25@96/int8`.
 
-    If a case was measured in several environments, the latest counts, unless the words name an epoch.
+    If several rows match, more words select one of them. If a case was measured in several environments, the row from
+    the latest one is returned, except if the query names an epoch, the hash that identifies a state of a machine.
 
     Raises:
         InvalidFile: the folder does not exist.
         UnknownName, RequestError: no row or more than one has all these words.
     """
     left, colon, right = query.partition(":")
-    is_module = Path(left).suffix == ".py"  # `nets.py:build` is a network's name
+    is_module = Path(left).suffix == ".py"  # `nets.py:build` is the name of a user's network and has no folder
     folder, terms = (Path(left), right) if colon and not is_module else (RESULTS / "default", query)
     rows = gather(existing(folder))
     matches = [row for row in rows if set(terms.split()) <= {*_words(row)}] or [
@@ -108,13 +113,15 @@ def evidence(query: str) -> Evidence:
     if len(matches) > 1:
         listed = _candidates(matches)
         raise RequestError(
-            f"expected one row of {folder}, found {len(matches)} for {terms!r}; add words of one: {listed}"
+            f"expected one row of {folder}, found {len(matches)} for {terms!r}; add words of one row: {listed}"
         )
     return matches[0]
 
 
 def artifact_of(query: str) -> str:
-    """Return the name of the artifact behind a row, such as `results/mine:lenet5-1@32/int8`; other names stay.
+    """Return the name of a row's artifact, if the query names a row, such as `results/mine:lenet5-1@32/int8`.
+
+    Any other query is returned unchanged.
 
     Raises:
         UnknownName, RequestError: no row or more than one matches, or the row has no artifact.
@@ -124,24 +131,24 @@ def artifact_of(query: str) -> str:
         return query
     if (artifact := evidence(query).artifact) is None:
         raise RequestError(
-            f"wanted a row with an artifact, found none for {query}: its export failed; measure it again"
+            f"wanted a row with an artifact, found no artifact for {query}: its export failed; measure it again"
         )
     return Path(artifact.file).stem
 
 
 def _words(row: Evidence) -> tuple[str, ...]:
-    """Return the words that name a row, in order."""
+    """Return the words by which a query may name a row: those of its case, its preset, and its epoch."""
     return *str(row.case).split(), row.session.preset, row.session.environment.epoch
 
 
 def _is_meant(term: str, row: Evidence) -> bool:
-    """Whether a word of the row begins with the term or has it as a part: `int8` of `lenet5-1@32/int8-per_channel`."""
+    """Return whether a word of the row has the term as a part, such as `int8` in `lenet5-1@32/int8-per_channel`."""
     ends = tuple(f"{term}{mark}" for mark in "-/@")
     return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:
-    """List rows by the words that not all of them have, so that each differs from the others."""
+    """List several rows. Each is shown by its words, without the words that all of them have."""
     shared = set(_words(matches[0])).intersection(*map(_words, matches))
     listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
     more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
@@ -149,7 +156,7 @@ def _candidates(matches: Sequence[Evidence]) -> str:
 
 
 def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
-    """Profile the case on its target, and return the roof of the machine."""
+    """Profile the case on its target; return the times of its operators and the machine's peak speeds, its roof."""
     with hold(*catalogue.targets_of((measured.case.target,), address)) as (held,):
         show(Step(activity="profile", subject=str(measured.case)))
         runtime = measured.case.runtime
@@ -163,7 +170,7 @@ def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[Ope
 
 
 def _profile(measured: Evidence, connection: Connection, environment: Environment) -> OperatorTimes:
-    """Profile the operators of the measured artifact, with the same runtime."""
+    """Profile the operators of the artifact that was measured, with the same runtime."""
     case = measured.case
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     installed = [replace(runtime, options=()) for runtime in environment.runtimes.values()]
@@ -183,7 +190,7 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
 
 
 def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
-    """Return the documented peak of the target, else measure its fp32 peak now; None without both."""
+    """Return the target's documented peak speeds. If it has none, measure its fp32 peak now; None if this fails."""
     threads = measured.case.threads
     if target.device != "cpu":
         return None
@@ -193,7 +200,7 @@ def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | 
         except CaseError:
             return None
         source = "measured now: numpy's fp32 matrix product on the same threads, and copying 64 MiB on one thread"
-        source += "; int8 may exceed it" if measured.case.variant.precision == Precision.INT8 else ""
+        source += "; int8 may be faster than this peak" if measured.case.variant.precision == Precision.INT8 else ""
         return Roof(gops=answer.gflops, gbytes=answer.gbytes, source=source)
     is_int8 = measured.case.variant.precision == Precision.INT8
     per_core = peak.gops_int8 if is_int8 else peak.gflops
@@ -219,7 +226,7 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
 
 
 def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other: Evidence | None) -> str:
-    """Say the one main reason for the row's latency, and how it compares with another row's."""
+    """Say the main reason for the row's latency, and how many times faster or slower it is than the other row."""
     sentences = [_spent(profile)]
     time_s, macs, moved = (
         summarize(measured).p50_s,
@@ -228,17 +235,17 @@ def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other
     )
     if roof and time_s and macs and moved:
         place = position(macs=macs * measured.case.batch, moved_bytes=moved, time_s=time_s, roof=roof)
-        sentences.append(f"It computes at {place.share:.0%} of what the machine's {place.bound} allows.")
+        sentences.append(f"It reaches {place.share:.0%} of the speed that the machine's {place.bound} allows.")
     other_s = summarize(other).p50_s if other else None
     if time_s and other_s:
         word = "slower" if time_s > other_s else "faster"
         times = max(time_s, other_s) / min(time_s, other_s)
-        sentences.append(f"It is {times:.2f} times {word} than the other row; the differences stand below.")
+        sentences.append(f"It is {times:.2f} times {word} than the other row; their differences are listed below.")
     return " ".join(sentences)
 
 
 def _spent(profile: OperatorTimes) -> str:
-    """Name the kind of operator that takes most of the time."""
+    """Name the kind of operator that takes most of the time, and its share."""
     if not profile.operators:
         return f"The main reason is not known, because there are no operator times: {profile.why}."
     spent = defaultdict[str, float](float)
@@ -260,7 +267,7 @@ def _interval(middle: float | None, low: float | None, high: float | None) -> st
 
 
 def _threads(measured: Evidence) -> Iterator[Fact]:
-    """Yield the number of busy cores: CPU time over wall time."""
+    """Yield the number of cores that the row kept busy: CPU time over wall time."""
     cores = [run.cpu_s / run.wall_s for run in measured.timed if run.wall_s]
     if cores:
         used, threads = median(cores), measured.case.threads
@@ -279,7 +286,7 @@ def _integers(measured: Evidence) -> Iterator[Fact]:
 
 
 def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:
-    """Yield the position of the row under the roof of its target."""
+    """Yield how near the row is to the roof of its target, which is the highest speed that compute and memory allow."""
     time_s, macs = summarize(measured).p50_s, measured.artifact.macs if measured.artifact else 0
     moved = _moved(measured, profile)
     if not time_s or not macs or not moved:
@@ -310,7 +317,10 @@ def _position(macs: int, moved: float, time_s: float, roof: Roof) -> Iterator[Fa
 
 
 def _moved(measured: Evidence, profile: OperatorTimes) -> float:
-    """Return the bytes that operators read and write: from the profile, else weights plus twice the activations."""
+    """Return the number of bytes that all operators read and write.
+
+    It comes from the profile. Without operator times, it is the weights plus twice the activations.
+    """
     if profile.operators:
         return float(sum(operator["bytes"] for operator in profile.operators))
     variant = measured.case.variant
@@ -321,9 +331,9 @@ def _moved(measured: Evidence, profile: OperatorTimes) -> float:
 
 
 def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
-    """Yield all operators by kind, and the slowest ones."""
+    """Yield a sheet of all operators by kind, and a sheet of the slowest ones; without times, a sheet that says why."""
     if not profile.operators:
-        yield Sheet.of("operators", (_NAME,), (), (f"No operator times: {profile.why}.",), name="operators")
+        yield Sheet.of("operators", (_NAME,), (), (f"There are no operator times: {profile.why}.",), name="operators")
         return
     total_s = sum(operator["seconds"] for operator in profile.operators)
     yield _by_kind(profile, total_s)
@@ -334,7 +344,7 @@ def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
 
 
 def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
-    """Return the total time per kind of operator, the slowest kind first."""
+    """Return a sheet of the total time of each kind of operator, the slowest kind first."""
     kinds = defaultdict[tuple[str, str], list[float]](list)
     for timed in profile.operators:
         kinds[timed["operator"], timed["type"]].append(timed["seconds"])
@@ -344,7 +354,8 @@ def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
     ]
     note = (
         f"Under the profiler an inference takes {milliseconds(profile.whole_s * 1e3)} ms, of which"
-        f" {milliseconds(total_s * 1e3)} ms are in operators. The profiler adds time: trust shares more than times."
+        f" {milliseconds(total_s * 1e3)} ms are in operators. The profiler itself takes time, so trust the shares more"
+        " than the times."
     )
     columns = (_OPERATOR, _TYPE, _NODES, *_times(total_s))
     slowest_first = sorted(added, key=lambda kind: -kind["seconds"])
@@ -352,7 +363,7 @@ def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
 
 
 def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
-    """Return columns for the time of operators and their share of the total."""
+    """Return the columns of operators' times and of their shares of the total."""
     return (
         Column.figure("ms", lambda operator: operator["seconds"] * 1e3, milliseconds, OBJECTIVE, key="time_ms"),
         Column.figure(
@@ -366,14 +377,14 @@ def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
 
 
 def _apart(measured: Evidence, other_evidence: Evidence) -> Sheet:
-    """Return all recorded differences between two rows."""
+    """Return a sheet of all recorded differences between two rows."""
     listed = tuple(differences(_fingerprint(measured), _fingerprint(other_evidence)))
-    notes = () if listed else ("The two rows differ in nothing that is recorded.",)
+    notes = () if listed else ("No difference between the two rows is recorded.",)
     return Sheet.of(f"differences from {other_evidence.case}", _DIFFERENCES, listed, notes, name="differences")
 
 
 def _fingerprint(row: Evidence) -> dict[str, str]:
-    """Return the case, artifact and environment of a row as texts by name."""
+    """Return the properties of a row's case, artifact and environment, as texts by name."""
     case, measurement, artifact = row.case, summarize(row), row.artifact
     fingerprint = {
         "case variant": str(case.variant),

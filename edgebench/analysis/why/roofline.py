@@ -1,6 +1,6 @@
 """Operations and memory traffic of a network, and the peak of a machine -> its position under the roofline.
 
-Pure. The roofline model: Williams, Waterman and Patterson, Communications of the ACM 52, 2009.
+The functions are pure. The roofline model is from Williams, Waterman and Patterson, Communications of the ACM 52, 2009.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roof:
-    """The peak of a machine in 10^9 operations/s and 10^9 bytes/s, and the source of these numbers."""
+    """The peak speeds of a machine, in 10^9 operations/s and in 10^9 bytes/s, and the source of both numbers."""
 
     gops: float
     gbytes: float
@@ -25,11 +25,12 @@ class Roof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a network lies below its roofline.
+    """The position of a network below the roofline: its speed, and the highest speed that its machine allows.
 
     Attributes:
         gops: measured speed, in 10^9 operations/s; a multiply-add counts as two operations.
-        intensity: operations per byte, if every value is moved once.
+        intensity: operations per byte of memory traffic.
+        bound: the resource that limits the speed at this intensity.
         attainable_gops: the highest speed that the roofline allows at that intensity, in 10^9 operations/s.
     """
 
@@ -40,12 +41,12 @@ class Position:
 
     @property
     def share(self) -> float:
-        """The reached share of the roof."""
+        """The measured speed as a share of the highest speed that the roofline allows."""
         return self.gops / self.attainable_gops
 
 
 def position(*, macs: float, moved_bytes: float, time_s: float, roof: Roof) -> Position:
-    """Return the position of a network with an inference time under a roof."""
+    """Return the position below the roofline of a network whose inference takes `time_s`."""
     intensity = 2 * macs / moved_bytes
     by_memory = intensity * roof.gbytes
     return Position(

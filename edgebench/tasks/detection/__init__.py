@@ -1,7 +1,7 @@
-"""Boxes around objects, and their classes: COCO's mean average precision.
+"""The task of finding objects, with a box and a class each; its metric is COCO's mean average precision.
 
-`boxes` decodes a network's heads, `decoders` those of user-supplied detectors, `coco` scores boxes, and `losses`
-defines the training loss of the heads.
+`boxes` decodes the heads of edgebench's own detectors. `decoders` decode the outputs of user-supplied detectors. `coco`
+scores boxes. `losses` has the training loss of the heads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.tasks.detection.boxes import Boxes
     from edgebench.tasks.detection.coco import Matches
 
-    Decode = Callable[..., list[Boxes]]  # values (N, values), and optionally the lowest score -> boxes of each image
+    Decode = Callable[..., list[Boxes]]  # outputs (N, values), and optionally the lowest score -> boxes of each image
 
 OUTPUTS = ("scores", "boxes")
 METRIC = "map"
@@ -34,13 +34,14 @@ AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also
 PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
-STRIDE = 8  # stride of the heads: pixels of the input per cell
-# For the agreement: lowest score of a float parent's box, and least overlap with a box of this artifact.
+STRIDE = 8  # side of a cell of the heads, in pixels of the input
+# For the agreement with the float parent: the lowest score of a parent's box that counts, and the least overlap with a
+# box of the artifact that finds it again.
 SURE, ALIKE = 0.3, 0.5
 
 
 def side(resolution: int) -> int:
-    """Return the number of cells along a side of the heads."""
+    """Return the number of cells along one side of the heads."""
     return -(-resolution // STRIDE)
 
 
@@ -50,7 +51,7 @@ def values(classes: int, resolution: int) -> int:
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the targets of the heads for a batch: the class of each cell, -1 for none, and its raw box."""
+    """Return the targets of the heads for a batch: the class of each cell (-1 without an object) and its raw box."""
     import numpy
 
     most = max((len(truth.classes) for truth in truths), default=0) or 1
@@ -67,14 +68,14 @@ def _of(truth: Truth) -> NDArray[Any]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the loss of both heads: see `losses`."""
+    """Return the loss of both heads, which `losses` defines."""
     scores, raw = outputs
     cells, wanted = targets
     return _loss(scores, raw, cells, wanted)
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int, score: float = boxes.SCORE) -> list[Boxes]:
-    """Return the boxes of each image, as fractions of its sides."""
+    """Return the boxes that the heads show in each image, as fractions of the image's sides."""
     import numpy
 
     cells = side(resolution)
@@ -84,14 +85,14 @@ def decode(values: NDArray[float32], classes: int, resolution: int, score: float
 
 
 def seen(answer: Boxes, truth: Truth) -> Matches:
-    """Match the boxes of an image with its objects, in pixels."""
+    """Match a network's boxes in an image with the image's objects, both in pixels."""
     import numpy
 
     return coco.match(answer._replace(boxes=answer.boxes * numpy.array(truth.size * 2)), _of(truth), truth.classes)
 
 
 def figures(images: Sequence[Matches]) -> dict[str, float]:
-    """Return mAP, AP50 and AP75; nothing if there are no objects."""
+    """Return mAP, AP50 and AP75; an empty mapping if there are no objects."""
     computed = coco.figures(images)
     return {name: value for name in COLUMNS if isfinite(value := getattr(computed, name))}
 
@@ -109,9 +110,10 @@ def tally(
     resolution: int,
     decode: Decode | None = None,
 ) -> dict[str, Any]:
-    """Compute mAP with its interval and, with a float parent, the paired difference from it and the agreement.
+    """Compute mAP with its interval; with a float parent, also the paired difference from it and the agreement with it.
 
-    `decode` reads the outputs of a user-supplied detector; by default they are raw heads.
+    `decode` converts the outputs of a user-supplied detector to boxes. By default, the outputs are those of edgebench's
+    own heads.
     """
     tally, parents = _Tally(decode or _of_heads(classes, resolution)), None if reference is None else iter(reference)
     for rows in outputs:
@@ -120,7 +122,7 @@ def tally(
 
 
 def _of_heads(classes: int, resolution: int) -> Decode:
-    """Return the decoder of raw heads."""
+    """Return the decoder for the raw heads of edgebench's own detectors."""
     return lambda values, score=boxes.SCORE: decode(values, classes, resolution, score)
 
 
@@ -147,7 +149,7 @@ class _Tally:
         self._compare(rows, expected)
 
     def _compare(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
-        """Add up the noise, and count the parent's boxes that the artifact also finds."""
+        """Add up signal and noise of the outputs, and count the parent's boxes that the artifact also finds."""
         import numpy
 
         given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
@@ -174,7 +176,7 @@ class _Tally:
         return alone | self._against(resampled, found)
 
     def _against(self, resampled: NDArray[Any], found: dict[str, float]) -> dict[str, Any]:
-        """Return the fields of the comparison with the parent; both use the same resamples of images."""
+        """Return the fields of the comparison with the parent, which is evaluated on the same resamples of images."""
         parent = figures(self._parents)
         change = None
         if METRIC in found and METRIC in parent:

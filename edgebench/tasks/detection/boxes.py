@@ -1,6 +1,7 @@
-"""Boxes in plain numpy: overlap, suppression and the decoding of raw heads. This module also runs on targets.
+"""Boxes in plain numpy: overlap, non-maximum suppression and the decoding of raw heads. It also runs on targets.
 
-A box is left, top, right, bottom, in any unit; heads have one box per cell of a square grid over the picture.
+A box is left, top, right, bottom, in any unit. The heads of a network have one box per cell of a square grid over the
+picture. S is the number of cells along a side.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-PRIOR = 0.125  # fraction of a picture's side: the side of a box whose logarithms of width and height are 0
+PRIOR = 0.125  # side of a box whose logarithms of width and height are 0, as a fraction of the picture's side
 SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
-CANDIDATES, MOST = 200, 100  # boxes of one picture before and after suppression; COCO counts 100
-LARGEST_LOG = 2.1  # limit on the logarithms of width and height: boxes as large as the picture
+CANDIDATES, MOST = 200, 100  # most boxes of one picture before and after suppression; COCO counts 100
+LARGEST_LOG = 2.1  # limit on the logarithms of width and height, which gives boxes as large as the picture
 
 
 class Boxes(NamedTuple):
-    """Boxes of one picture, highest score first: (n, 4), (n,), (n,)."""
+    """Boxes of one picture, their scores and their classes, highest score first: (n, 4), (n,), (n,)."""
 
     boxes: NDArray[Any]
     scores: NDArray[Any]
@@ -30,7 +31,7 @@ class Boxes(NamedTuple):
 
 
 def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the intersection over union of each box with each other box: (n, 4), (m, 4) -> (n, m)."""
+    """Return the intersection over union of each of `boxes` with each of `others`: (n, 4), (m, 4) -> (n, m)."""
     import numpy
 
     shared = _shared(boxes, others)
@@ -40,7 +41,10 @@ def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shared(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the area of each intersection; it computes one coordinate at a time, which is several times faster."""
+    """Return the area that each box shares with each other box: (n, 4), (m, 4) -> (n, m).
+
+    Computing one coordinate at a time is several times faster than computing all four at once.
+    """
     import numpy
 
     left, top, right, bottom = boxes.T
@@ -57,10 +61,10 @@ def area(boxes: NDArray[Any]) -> NDArray[Any]:
 
 
 def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) -> NDArray[bool_]:
-    """Return a mask of the boxes to keep, given sorted by score: no two of a class overlap by more than `overlap`.
+    """Return a mask of the boxes to keep, so that no two boxes of a class overlap by more than `overlap`.
 
-    Each pass decides at least one more box; in practice three or four passes are enough, while a loop needs one per
-    box.
+    `boxes` are sorted by score, highest first. Each pass over all boxes settles at least one more box. In practice
+    three or four passes are enough, while a loop over boxes needs one step per box.
     """
     import numpy
 
@@ -77,7 +81,7 @@ def nms(boxes: NDArray[Any], classes: NDArray[int64], overlap: float = OVERLAP) 
 def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
     """Return the probability of each class in each cell: (1 + classes, S, S) -> (classes, S, S).
 
-    The first channel is the logit that there is an object, the others are logits of its class.
+    The first channel is the logit that the cell has an object; the others are the logits of the object's class.
     """
     import numpy
 
@@ -89,7 +93,7 @@ def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
 def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[float32]:
     """Return the boxes of some cells, as fractions of the picture: raw (4, S * S), cells (n,) -> (n, 4).
 
-    Raw are the offset of the centre, in cells from the cell's own, and the logarithms of width and height.
+    `raw` has the offset of the box's centre from the cell's centre, in cells, and the logarithms of width and height.
     """
     import numpy
 
@@ -114,14 +118,14 @@ def kept(
     overlap: float,
     most: int,
 ) -> Boxes:
-    """Return the boxes of one picture that are kept, highest score first.
+    """Return the boxes of one picture that remain after suppression, highest score first.
 
     Args:
-        scores: of each class at each of n places, (classes, n).
-        place: returns the boxes at some places, (m,) -> (m, 4).
-        score: lowest score of a box that is kept.
-        overlap: largest overlap of two kept boxes of a class.
-        most: boxes before suppression.
+        scores: the scores of each class at each of n places, (classes, n).
+        place: a function that returns the boxes at some places, (m,) -> (m, 4).
+        score: the lowest score of a box that is kept.
+        overlap: the largest overlap of two kept boxes of the same class.
+        most: the largest number of boxes before suppression.
     """
     import numpy
 
@@ -135,15 +139,16 @@ def kept(
 
 
 def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDArray[float32]]:
-    """Return the targets of the heads for N pictures: the class of each cell, -1 for none, and its raw box.
+    """Return the targets of the heads for N pictures: the class of each cell (-1 without an object) and its raw box.
 
     Args:
-        objects: class and box of M objects per picture, as fractions of the picture, (N, M, 5); class -1 for no object.
-        side: cells along a side.
+        objects: class and box of M objects per picture, (N, M, 5); boxes are fractions of the picture, and a class of
+            -1 means that there is no object.
+        side: the number of cells along a side, S.
 
     Returns:
-        (N, S * S) and (N, 4, S * S). A cell belongs to the object whose centre it contains, or whose central quarter
-        contains the cell's centre; if there are several, to the nearest.
+        Classes (N, S * S) and raw boxes (N, 4, S * S). A cell belongs to an object if it contains the object's centre,
+        or if the object's central quarter contains the cell's centre. Of several such objects, the nearest counts.
     """
     import numpy
 

@@ -1,8 +1,8 @@
 """Boxes and labels -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
 
-Matches are stored per image. A resample only changes their weights, so nothing is matched again, and two networks are
-compared on the same resamples. The figures equal those of pycocotools: 101 recall points, ten overlaps, at most 100
-boxes per image.
+The matches of boxes with objects are stored per image. A resample only changes the images' weights, so that nothing
+has to be matched again. Two networks are compared on the same resamples. The figures equal those of pycocotools: 101
+recall points, ten overlaps, at most 100 boxes per image.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
 
 OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 AP75 = OVERLAPS.index(0.75)
-# Ranges of an object's area, square pixels: all, small, medium.
+# Ranges of an object's area, in square pixels: all objects, small ones, medium ones.
 RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))
 RESAMPLES, SEED = 1000, 0
-AT_ONCE = 50  # resamples computed together, so that they stay in a processor's cache
+AT_ONCE = 50  # number of resamples that are computed together, so that they stay in the processor's cache
 
 
 class Matches(NamedTuple):
-    """The matches of one image: n boxes, highest score first, and its objects.
+    """The matches of n boxes in one image, highest score first, with the image's m objects.
 
     Attributes:
-        is_true: whether each box found an object, by range of area and overlap, (3, 10, n).
-        is_ignored: whether each box counts neither for nor against, same shape.
-        objects: the class of each object, (m,); `counts` whether it is in each range, (3, m).
+        is_true: whether each box found an object, for each range of area and each overlap, (3, 10, n).
+        is_ignored: whether each box counts neither as right nor as wrong, (3, 10, n).
+        objects: the class of each object, (m,).
+        counts: whether each object's area is in each range, (3, m).
     """
 
     scores: NDArray[float64]
@@ -48,7 +49,7 @@ class Matches(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Means over classes, in [0, 1]; NaN where no object counts."""
+    """Average precisions, which are means over classes, in [0, 1]; NaN if no object counts."""
 
     map: float
     ap50: float
@@ -58,7 +59,9 @@ class Figures:
 
 
 def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
-    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: best first, one per object."""
+    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: the best
+    box first, and at most one box per object.
+    """
     import numpy
 
     order = _counted(found)
@@ -76,7 +79,7 @@ def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches
 
 
 def _counted(found: Boxes) -> NDArray[int64]:
-    """Return the boxes in order of their scores, at most 100 of a class."""
+    """Return the indices of the boxes in the order of their scores, at most 100 of each class."""
     import numpy
 
     order: NDArray[int64] = numpy.argsort(-found.scores, kind="stable")
@@ -89,10 +92,11 @@ def _counted(found: Boxes) -> NDArray[int64]:
 
 
 def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
-    """Match each box with the free object that it overlaps most; prefer objects that count.
+    """Match each box with the object that it overlaps most and that no other box has yet; prefer objects that count.
 
     Returns:
-        Whether each box found an object that counts, and one that does not: each (ranges, overlaps, n).
+        Whether each box found an object that counts, and whether it found one that does not count; both have the shape
+        (ranges, overlaps, n).
     """
     import numpy
 
@@ -103,7 +107,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last of equal overlaps, as in pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # of equal overlaps the last, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
@@ -112,7 +116,12 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
 
 
 class _Ranked(NamedTuple):
-    """Boxes and objects of one class, the boxes by score; `images` and `homes` are the numbers of their images."""
+    """The boxes, sorted by score, and the objects of one class.
+
+    Attributes:
+        images: the index of each box's image.
+        homes: the index of each object's image.
+    """
 
     is_true: NDArray[bool_]
     is_ignored: NDArray[bool_]
@@ -122,7 +131,7 @@ class _Ranked(NamedTuple):
 
 
 def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
-    """Return the boxes of all images by class, highest score first; equal scores in the order of images."""
+    """Return the boxes of all images by class, highest score first; boxes of equal scores stay in the images' order."""
     import numpy
 
     scores, labels = (numpy.concatenate([getattr(image, name) for image in images]) for name in ("scores", "classes"))
@@ -142,7 +151,7 @@ def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
 
 
 def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[float64]) -> NDArray[float64]:
-    """Return a class's average precision in R resamples, NaN without objects: weights (R, images) -> (R,)."""
+    """Return a class's average precision in R resamples: weights (R, images) -> (R,). It is NaN without objects."""
     import numpy
 
     is_true = one.is_true[area_range, overlap]
@@ -153,9 +162,11 @@ def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[flo
 
 
 def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[float64]) -> NDArray[float64]:
-    """Average the precision over 101 recall points, from cumulated weights at the true boxes: (R, n), (R, n), (R, 1).
+    """Average the precision over 101 recall points.
 
-    Between two true boxes precision only falls, so its envelope and every recall point lie at true boxes.
+    At each of n true boxes, `true` and `boxes` have the sums of the weights so far of true boxes and of all boxes,
+    (R, n). `objects` has the sum of the weights of all objects, (R, 1). Between two true boxes the precision only
+    falls, so the values at true boxes are enough.
     """
     import numpy
 
@@ -167,14 +178,14 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
 
 
 def _points() -> NDArray[float64]:
-    """Return the recall points without rounding, which would change the sixth digit of the result."""
+    """Return the recall points. They are not rounded, because rounding would change the sixth digit of the result."""
     import numpy
 
     return numpy.linspace(0, 1, 101)
 
 
 def figures(images: Sequence[Matches]) -> Figures:
-    """Return the mean average precision of all images and its parts."""
+    """Return the mean average precision over all images, and its values at single overlaps and for sizes of objects."""
     import numpy
 
     ranked, weights = _ranked(images), numpy.ones((1, len(images)))
@@ -200,7 +211,10 @@ def _mean(values: NDArray[float64]) -> float:
 
 
 def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
-    """Return the mean average precision of each resample, (R,); the same number of images gives the same resamples."""
+    """Return the mean average precision of each of R resamples, (R,).
+
+    The same number of images always gives the same resamples.
+    """
     import numpy
 
     random, ranked, count = numpy.random.default_rng(SEED), _ranked(images), len(images)
@@ -212,13 +226,13 @@ def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[
         for one in ranked:
             averages = _of_all_overlaps(one, weights)
             total += numpy.nan_to_num(averages), numpy.isfinite(averages)
-        with numpy.errstate(invalid="ignore"):  # NaN without an object
+        with numpy.errstate(invalid="ignore"):  # the result is NaN without an object
             results.append(total[0] / total[1])
     return numpy.concatenate(results)
 
 
 def _of_all_overlaps(one: _Ranked, weights: NDArray[Any]) -> NDArray[float64]:
-    """Return a class's precision, averaged over the ten overlaps, in R resamples; objects of any size."""
+    """Return a class's average precision in R resamples, averaged over the ten overlaps, for objects of any size."""
     import numpy
 
     of_objects = weights[:, one.homes].sum(1, keepdims=True)
@@ -230,7 +244,7 @@ def _of_all_overlaps(one: _Ranked, weights: NDArray[Any]) -> NDArray[float64]:
 
 
 def interval(values: NDArray[float64]) -> tuple[float, float]:
-    """Return the ends of the central 95 % of the resamples."""
+    """Return the bounds of the central 95 % of the resamples' values."""
     import numpy
 
     tail = (1 - stats.CONFIDENCE) / 2

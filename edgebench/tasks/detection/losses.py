@@ -1,4 +1,4 @@
-"""Raw heads and their targets -> the loss of a detector; torch is imported in the function."""
+"""Raw heads of edgebench's own detectors and their targets -> the training loss."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOCUS, BALANCE = 2.0, 0.75  # of the focal loss: exponent, and weight of cells that hold an object
+FOCUS, BALANCE = 2.0, 0.75  # of the focal loss: its exponent, and the weight of cells that have an object
 BOX_WEIGHT, BETA = 1.0, 0.2  # of the smooth L1 loss: its weight, and the error above which it is linear
 
 
 def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
-    """Return the loss of a batch, a mean over its cells with an object.
+    """Return the loss of a batch, divided by the number of cells that have an object.
 
-    Focal loss of "there is an object" over all cells (Lin et al., arXiv:1708.02002); cross-entropy of the class and
-    smooth L1 of the box over cells that have one. Sums are masked, not gathered: no cell has to be counted on the host.
+    It is the sum of three terms: the focal loss of "there is an object" over all cells (Lin et al., arXiv:1708.02002),
+    and the cross-entropy of the class and the smooth L1 loss of the box over cells that have an object. Cells without
+    an object are masked instead of removed, so that a GPU need not send their number to the host.
 
     Args:
-        scores: (N, 1 + classes, S, S).
-        raw: (N, 4, S, S).
-        classes: the class of each cell, -1 for none, (N, S * S).
-        boxes: raw boxes, (N, 4, S * S).
+        scores: the logits of an object and of each class, (N, 1 + classes, S, S).
+        raw: the raw boxes of the heads, (N, 4, S, S).
+        classes: the right class of each cell, -1 without an object, (N, S * S).
+        boxes: the right raw boxes, (N, 4, S * S).
     """
     import torch
     from torch.nn import functional

@@ -1,15 +1,16 @@
-"""The outputs of a user-supplied detector -> boxes, one file per layout; plain numpy, which also runs on targets.
+"""The outputs of a user-supplied detector -> boxes, one file per layout of outputs; plain numpy, also run on targets.
 
 A decoder defines
-    SHAPES                      the outputs that it takes for one image, in words
-    SCORES                      what it makes of class scores and of objectness, in words
-    PREPROCESSING               the preset that networks of this layout were trained with
-    MIXES                       whether boxes and scores are in one output, so that int8 gives them one scale
-    classes(shapes)             number of classes in outputs of these shapes, without the batch; 0 if they do not fit
+    SHAPES                      in words: the shapes of the outputs that it accepts, for one image
+    SCORES                      in words: how it computes a score from class scores and objectness
+    PREPROCESSING               the name of the preprocessing with which networks of this layout are trained
+    MIXES                       whether boxes and scores are in one output, so that int8 gives them one common scale
+    classes(shapes)             number of classes in outputs of these shapes (without the batch axis); 0 if they do not
+                                fit this decoder
     candidates(outputs, resolution)
                                 scores (classes, n) from 0 to 1 and boxes (n, 4) of one image, from its outputs in the
-                                file's order; a box is left, top, right, bottom in fractions of the input
-    priors(resolution)          optional: the default boxes, (n, 4), of a layout whose boxes are offsets from these
+                                file's order; a box is left, top, right, bottom, in fractions of the input's side
+    priors(resolution)          optional: the default boxes, (n, 4), if the outputs are offsets from default boxes
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
 
 OFFERS = ("SHAPES", "SCORES", "PREPROCESSING", "MIXES", "classes", "candidates")
 MAY_OFFER = ("priors",)
-CANDIDATES = 1000  # boxes of one picture before suppression; a layout of three boxes per cell has many duplicates
+CANDIDATES = 1000  # most boxes of one picture before suppression; layouts with three boxes per cell give duplicates
 
 
 def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
-    """Return the number of classes that a decoder reads in outputs of these shapes, without the batch.
+    """Return the number of classes that a decoder finds in outputs of these shapes, which are without the batch axis.
 
     Raises:
-        RequestError: there is no such decoder, or the outputs do not fit it.
+        RequestError: there is no such decoder, or the shapes do not fit the decoder.
     """
     require("decoder", decoder, names("decoders"))
     plugin = load("decoders", decoder)
@@ -56,14 +57,15 @@ def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
 
 
 def fitting(shapes: Shapes) -> tuple[str, ...]:
-    """List the decoders that outputs of these shapes fit."""
+    """Return the names of the decoders that accept outputs of these shapes."""
     return tuple(name for name in names("decoders") if load("decoders", name).classes(shapes))
 
 
 def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
-    """Say how a decoder came to another number of classes than the data's, and which decoder reads as many; or nothing.
+    """Say that a decoder finds another number of classes than the data set has, and which decoder finds that number.
 
-    `classes` is what it read in the outputs.
+    `classes` is the number that the decoder finds in the outputs, `wanted` that of the data set. The text is empty if
+    both are equal.
     """
     if classes == wanted:
         return ""
@@ -74,7 +76,7 @@ def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
 
 
 def worded(shapes: Shapes) -> str:
-    """Write the shapes of outputs for people, for a batch of one."""
+    """Return the shapes of outputs in words, with a batch of one."""
     sizes = ["x".join(str(size or "?") for size in (1, *shape)) for shape in shapes]
     return f"output{'s' * (len(sizes) != 1)} of {' and '.join(sizes) or 'nothing'}"
 
@@ -86,7 +88,7 @@ def _advice(decoder: str) -> str:
 
 
 def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
-    """Return how the raw heads of a network of this package become boxes; None unless its family names a decoder."""
+    """Return how the raw heads of a built-in network become boxes; None if its family of networks names no decoder."""
     if not (text := literal("architectures", name, "DECODER")):
         return None
     decoding = parse(text)
@@ -95,7 +97,7 @@ def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
 
 
 def decoder(decoding: Decoding, resolution: int) -> Callable[..., list[Boxes]]:
-    """Return a function from all outputs of N images, (N, values), and optionally a lowest score, to their boxes."""
+    """Return the function that decodes all outputs of N images, (N, values), to boxes; it also takes a lowest score."""
     return partial(_decoded, load("decoders", decoding.name), decoding, resolution)
 
 
@@ -109,7 +111,7 @@ def _decoded(
 
 
 def _split(row: NDArray[float32], shapes: Shapes) -> Iterator[NDArray[float32]]:
-    """Yield the outputs of one image; values that are not finite become 0."""
+    """Yield each output of one image in its shape. Values that are not finite become 0."""
     import numpy
 
     finite, start = numpy.where(numpy.isfinite(row), row, 0).astype("f4"), 0
@@ -119,5 +121,5 @@ def _split(row: NDArray[float32], shapes: Shapes) -> Iterator[NDArray[float32]]:
 
 
 def _of_image(scores: NDArray[Any], found: NDArray[Any], least: float, overlap: float) -> Boxes:
-    """Return the boxes of one image that are kept."""
+    """Return the boxes of one image that remain after suppression."""
     return boxes.kept(scores, lambda places: found[places].clip(0, 1), least, overlap, CANDIDATES)

@@ -1,4 +1,4 @@
-"""What layouts have in common: lists of boxes in either order, centres and sizes, pixels or fractions."""
+"""Conversions that several layouts need: transposed lists, centres to corners, and pixels to fractions of the input."""
 
 from __future__ import annotations
 
@@ -9,32 +9,41 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_SCORE = -1.0  # a smaller value is no probability, even after int8 has rounded it
-IN_PIXELS = 2.0  # boxes in fractions of the input end near 1
+LEAST_SCORE = -1.0  # a smaller value cannot be a probability, not even one that int8 has rounded
+IN_PIXELS = 2.0  # a larger coordinate is in pixels, because fractions of the input are not much above 1
 
 
 def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return a shape without its axes of size 1, but with two axes at least if it has them."""
+    """Return a shape without its axes of size 1, or the whole shape if fewer than two axes would remain."""
     longer = tuple(size for size in shape if size != 1)
     return longer if len(longer) > 1 else tuple(shape)
 
 
 def channels(shapes: Sequence[tuple[int, ...]], before: int) -> int:
-    """Return the number of classes of one list of boxes, whose shorter axis has `before` values before the classes."""
+    """Return the number of classes of one list of boxes; 0 if the shapes are not those of one list.
+
+    The shorter axis of the list has `before` values, such as coordinates, and then the classes.
+    """
     if len(shapes) != 1 or len(squeezed(shapes[0])) != 2:
         return 0
     return max(0, min(squeezed(shapes[0])) - before)
 
 
 def channels_first(output: NDArray[Any], *, by_box: bool) -> NDArray[Any]:
-    """Return a list of boxes as (channels, n): the shorter axis are channels; of equal ones the layout's own."""
+    """Return a list of boxes as (channels, n). The shorter axis has the channels.
+
+    If both axes are equally long, `by_box` says whether the first axis has the boxes.
+    """
     table = output.reshape(squeezed(output.shape))
     is_turned = table.shape[0] > table.shape[1] or (by_box and table.shape[0] == table.shape[1])
     return table.T if is_turned else table
 
 
 def corners(centres: NDArray[Any], resolution: int) -> NDArray[Any]:
-    """Return boxes in fractions of the input: centre and size, (4, n), in pixels or in fractions -> (n, 4)."""
+    """Return boxes as left, top, right, bottom in fractions of the input, (n, 4).
+
+    `centres` are boxes as centre and size, (4, n), in pixels or in fractions.
+    """
     import numpy
 
     middle, half = centres[:2], centres[2:] / 2
@@ -42,21 +51,21 @@ def corners(centres: NDArray[Any], resolution: int) -> NDArray[Any]:
 
 
 def fractions(found: NDArray[Any], resolution: int) -> NDArray[Any]:
-    """Return boxes in fractions of the input, from pixels unless all end near 1: (n, 4) -> (n, 4)."""
+    """Return boxes in fractions of the input, (n, 4). Given boxes with a coordinate above 2 are in pixels."""
     import numpy
 
     return found / numpy.float32(resolution if abs(found).max(initial=0.0) > IN_PIXELS else 1)
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the scores.
+    """Return the scores unchanged after a check.
 
     Raises:
-        ValueError: they are no probabilities.
+        ValueError: the scores are not probabilities.
     """
     if scores.min(initial=0.0) < LEAST_SCORE:
         raise ValueError(
             f"wanted scores from 0 to 1, found {scores.min():.3g} to {scores.max():.3g}; export the model with the"
-            " sigmoid or softmax in it, or name another --decode"
+            " sigmoid or softmax included, or name another decoder with --decode"
         )
     return scores

@@ -1,7 +1,7 @@
-"""Raw heads of published detectors: their default boxes, and how offsets from these become boxes.
+"""Raw heads of published detectors: their default boxes, and how offsets from default boxes become boxes.
 
-Default boxes are centre x, centre y, width and height in fractions of the input, (n, 4): map by map, row by row, and in
-a cell in the order of its sizes.
+A default box is centre x, centre y, width and height in fractions of the input. Default boxes, (n, 4), are sorted by
+map, then by row and column of the cell, then in the order of the sizes of a cell.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     Size = tuple[float, float]  # width and height
 
-VARIANCES = (0.1, 0.1, 0.2, 0.2)  # what offsets of a centre and logarithms of a size are multiplied by
-MOST_LOG = log(1000 / 16)  # limit on the logarithm of a size
+VARIANCES = (0.1, 0.1, 0.2, 0.2)  # factors of the centre's offsets (x, y) and of the logarithms of width and height
+MOST_LOG = log(1000 / 16)  # limit on the logarithm of width and of height
 
 
 def shapes(*counts: int) -> str:
-    """Describe two raw outputs with one of these numbers of boxes."""
+    """Return in words the shapes of two raw outputs that have one of these numbers of boxes."""
     count = " or ".join(map(str, counts))
     return f"two raw outputs for {count} boxes: scores of 1xboxesx(1+classes), then boxes of 1xboxesx4"
 
 
 def classes(found: Sequence[tuple[int, ...]], *counts: int) -> int:
-    """Return the number of classes in two raw outputs, scores first; 0 if they have another number of boxes."""
+    """Return the number of classes in two raw outputs, scores first; 0 if their number of boxes is none of `counts`."""
     if [len(shape) for shape in found] != [2, 2] or found[0][0] != found[1][0] or found[1][1] != len(VARIANCES):
         return 0
     return max(0, found[0][1] - 1) if found[0][0] in counts else 0
 
 
 def halvings(first: int, count: int) -> tuple[int, ...]:
-    """Return the sides of maps, each of which halves the one before and rounds up."""
+    """Return the sides of maps, each of which is half of the side before, rounded up."""
     sides = [first]
     while len(sides) < count:
         sides.append(-(-sides[-1] // 2))
@@ -46,9 +46,9 @@ def placed(sides: Sequence[int], sizes: Sequence[Sequence[Size]], cells: Sequenc
     """Return the default boxes of maps.
 
     Args:
-        sides: of the maps.
-        sizes: of the boxes in a cell of each map.
-        cells: number of cells that the input is wide, if it differs from the side of the map.
+        sides: the side of each map, in cells.
+        sizes: for each map, the sizes of the boxes in a cell.
+        cells: for each map, the input's width in cells, if it differs from the side of the map.
     """
     import numpy
 
@@ -63,17 +63,20 @@ def placed(sides: Sequence[int], sizes: Sequence[Sequence[Size]], cells: Sequenc
 
 
 def scales(least: float, most: float, count: int) -> list[float]:
-    """Return evenly spaced scales, and 1 after the last (Liu et al., arXiv:1512.02325, eq. 4)."""
+    """Return `count` evenly spaced scales, and then 1 (Liu et al., arXiv:1512.02325, eq. 4)."""
     return [*(least + (most - least) * place / (count - 1) for place in range(count)), 1.0]
 
 
 def shaped(scale: float, ratio: float) -> Size:
-    """Return the size of a box of an area and a ratio of width to height."""
+    """Return width and height of a box with the area scale² and this ratio of width to height."""
     return scale * sqrt(ratio), scale / sqrt(ratio)
 
 
 def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Size]:
-    """Return torchvision's sizes: two squares, and each ratio in both directions; no side is larger than the input."""
+    """Return the sizes of boxes in torchvision: two squares, then for each ratio a wide box and a high one.
+
+    No side is larger than the input.
+    """
     sizes = [(scale, scale), (larger, larger)]
     for ratio in ratios:
         width, height = shaped(scale, ratio)
@@ -82,7 +85,7 @@ def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Siz
 
 
 def moved(offsets: NDArray[Any], priors: NDArray[float32]) -> NDArray[Any]:
-    """Return boxes, left, top, right, bottom, from offsets of default boxes in x, y, width and height; (n, 4) each."""
+    """Return boxes as left, top, right, bottom, (n, 4), from default boxes and offsets from them, (n, 4) each."""
     import numpy
 
     scaled = offsets * numpy.array(VARIANCES, numpy.float32)
@@ -109,11 +112,11 @@ def sigmoid(scores: NDArray[Any]) -> NDArray[Any]:
 
 
 def around(raw: NDArray[Any], priors: NDArray[float32], cells: NDArray[float32]) -> NDArray[Any]:
-    """Return boxes of YOLO, left, top, right, bottom: the sigmoid moves the centre within its cell.
+    """Return the boxes of a YOLO head as left, top, right, bottom; a sigmoid keeps each centre within its cell.
 
     Args:
-        raw: x, y, and logarithms of width and height, (n, 4).
-        priors: the anchors at every cell, (n, 4).
+        raw: x and y of the centre before the sigmoid, and logarithms of width and height, (n, 4).
+        priors: the anchors, centred in every cell, (n, 4).
         cells: the side of each box's cell, in fractions of the input, (n, 1).
     """
     import numpy

@@ -1,4 +1,4 @@
-"""A decoder that fits no outputs."""
+"""A decoder that accepts no outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIXES = False
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return 0: nothing fits."""
+    """Return 0, because no outputs fit."""
     return 0
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = (
-    "two outputs, maps of equal sides: 1x(1+classes)xSxS, the logit of an object and those of its class, and 1x4xSxS,"
-    " the centre's offset in cells and the logarithms of width and height in eighths of the input"
+    "two outputs that are maps of equal sides: 1x(1+classes)xSxS, the logit of an object and the logits of its class;"
+    " and 1x4xSxS, the centre's offset in cells, and the logarithms of width and height in eighths of the input"
 )
 SCORES = "The score of a class is the sigmoid of the object's logit times the softmax over the classes."
 PREPROCESSING = "whole"
@@ -21,14 +21,14 @@ MIXES = False
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     if [len(shape) for shape in shapes] != [3, 3] or shapes[0][1:] != shapes[1][1:] or len(set(shapes[0][1:])) != 1:
         return 0
     return shapes[0][0] - 1 if shapes[1][0] == 4 else 0
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return the scores (classes, n) and the boxes (n, 4) of one image."""
     import numpy
 
     scores, raw = outputs

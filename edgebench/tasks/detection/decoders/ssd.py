@@ -1,4 +1,4 @@
-"""SSD whose boxes are already decoded from its anchors: class scores and boxes as two outputs."""
+"""Outputs of an SSD detector that decodes its boxes in the model: class scores and boxes as two outputs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SHAPES = (
     " top, right, bottom"
 )
 SCORES = (
-    "The background class is dropped; scores are probabilities, or logits, of which the softmax over all classes and"
+    "The background class is dropped. Probabilities are taken as they are; of logits, the softmax over all classes and"
     " the background is taken."
 )
 PREPROCESSING = "whole"
 MIXES = False
 
-LOGIT = 1.5  # values outside of -1.5 to 1.5 are no probabilities
-PLAUSIBLE = 0.5  # share of boxes that end behind where they begin
+LOGIT = 1.5  # values outside of -1.5 to 1.5 are not probabilities
+PLAUSIBLE = 0.5  # least share of boxes whose right and bottom lie beyond their left and top
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes without the background; 0 if the outputs do not fit."""
+    """Return the number of classes without the background; 0 if outputs of these shapes do not fit this decoder."""
     tables = [_layouts.squeezed(shape) for shape in shapes]
     if [len(table) for table in tables] != [2, 2] or tables[0][0] != tables[1][0]:
         return 0
@@ -36,7 +36,7 @@ def classes(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4); if both outputs have four columns, scores come first.
+    """Return scores (classes, n) and boxes (n, 4). If both outputs have four columns, the scores come first.
 
     Raises:
         ValueError: the boxes are offsets from anchors.
@@ -45,14 +45,14 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
     scores, found = sorted(tables, key=lambda table: table.shape[1] == 4)
     if (found[:, 2:] > found[:, :2]).all(1).mean() < PLAUSIBLE:
         raise ValueError(
-            "wanted boxes as left, top, right, bottom, found most to end before they begin: they are offsets from"
-            " anchors, or in another order; export the model with decoded boxes"
+            "wanted boxes as left, top, right, bottom, found most with right before left: they are offsets"
+            " from anchors, or in another order; export the model with decoded boxes"
         )
     return _probabilities(scores)[:, 1:].T, _layouts.fractions(found, resolution)
 
 
 def _probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the softmax of logits, (n, 1 + classes); probabilities as they are."""
+    """Return the softmax of logits, (n, 1 + classes). Return probabilities as they are."""
     import numpy
 
     if abs(scores).max(initial=0.0) <= LOGIT:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (8732,)  # of boxes, at the published resolution
+COUNTS = (8732,)  # numbers of boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "Scores are the softmax over the classes and the background, which comes first and is dropped."
 PREPROCESSING = "whole"
@@ -26,12 +26,12 @@ RATIOS = ((2.0,), (2.0, 3.0), (2.0, 3.0), (2.0, 3.0), (2.0,), (2.0,))
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     return _priors.classes(shapes, *COUNTS)
 
 
 def sides(resolution: int) -> tuple[int, ...]:
-    """Return the sides of the six maps."""
+    """Return the sides of the six maps, in cells."""
     first = -(-(resolution // 4) // 2)
     second = first // 2
     third = -(-second // 2)
@@ -41,7 +41,7 @@ def sides(resolution: int) -> tuple[int, ...]:
 
 @cache
 def priors(resolution: int) -> NDArray[float32]:
-    """Return the default boxes: two squares, and each ratio in both directions; none larger than the input."""
+    """Return the default boxes of all cells: two squares, and two boxes for each ratio, wide and high."""
     sizes = [
         _priors.square_and(scale, sqrt(scale * SCALES[place + 1]), RATIOS[place])
         for place, scale in enumerate(SCALES[:-1])
@@ -50,6 +50,6 @@ def priors(resolution: int) -> NDArray[float32]:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return the scores (classes, n) and the boxes (n, 4) of one image."""
     scores, raw = outputs
     return _priors.softmax(scores)[:, 1:].T, _priors.moved(raw, priors(resolution))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (845,)  # of boxes, at the published resolution
+COUNTS = (845,)  # numbers of boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times the softmax over the classes."
 PREPROCESSING = "letterbox"
@@ -24,19 +24,19 @@ ANCHORS = ((1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.5
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     return _priors.classes(shapes, *COUNTS)
 
 
 @cache
 def priors(resolution: int) -> NDArray[float32]:
-    """Return the anchors at every cell."""
+    """Return the default boxes: the anchors, centred in every cell."""
     side = resolution // STRIDE
     return _priors.placed([side], [[(width / side, height / side) for width, height in ANCHORS]])
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return the scores (classes, n) and the boxes (n, 4) of one image."""
     import numpy
 
     scores, raw = outputs

@@ -1,4 +1,4 @@
-"""The raw heads of Tiny YOLOv3: three anchors per cell of two maps, the coarser first."""
+"""The raw heads of Tiny YOLOv3: two maps, the coarser one first, with three anchors per cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (2535,)  # of boxes, at the published resolution
+COUNTS = (2535,)  # numbers of boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times that of the class."
 PREPROCESSING = "letterbox"
@@ -24,19 +24,19 @@ ANCHORS = (((81, 82), (135, 169), (344, 319)), ((10, 14), (23, 27), (37, 58)))  
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     return _priors.classes(shapes, *COUNTS)
 
 
 @cache
 def priors(resolution: int) -> NDArray[float32]:
-    """Return the anchors at every cell."""
+    """Return the default boxes: the anchors, centred in every cell."""
     sizes = [[(width / resolution, height / resolution) for width, height in anchors] for anchors in ANCHORS]
     return _priors.placed([resolution // stride for stride in STRIDES], sizes)
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4)."""
+    """Return the scores (classes, n) and the boxes (n, 4) of one image."""
     import numpy
 
     scores, raw = outputs

@@ -20,15 +20,15 @@ MIXES = True
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     return _layouts.channels(shapes, 5)
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4).
+    """Return the scores (classes, n) and the boxes (n, 4) of one image.
 
     Raises:
-        ValueError: the scores are no probabilities.
+        ValueError: the scores are not probabilities.
     """
     table = _layouts.channels_first(outputs[0], by_box=True)
     scores = _layouts.probabilities(table[4:])

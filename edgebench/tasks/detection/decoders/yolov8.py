@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = "one output of 1x(4+classes)xboxes, or transposed: centre x, centre y, width, height, then class scores"
-SCORES = "A box has each class whose score is high enough; scores are probabilities, after the sigmoid."
+SCORES = "A box gets every class whose score is high enough; scores are probabilities, after the sigmoid."
 PREPROCESSING = "letterbox"
 MIXES = True
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
-    """Return the number of classes; 0 if the outputs do not fit."""
+    """Return the number of classes in outputs of these shapes; 0 if they do not fit this decoder."""
     return _layouts.channels(shapes, 4)
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return scores (classes, n) and boxes (n, 4).
+    """Return the scores (classes, n) and the boxes (n, 4) of one image.
 
     Raises:
-        ValueError: the scores are no probabilities.
+        ValueError: the scores are not probabilities.
     """
     table = _layouts.channels_first(outputs[0], by_box=False)
     return _layouts.probabilities(table[4:]), _layouts.corners(table[:4], resolution)
