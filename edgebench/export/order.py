@@ -33,7 +33,7 @@ class Order:
         plugin: the module that implements the format.
         weights: the card of a weights file; None for random weights, no weights, or weights in the model itself.
         model: the card of a user-supplied model; None for a network of this package.
-        params, macs: computed from the architecture; `macs` are for one image.
+        params, macs: the network's parameters and multiply-adds; `macs` are for one image.
         channels: channels of the network's input: 3, or 1 for grey.
         made_by: everything that determines the file's content.
         parent: the order of the float file from which an int8 file is quantized; None for a float file, and for an int8

@@ -68,9 +68,9 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
 
 
 def _compared(path: Path, order: Order, parent: Artifact | None, written: Written, images: Calibration) -> Written:
-    """Add a comparison of an int8 detector's outputs with its float parent's, if the weights are random.
+    """Add a comparison of an int8 file's outputs with its float parent's, if the weights are random.
 
-    With other weights, the evaluation on a data set compares the two.
+    Only networks other than classifiers need it. With other weights, an evaluation on a data set compares the two.
     """
     variant = order.variant
     if not parent or variant.weights != WeightSource.RANDOM or task(variant) == CLASSIFICATION:
@@ -175,7 +175,7 @@ def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # only because of damaged images; see `plan` for the first check
+    if why := too_few(variant, len(images)):  # only damaged images are left as a reason
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]

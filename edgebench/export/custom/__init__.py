@@ -77,7 +77,7 @@ def _require_alone(name: str, decode: str) -> None:
 
 
 def _of_parts(name: str, asked: str) -> CustomModel:
-    """Copy several files to the cache; if none of them exists, find a model that was used before by its name."""
+    """Copy several files to the cache; if none of them exists, look their name up among models used before."""
     if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
         return parts.adopt(name, asked, adopt)
     return _by_name(name, asked, is_fed=False, decode="")
@@ -198,7 +198,7 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
 
 
 def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel:
-    """Return the card of a model that was used before, by its name in results."""
+    """Return the card of a model that was used before, found by the model's name in results."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     known = [card for card in known if card.feed is not None or not is_fed]
     known = [card for card in known if str(card.decoding or "") == (str(parse(decode)) if decode else "")]

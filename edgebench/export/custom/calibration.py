@@ -1,6 +1,6 @@
 """A folder of arrays or images, or a seed -> the sets of inputs on which a model is calibrated for int8.
 
-A set holds one array for each input of the model, enough for one inference. Where the batch is open, it is one.
+A set holds one array for each input of the model, enough for one inference. Where the batch is open, its size is one.
 """
 
 from __future__ import annotations

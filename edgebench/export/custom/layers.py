@@ -127,7 +127,7 @@ class Operator:
 
 
 def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str]]:
-    """Return the types of multiplying operators' activations, of their weights, and of constants to dequantize."""
+    """Return the types of multiplying operators' activations and weights, and of constants that are dequantized."""
     layers = [one for one in operators if one.multiplies]
     read = [one.inputs[0] for one in operators if one.name == "DEQUANTIZE"]
     return (
@@ -186,7 +186,7 @@ def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
 
 
 def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
-    """Return each multiplying operator with its multiply-adds for one image, and why some could not be counted."""
+    """Return each multiplying operator with its multiply-adds for one image, and why others could not be counted."""
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:

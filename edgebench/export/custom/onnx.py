@@ -45,7 +45,7 @@ def content(path: Path, most_bytes: int) -> str:
     """Hash the file and its external data.
 
     Raises:
-        RequestError: the file is damaged, its external data lie outside of its folder, or the total is too large.
+        RequestError: the file is damaged, its external data lie outside its folder, or both together are too large.
     """
     others = sorted(set(beside(path, _parsed(path))))
     if (size := sum(file.stat().st_size for file in (path, *others))) > most_bytes:

@@ -4,7 +4,7 @@ The files, also called parts, are run one after the other. Each input takes the 
 
     1. an output of an earlier file that has the input's name, type and shape;
     2. an output of an earlier file that has the input's type and shape, if exactly one such output is not taken yet;
-    3. values from outside, as the inputs of any other model do.
+    3. random values or the user's data, as in any other model.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def require(name: str) -> tuple[str, ...]:
         raise RequestError(f"wanted at most {MOST} files joined by {PARTS}, found {len(names)}; leave some out")
     suffixes = {part: Path(file_and_function(part)[0]).suffix for part in names}
     if odd := [part for part, suffix in suffixes.items() if suffix not in MODEL_FILES]:
-        raise RequestError(f"wanted files such as net.onnx or net.tflite joined by {PARTS}, found {odd[0]}; export it")
+        raise RequestError(f"wanted files such as net.onnx or net.tflite joined by {PARTS}, found {odd[0]}; convert it")
     if len(set(suffixes.values())) > 1:
         raise RequestError(
             f"wanted files of one format joined by {PARTS}, because one runtime opens all of them, found"
@@ -131,7 +131,7 @@ def _piece(part: str, card: CustomModel) -> Piece:
 
 
 def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
-    """Return the feed of several files: the inputs that get values from outside, and what all other inputs take."""
+    """Return the feed of several files: the inputs that no earlier file provides, and the links of the others."""
     fed, described, free = dict[str, Input](), list[Part](), list[tuple[int, str]]()
     for place, (name, piece) in enumerate(zip(names, pieces, strict=True)):
         links = _links(piece, pieces, free)
@@ -215,7 +215,7 @@ def total(counts: Iterable[int | None]) -> int | None:
 def _least(counts: Sequence[tuple[int | None, int | None]]) -> int | None:
     """Return a lower bound of a sum, from pairs of a count and its lower bound.
 
-    None means that all counts are exact, so that the sum is exact, or that nothing is known.
+    It is None if all counts are exact, so that no bound is needed, or if nothing is known.
     """
     if all(whole is not None for whole, _ in counts):
         return None
@@ -229,14 +229,14 @@ def _integer_share(cards: Sequence[CustomModel]) -> float | None:
 
 
 def weighted(shares: Sequence[tuple[int | None, float | None]]) -> float | None:
-    """Return the mean of shares, weighted by multiply-adds; None if a share or a number of them is not known."""
+    """Return the mean of shares, weighted by multiply-adds; None if a share or a weight is not known."""
     known = [(macs, share) for macs, share in shares if macs is not None and share is not None]
     macs = sum(count for count, _ in known)
     return sum(count * share for count, share in known) / macs if macs and len(known) == len(shares) else None
 
 
 def sets_of(part: Part, own: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a part's input values, from `own`, the values from outside, and `made`, the outputs of earlier parts."""
+    """Return a part's input values, from `own`, the values that are fed, and `made`, the outputs of earlier parts."""
     return {name: own[shared] for name, shared in part.inputs} | {
         link.input: made[link.part][link.output] for link in part.links
     }

@@ -42,7 +42,7 @@ _READINGS, _LEAST_ALLOWANCE, _TABLE_BYTES = 4, 2**20, 16
 
 
 class _Cut(Exception):
-    """An offset points outside of the file."""
+    """An offset points outside the file."""
 
 
 class _Repeated(Exception):

@@ -91,7 +91,7 @@ def activation_rounding(quantization: Quantization) -> Any:
 
     class Rounding(FakeQuantize):
         def train(self, mode: bool = True) -> Any:
-            """Set training mode, in which alone the range is updated."""
+            """Set the mode; the range is updated in training mode only."""
             self.enable_observer(mode)
             return super().train(mode)
 

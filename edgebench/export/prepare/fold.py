@@ -26,7 +26,7 @@ def fold(network: nn.Module) -> GraphModule:
             graph.graph.erase_node(norm)
     graph.delete_all_unused_submodules()
     graph.recompile()
-    return graph.requires_grad_()  # torch marks the biases that result from folding as not trainable
+    return graph.requires_grad_()  # needed because torch marks folded biases as not trainable
 
 
 def _graph(network: nn.Module) -> GraphModule:

@@ -26,7 +26,7 @@ STEPS, MOST_WEIGHT = 255, 127  # number of steps of an activation's range; large
 # has 255 steps, so a file with a narrower range does not load. Only untrained networks, whose signal fades from layer
 # to layer, come near this limit.
 LEAST_RANGE = 2.0**-17
-MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps; its step is the input's step times the weight's
+MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps; its step is the input's step times the weight's step
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
