@@ -175,7 +175,7 @@ def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # only damaged images are left as a reason
+    if why := too_few(variant, len(images)):  # here, only damaged images can be the reason
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]

@@ -372,8 +372,8 @@ TENSOR = helper.make_tensor_type_proto(F, [1, 4])
 REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "strings": (written_as(*one_input(TensorProto.STRING)), "", "input x is of string, wanted numbers: float32,"),
     "complex": (written_as(*one_input(TensorProto.COMPLEX64)), "", "input x is of complex64, wanted numbers"),
-    "a sequence": (of_type(helper.make_sequence_type_proto(TENSOR)), "", "input x is of type sequence, wanted tensors"),
-    "an optional": (of_type(helper.make_optional_type_proto(TENSOR)), "", "input x is of type optional, wanted tens"),
+    "a sequence": (of_type(helper.make_sequence_type_proto(TENSOR)), "", "input x is of type sequence, wanted a tens"),
+    "an optional": (of_type(helper.make_optional_type_proto(TENSOR)), "", "input x is of type optional, wanted a tens"),
     "a name that a terminal would execute": (
         written_as([node("Relu", ["x\x1b[31m"], "y")], [("x\x1b[31m", F, (1, 4))], [("y", F, None)]), "",
         "wanted printable names, found input 'x\\x1b[31m'; rename it",
