@@ -1,7 +1,9 @@
-"""Variant and format -> artifact, made once; the card beside it says what it was made from.
+"""A variant and a format -> an artifact, which is made once and kept in the cache.
 
-    order (all inputs, looked up once) -> train or custom (the weights) -> prepare (for int8)
-        -> formats (write, quantize) -> the cache
+The artifact's card, a description stored beside it, says what it was made from. The steps are:
+
+    order (look up everything that the export needs) -> train or custom (provide the weights)
+        -> prepare (change the weights for int8) -> formats (write the file, quantize it) -> the cache
 
 `lookup` finds an artifact by its name as a user types it.
 """
@@ -32,7 +34,10 @@ _WITHOUT_FILE = (WeightSource.RANDOM, WeightSource.NONE, WeightSource.CUSTOM)
 
 
 def find(variant: Variant, format: str) -> Artifact | None:
-    """Return the cached artifact whose sources and settings equal today's; its file is not read."""
+    """Return the cached artifact that was made from the present sources and settings; None if there is none.
+
+    The artifact's file is not read.
+    """
     weights = known_weights(variant)
     if weights is None and variant.weights not in _WITHOUT_FILE:
         return None
@@ -40,8 +45,9 @@ def find(variant: Variant, format: str) -> Artifact | None:
 
 
 def export(variant: Variant, format: str, show: Show) -> Artifact:
-    """Return the variant's artifact from the cache, if it is intact; else build the network, train it if necessary,
-    and write it.
+    """Return the variant's artifact, from the cache if it is intact there.
+
+    Otherwise the network is built, trained if necessary, and written.
 
     Raises:
         CaseError: this variant cannot be written in this format.
@@ -50,7 +56,10 @@ def export(variant: Variant, format: str, show: Show) -> Artifact:
 
 
 def _made(order: Order, show: Show) -> Artifact:
-    """Return the order's artifact from the cache, or make it; an int8 artifact's float parent is made first."""
+    """Return the artifact of an order, from the cache or made now.
+
+    For an int8 artifact, the float artifact from which it is quantized is made first.
+    """
     if known := cache.find_intact(order.stem, Artifact):
         return known
     parent = _made(order.parent, show) if order.parent else None
@@ -64,24 +73,24 @@ def _made(order: Order, show: Show) -> Artifact:
 
 
 def _suffix(order: Order) -> str:
-    """Return the suffix of the order's file: that of its format, unless it has several graphs."""
+    """Return the suffix of the artifact's file: the format's, or that of an archive if a model has several files."""
     has_parts = order.variant.feed is not None and bool(order.variant.feed.parts)
     suffix: str = Path(order.model.file).suffix if order.model and has_parts else order.plugin.SUFFIX
     return suffix
 
 
 def known_weights(variant: Variant) -> Weights | None:
-    """Return the variant's weights if they are in the cache: trained earlier, or copied from a user's file."""
+    """Return the variant's weights if the cache has them, trained earlier or copied from a user's file; else None."""
     if variant.weights in _WITHOUT_FILE:
         return None
     return checkpoint.find(variant) if variant.weights_sha256 else train.find(variant)
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    """Return the variant's weights, trained now if they are not in the cache; None if it uses no weights file."""
+    """Return the variant's weights, and train them if the cache lacks them; None if it uses no weights file."""
     if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)
     if known is None and variant.weights != WeightSource.TRAINED:
-        raise CaseError(f"the weights of {variant.weights} in the cache were damaged; run again with the file")
+        raise CaseError(f"the cached weights of {variant.weights} are damaged; run again with the weights file")
     return known or train.train(variant, show)

@@ -20,23 +20,24 @@ if TYPE_CHECKING:
 
 
 def named(asked: str) -> Artifact:
-    """Return the only cached artifact with this name: a variant, or a file name whose hash may be shortened.
+    """Return the only cached artifact with this name: a variant's name, or a file name whose hash may be shortened.
 
     Raises:
-        RequestError: there is none, or more than one; the message says how to make it, or lists them.
+        RequestError: no artifact has this name, and the message says how to make one, or several have it, and the
+            message lists them.
     """
     known = [card for card in cache.cards(Artifact) if card.of]
     said = asked.replace("/", "-")
     longer = [card for card in known if _is_meant(card, said.removesuffix(Path(card.file).suffix))]
     meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # exact names take precedence
-    # an older edgebench may have left other cards
+    # artifacts of the present sources take precedence over those that an older edgebench left
     today = [card for card in meant if card.of and find(card.of, card.format) == card]
     found = today or meant
     if not found:
         raise _missing(asked, tuple(dict.fromkeys(card.variant for card in known)))
     if len(found) > 1:
         listed = ", ".join(f"{Path(card.file).stem} ({card.quantization or 'float'}, {card.weights})" for card in found)
-        raise RequestError(f"wanted one artifact, found {len(found)} of {asked}: {listed}; name one of these")
+        raise RequestError(f"wanted one artifact, found {len(found)} named {asked}: {listed}; name one of these")
     return found[0]
 
 
@@ -46,13 +47,13 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Return an error that says how to make the artifact, if its name is a variant."""
+    """Return an error for a missing artifact, which says how to make it if its name is that of a variant."""
     precision = "|".join(Precision)
     variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()
-    with suppress(RequestError):  # the rest of a file's name is not a scheme
+    with suppress(RequestError):  # raised if the rest of the name is not a scheme
         flags = zip(
             ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
         )
@@ -61,7 +62,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
 
 
 def _scheme(words: str | None) -> str:
-    """Return the options of a scheme without the hash that follows them in a file's name."""
+    """Return the options of an int8 scheme, without the hash that follows them in a file's name."""
     said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
     return str(parse(said)) if said else ""
 
@@ -71,19 +72,19 @@ def _command(flags: Mapping[str, str | None]) -> str:
 
 
 def require_todays(artifact: Artifact) -> None:
-    """Refuse an artifact without accuracy, or one whose float parent would be made from different weights.
+    """Refuse an artifact that has no accuracy, or whose float parent would now be made from different weights.
 
     Raises:
-        RequestError: it is not in the cache; the message has the command that makes it again.
+        RequestError: the artifact is refused; the message has the command that makes it again.
     """
     assert artifact.of is not None
     if artifact.of.feed:
-        raise RequestError(f"{artifact.of} is no classifier of images, so nothing says what of it is right; use run")
+        raise RequestError(f"{artifact.of} is not an image classifier, so its accuracy cannot be measured; use run")
     weights = known_weights(artifact.of)
     if artifact.weights_sha256 == (weights.sha256 if weights else ""):
         return
-    of, found = artifact.of, "the cache has different ones now" if weights else "the cache does not have them now"
+    of, found = artifact.of, "but the cache has different weights now" if weights else "but the cache lacks them now"
     flags = {"model": of.architecture, "width": f"{of.width:g}", "resolution": str(of.resolution)}
     flags |= {"precision": of.precision, "quantization": str(of.quantization or ""), "weights": of.weights}
     flags |= {"dataset": of.dataset, "preprocessing": of.preprocessing.name if of.preprocessing else ""}
-    raise RequestError(f"wanted {of} and its float parent of the same weights, {found}; run `{_command(flags)}`")
+    raise RequestError(f"wanted {of} and its float parent with the same weights, {found}; run `{_command(flags)}`")

@@ -1,4 +1,4 @@
-"""A variant and a format, both by name -> an order: everything that its export needs, looked up once."""
+"""A variant and the name of a format -> an order, which has everything that the export needs, looked up once."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The inputs and the cache key of one export.
+    """The inputs and the cache key of one export, called an order.
 
     Attributes:
-        plugin: the plug-in of the format.
+        plugin: the module that implements the format.
         weights: the card of a weights file; None for random weights, no weights, or weights in the model itself.
         model: the card of a user-supplied model; None for a network of this package.
-        params, macs: computed from the architecture; `macs` are for one image.
+        params, macs: the network's parameters and multiply-adds; `macs` are for one image.
         channels: channels of the network's input: 3, or 1 for grey.
         made_by: everything that determines the file's content.
-        parent: the order of the float file from which an int8 file is quantized; None for a float file, or a scheme
-            that changes weights.
+        parent: the order of the float file from which an int8 file is quantized; None for a float file, and for an int8
+            scheme that changes the weights.
     """
 
     variant: Variant
@@ -53,7 +53,7 @@ class Order:
 
     @property
     def original(self) -> CustomModel | None:
-        """The user-supplied model, if it is already a file of this format."""
+        """The user-supplied model, if it is already a file of this format; otherwise None."""
         return self.model if self.model and self.model.format == self.format else None
 
     @property
@@ -95,7 +95,10 @@ def _require_accepted(plugin: ModuleType, variant: Variant) -> None:
 
 
 def _parent(order: Order) -> Order | None:
-    """Return the order of the same network in float, which differs in `variant` and `made_by` only."""
+    """Return the order of the float file from which an order's int8 file is quantized; None if there is no such file.
+
+    The two orders differ only in `variant`, `made_by` and `parent`.
+    """
     scheme, variant = order.variant.quantization, as_float(order.variant)
     if scheme is None or scheme.changes_weights:
         return None

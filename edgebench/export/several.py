@@ -1,6 +1,7 @@
-"""The float parts of a deployment and its calibration sets -> the int8 form of each part, in one file.
+"""The float files of one deployment, its parts, and sets of calibration inputs -> all parts in int8, in one file.
 
-A part is calibrated on what the float forms of earlier parts make of the sets, and its outputs are compared likewise.
+A part that reads outputs of earlier parts gets the outputs that their float forms compute from the sets. On these
+inputs, the part is calibrated, and its int8 outputs are compared with its float outputs.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def write_int8(order: Order, source: Path, path: Path, images: Calibration) -> Written:
-    """Quantize each part of the file `source`; write all to `path`.
+    """Quantize each part of the file `source`, and write all parts to `path`.
 
     Raises:
-        CaseError: nothing of a part can be quantized, or what the sets make of it is not finite.
+        CaseError: no operator of a part can be quantized, or an activation is not finite.
     """
     assert order.variant.feed is not None
     parts, made = order.variant.feed.parts, list[Written]()
@@ -55,7 +56,7 @@ def _macs(file: Path) -> int:
 
 
 def _one(order: Order, source: Path, goal: Path, name: str, sets: Calibration) -> Written:
-    """Quantize one part; return what is known of it, with its name before those of its operators."""
+    """Quantize one part; return the format's report, in which each name is preceded by the part's name."""
     scheme = order.variant.quantization
     written: Written = order.plugin.write_int8(source, goal, scheme, sets)
     outputs = order.plugin.compared(source, goal, scheme, sets)
@@ -68,7 +69,7 @@ def _one(order: Order, source: Path, goal: Path, name: str, sets: Calibration) -
 
 
 def _sets(parts: Sequence[Part], earlier: Sequence[Path], images: Calibration) -> Iterator[dict[str, Any]]:
-    """Yield the inputs of the last of these parts, from what the float forms of the earlier ones make of each set."""
+    """Yield the inputs of the last of these parts for each set, computed by the float forms of the earlier parts."""
     import onnxruntime
 
     sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in earlier]

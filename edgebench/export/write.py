@@ -1,4 +1,4 @@
-"""An order -> its file and the card that describes it, with the seconds that each step took."""
+"""An order, which has all that an export needs -> the artifact's file and card, with the seconds of each step."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ if TYPE_CHECKING:
     Network = Callable[[], nn.Module]
 
 
-FEW = 8  # images on which the outputs of untrained networks are compared
+FEW = 8  # number of images on which the outputs of untrained networks are compared
 
 
 def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Artifact:
-    """Write the order's file to `path` and describe it; an int8 file is written from its float `parent`, if it has one.
+    """Write the order's file to `path` and return its card; an int8 file is made from its float `parent`, if any.
 
     Raises:
-        CaseError: the file cannot be made; any exception of a format's tools fails this case, not the sweep.
+        CaseError: the file cannot be made. Any exception of a format's tools becomes this error, so that only one case
+            fails, and not the whole sweep.
     """
     took_s = dict(parent.took_s) if parent else {}
     images = calibration(order.variant, order.channels)
@@ -67,7 +68,10 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
 
 
 def _compared(path: Path, order: Order, parent: Artifact | None, written: Written, images: Calibration) -> Written:
-    """Compare each output of an int8 file with its float parent's, where no evaluation will: of random weights."""
+    """Add a comparison of an int8 file's outputs with its float parent's, if the weights are random.
+
+    Only networks other than classifiers need it. With other weights, an evaluation on a data set compares the two.
+    """
     variant = order.variant
     if not parent or variant.weights != WeightSource.RANDOM or task(variant) == CLASSIFICATION:
         return written
@@ -113,7 +117,10 @@ def _write(
 
 
 def _is_compared(order: Order) -> bool:
-    """Return whether each output of an int8 file is compared with its float parent's: of all but classifiers."""
+    """Return whether to compare an int8 file's outputs with its float parent's: for user-supplied non-classifiers.
+
+    If a model has several files, `several` has compared the outputs of each.
+    """
     feed = order.variant.feed
     return bool((order.variant.decoding and order.original) or (feed and not feed.parts))
 
@@ -134,7 +141,7 @@ def _copy(model: CustomModel, path: Path) -> None:
 
 
 def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, float]) -> nn.Module:
-    """Build the network, and change its weights if its quantization scheme requires that."""
+    """Return the network, with changed weights if its quantization scheme requires that."""
     with _timed(BUILD, took_s):
         if order.model:
             return custom.network(order.model)
@@ -146,10 +153,10 @@ def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, fl
 
 
 def calibration(variant: Variant, channels: int) -> Calibration:
-    """Return a function that yields the variant's calibration images, (1, C, R, R) each; it opens the split once.
+    """Return a function that yields the variant's calibration images, (1, C, R, R) each.
 
-    Images come one at a time: SENet-154 takes 3 GiB this way, but 10 GiB in batches of ten.
-    Any other model gets its named inputs.
+    Images come one at a time, because SENet-154 takes 3 GiB this way, but 10 GiB in batches of ten. The data set is
+    opened only once. For a model that does not take images, the function yields arrays by input name.
     """
     if variant.feed and variant.quantization:
         return partial(sets, variant.feed, variant.quantization)
@@ -163,12 +170,12 @@ def calibration(variant: Variant, channels: int) -> Calibration:
 
 
 def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64]]:
-    """Open the calibration split, which is used for nothing else, and draw images from it."""
+    """Open the data set's calibration split, which is used for nothing else, and draw images from it."""
     import numpy
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # because of damaged images: too large a request was refused before
+    if why := too_few(variant, len(images)):  # here, only damaged images can be the reason
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]
@@ -180,7 +187,7 @@ def _turned(images: Calibration) -> Calibration:
 
 
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
-    """Return the same images; record the largest number of images that any pass read."""
+    """Return the same images; keep in `counts` the largest number of images that any pass over them has read."""
 
     def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):
@@ -192,7 +199,7 @@ def _counted(images: Calibration, counts: list[int]) -> Calibration:
 
 @contextmanager
 def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
-    """Add the elapsed seconds to a step, without those of other steps inside it."""
+    """Add the seconds that the block takes to a step, without the seconds of other steps inside the block."""
     started, before = monotonic(), sum(took_s.values())
     yield
     within = sum(took_s.values()) - before
@@ -200,7 +207,7 @@ def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
 
 
 def _card(path: Path, order: Order, parent: Artifact | None, written: Written, took_s: dict[str, float]) -> Artifact:
-    """Describe the file; the cache adds its name and hash."""
+    """Return the card of the file, to which the cache adds the file's name and hash."""
     return Artifact(
         variant=str(order.variant),
         format=order.format,

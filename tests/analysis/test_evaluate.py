@@ -141,7 +141,7 @@ def test_an_artifact_of_weights_that_are_gone_is_not_compared() -> None:
     done = cli("evaluate", "mobilenet_v1-0.45@32/int8")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.endswith(
-        "of the same weights, the cache does not have them now; run `edgebench run --model mobilenet_v1 --width 0.45"
+        "with the same weights, but the cache lacks them now; run `edgebench run --model mobilenet_v1 --width 0.45"
         " --resolution 32 --precision int8 --quantization per_channel --weights trained --dataset digits`\n"
     )
 

@@ -318,7 +318,7 @@ def test_every_kind_of_folder_is_sets_of_inputs(place: Path, fill: Callable[[Pat
     assert card.feed
     made = list(calibration.sets(card.feed, scheme))
     assert [one["x"].shape for one in made] == [(1, 3, 16, 24)] * 5
-    with pytest.raises(CaseError, match="data:inputs has 5 sets of inputs to calibrate with, 9 were requested"):
+    with pytest.raises(CaseError, match="data:inputs has 5 sets of inputs to calibrate with, but 9 were requested"):
         list(calibration.sets(card.feed, replace(scheme, images=9)))
 
 
@@ -339,13 +339,13 @@ def test_pictures_are_normalized_as_the_preprocessing_says(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"0.npz": {"y": numpy.zeros((40, 6), "i8")}}, "has no array of input ids (has y); write "),
+        ({"0.npz": {"y": numpy.zeros((40, 6), "i8")}}, "has no array for input ids (has y); write "),
         ({"0.npz": {"ids": numpy.zeros((4, 6), "f4"), "mask": MASK}}, "wanted ids of int64 ?x6, "),
         ({"0.npz": {"ids": numpy.zeros((4, 5), "i8"), "mask": MASK}}, "found int64 4x5; write it"),
         ({"0.npz": {"ids": numpy.zeros((4, 6), "i8"), "mask": MASK[:3]}}, "found 4 of ids, 3 of mask"),
         ({"0.npz": {"ids": numpy.zeros((4, 6), "i8"), "mask": MASK},
-          "1.npz": {"ids": numpy.zeros((4, 6), "i8")}}, "1.npz has ids, wanted all of ids, mask; add them"),
-        ({}, "has no arrays of inputs ids, mask; write "),
+          "1.npz": {"ids": numpy.zeros((4, 6), "i8")}}, "1.npz has only ids, wanted all of ids, mask; add the others"),
+        ({}, "has no arrays for inputs ids, mask; write "),
     ],
 )  # fmt: skip
 def test_folders_that_do_not_fit_are_refused(place: Path, arrays: dict[str, Any], message: str) -> None:

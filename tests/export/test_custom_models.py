@@ -128,7 +128,7 @@ def test_a_file_with_batch_norms_of_its_own_is_quantized_as_one_without(place: P
 def test_what_is_no_model_is_one_line_and_exit_code_2(place: Path) -> None:
     (place / "net.onnx").write_bytes(b"\x89PNG not a model")
     for model, message in (
-        ("net.onnx", "net.onnx is no whole ONNX file"),
+        ("net.onnx", "net.onnx is not a complete ONNX file"),
         ("nowhere.tflite", "nothing is at nowhere.tflite"),
         ("net.py", "nothing is at net.py"),
     ):

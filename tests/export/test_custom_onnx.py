@@ -182,7 +182,7 @@ def test_open_axes_are_settled_by_what_is_asked(place: Path, nets: Path) -> None
     assert card.sha256 != card.content_sha256 == files.sha256("open.onnx")
     other = custom.adopt("open.onnx", "1x3x24x24")
     assert (other.resolution, other.content_sha256) == (24, card.content_sha256)
-    with pytest.raises(RequestError, match=r"input in is \?x3x\?x\?; say its size: --input in:1x3x224x224"):
+    with pytest.raises(RequestError, match=r"input in is \?x3x\?x\?; give its size: --input in:1x3x224x224"):
         custom.adopt("open.onnx", "")
 
 
@@ -210,7 +210,7 @@ def test_a_function_s_network_is_the_same_each_time(nets: Path, capsys: pytest.C
     assert capsys.readouterr().out == ""
     assert type(custom.network(first)).__name__ == "Small"
     nets.write_text(NETS.replace("def small", "def tiny"))
-    with pytest.raises(Exception, match=r"nets.py:small changed since it was named: no function small in nets.py"):
+    with pytest.raises(Exception, match=r"nets.py:small changed after it was first read: no function small in nets.py"):
         custom.network(first)
 
 
@@ -218,7 +218,7 @@ def test_the_name_finds_what_was_given_before(place: Path) -> None:
     (place / "far").mkdir()
     card = custom.adopt(str(write(place / "far" / "mine.onnx")), "")
     assert custom.adopt("mine.onnx", "") == custom.adopt("mine.onnx", "1x3x8x8") == card
-    with pytest.raises(RequestError, match=r"which was last given with \?x3x8x8; name its path"):
+    with pytest.raises(RequestError, match=r"which was last used with \?x3x8x8; give the file's path"):
         custom.adopt("mine.onnx", "1x3x9x9")
 
 
@@ -245,25 +245,25 @@ def bad(place: Path) -> dict[str, tuple[str, str]]:
     write(place / "gone.onnx", change=outside("nowhere.bin"))
     (place / "raises.py").write_text("raise RuntimeError('at once')\n")
     return {
-        "cut.onnx": ("", "cut.onnx is no whole ONNX file: "),
-        "picture.onnx": ("", "picture.onnx is no whole ONNX file: "),
-        "net.tflite": ("", "net.tflite is no TFLite file: its identifier is missing"),
+        "cut.onnx": ("", "cut.onnx is not a complete ONNX file: "),
+        "picture.onnx": ("", "picture.onnx is not a complete ONNX file: "),
+        "net.tflite": ("", "net.tflite is not a TFLite file: its identifier is missing"),
         "empty.onnx": ("", "empty.onnx is empty"),
-        "folder.onnx": ("", "folder.onnx is no file"),
+        "folder.onnx": ("", "folder.onnx is not a file"),
         "nowhere.onnx": ("", "nothing is at nowhere.onnx; wanted a model's file"),
         "text.onnx": ("", "input image is of string, wanted numbers: float32, float16"),
         "half.onnx": ("", "half.onnx cannot be opened by onnxruntime: "),
         "unknown.onnx": ("", "Frobnicate"),
         "custom.onnx": ("", "custom.onnx: operator Frobnicate of my.company is a custom one"),
-        "absolute.onnx": ("", "absolute.onnx: weights weights lie outside of its folder"),
-        "up.onnx": ("", "lie outside of its folder, in ../weights.bin; move them"),
-        "link.onnx": ("", "lie outside of its folder, in link.bin; move them"),
-        "gone.onnx": ("", "are in nowhere.bin, which is not there"),
+        "absolute.onnx": ("", "absolute.onnx: weights weights lie outside the model's folder"),
+        "up.onnx": ("", "lie outside the model's folder, in ../weights.bin; move them"),
+        "link.onnx": ("", "lie outside the model's folder, in link.bin; move them"),
+        "gone.onnx": ("", "are in nowhere.bin, which is missing"),
         "good.onnx": ("1x3x9x9", "wanted --input image:1x3x9x9, found input image of ?x3x8x8; correct one of them"),
         "./good.onnx": ("other:1x3x8x8", "wanted --input other:1x3x8x8, found input image of ?x3x8x8"),
-        "./././good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; --batch says how many"),
+        "./././good.onnx": ("2x3x8x8", "wanted an --input of one image, found 2x3x8x8; set the number of images by"),
         ".//good.onnx": ("3 by 8", "wanted --input such as 1x3x224x224 or name:1x3x224x224, found '3 by 8'"),
-        "nets.py": ("", "wanted nets.py:function, one that returns an nn.Module; found nets.py"),
+        "nets.py": ("", "wanted nets.py:function, where the function returns an nn.Module; found nets.py"),
         "nets.py:small": ("", "nets.py:small needs the shape of its input: --input 1x3x224x224"),
         "nets.py:big": ("1x3x8x8", "no function big in nets.py (has Small, small, number, broken, leaves)"),
         "nets.py:number": ("1x3x8x8", "nets.py:number: wanted an nn.Module, found int; return the network"),

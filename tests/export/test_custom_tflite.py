@@ -106,8 +106,8 @@ def test_an_open_batch_axis_is_settled_by_nobody(place: Path) -> None:
     ("how", "message"),
     [
         ({"kind": STRING}, "input image is of string, wanted numbers: float32, float16,"),
-        ({"operator": CUSTOM}, "operator Frobnicate is a custom one, which no runtime here has; convert without it"),
-        ({"signature": (1, -1, -1, 3)}, r"input image is 1x\?x\?x3; say its size"),
+        ({"operator": CUSTOM}, "operator Frobnicate is a custom one, which no runtime here has; convert the model"),
+        ({"signature": (1, -1, -1, 3)}, r"input image is 1x\?x\?x3; give its size"),
     ],
 )
 def test_what_does_not_fit_is_refused(place: Path, how: dict[str, Any], message: str) -> None:

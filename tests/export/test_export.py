@@ -163,7 +163,7 @@ def test_weights_are_not_looked_for_where_the_format_refuses_the_network() -> No
     def weights() -> None:
         raise AssertionError("hours of training")
 
-    with pytest.raises(CaseError, match="the null format holds no network, so not mobilenet_v2"):
+    with pytest.raises(CaseError, match="the null format stores no network, so it cannot store mobilenet_v2"):
         order.resolve(variant(), "null", weights)
 
 
@@ -198,7 +198,7 @@ def test_local_response_norm_is_one_operator_and_stays_float_with_a_word() -> No
 
 
 def test_the_null_format_holds_no_network() -> None:
-    with pytest.raises(CaseError, match="the null format holds no network, so not mobilenet_v2"):
+    with pytest.raises(CaseError, match="the null format stores no network, so it cannot store mobilenet_v2"):
         export.export(variant(), "null", print)
 
 

@@ -118,7 +118,7 @@ def test_the_command_that_is_shown_is_one_that_works(place: Path, name: str) -> 
 def test_a_file_of_several_signatures_says_how_to_choose(place: Path) -> None:
     flat.write_graphs(place / "net.tflite", TFLITE["the signature encode"][0])
     told = facts("net.tflite")
-    assert told["signatures"] == ("encode", "decode") and "say --model net.tflite:encode" in told["refusal"]
+    assert told["signatures"] == ("encode", "decode") and "use --model net.tflite:encode" in told["refusal"]
     assert facts("net.tflite:decode")["run"] == (
         "edgebench run --model net.tflite:decode --precision fp32 --runtime litert"
     )

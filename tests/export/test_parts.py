@@ -144,12 +144,12 @@ def test_an_open_input_takes_the_shape_of_the_output_that_it_takes(place: Path) 
     session = session_of(card)
     session.run()
     assert session.outputs()["mask"].shape == (1, 2, 6, 6)
-    with pytest.raises(RequestError, match=r"encoder\.onnx: input image is .* say its size"):
+    with pytest.raises(RequestError, match=r"encoder\.onnx: input image is .* give its size"):
         both(place, side="side")
 
 
 def test_an_option_for_an_input_of_no_part_is_refused(place: Path) -> None:
-    with pytest.raises(RequestError, match="no file of it has an input 'other'"):
+    with pytest.raises(RequestError, match="none of its files has input 'other'"):
         both(place, asked="other:1x3")
 
 

@@ -114,7 +114,7 @@ def test_a_range_lies_within_what_was_seen(network: Path, method: str) -> None:
 
 
 def test_an_image_that_is_not_finite_is_named_by_what_it_does(network: Path) -> None:
-    with pytest.raises(CaseError, match=r"activation images is not finite \(nan to nan\): look at the weights"):
+    with pytest.raises(CaseError, match=r"activation images is not finite \(nan to nan\): check the weights"):
         calibrate.ranges(
             network, lambda: iter([numpy.full((1, 3, 64, 64), numpy.nan, numpy.float32)]), parse("min-max")
         )

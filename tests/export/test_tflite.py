@@ -300,7 +300,7 @@ def test_schemes_within_tflites_specification_are_taken(words: str) -> None:
 @pytest.mark.parametrize("words", ["u8s8", "u8u8", "percentile", "entropy", "mse", "reduce_range", "symmetric"])
 def test_schemes_outside_tflites_specification_are_refused(words: str) -> None:
     said = tflite.refuses(int8(SMALL, words))
-    assert said.startswith("TFLite's int8 is s8s8 between min-max ranges, found ")
+    assert said.startswith("TFLite's int8 is s8s8 with min-max ranges, found ")
 
 
 def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

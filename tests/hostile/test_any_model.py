@@ -316,9 +316,9 @@ def test_arrays_of_a_folder_are_fed(place: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": numpy.zeros((1, 4), "f4")}, "has no array of input mask (has x); write "),
+        ({"x": numpy.zeros((1, 4), "f4")}, "has no array for input mask (has x); write "),
         ({"x": numpy.zeros((1, 4), "f8"), "mask": numpy.zeros((1, 4), bool)}, "wanted x of float32 1x4, found float64"),
-        ({"x": numpy.zeros((1, 5), "f4"), "mask": numpy.zeros((1, 4), bool)}, "found float32 1x5; write it so"),
+        ({"x": numpy.zeros((1, 5), "f4"), "mask": numpy.zeros((1, 4), bool)}, "found float32 1x5; write it with the"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(place: Path, arrays: dict[str, Any], message: str) -> None:
@@ -372,13 +372,13 @@ TENSOR = helper.make_tensor_type_proto(F, [1, 4])
 REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "strings": (written_as(*one_input(TensorProto.STRING)), "", "input x is of string, wanted numbers: float32,"),
     "complex": (written_as(*one_input(TensorProto.COMPLEX64)), "", "input x is of complex64, wanted numbers"),
-    "a sequence": (of_type(helper.make_sequence_type_proto(TENSOR)), "", "input x is of type sequence, wanted tensors"),
-    "an optional": (of_type(helper.make_optional_type_proto(TENSOR)), "", "input x is of type optional, wanted tens"),
+    "a sequence": (of_type(helper.make_sequence_type_proto(TENSOR)), "", "input x is of type sequence, wanted a tens"),
+    "an optional": (of_type(helper.make_optional_type_proto(TENSOR)), "", "input x is of type optional, wanted a tens"),
     "a name that a terminal would execute": (
         written_as([node("Relu", ["x\x1b[31m"], "y")], [("x\x1b[31m", F, (1, 4))], [("y", F, None)]), "",
-        "wanted names that can be shown, found input 'x\\x1b[31m'; rename it",
+        "wanted printable names, found input 'x\\x1b[31m'; rename it",
     ),
-    "no rank": (written_as(*one_input(shape=None)), "", "input x has no shape; export it with the number of its axes"),
+    "no rank": (written_as(*one_input(shape=None)), "", "input x has no shape; export it with a known number of axes"),
     "no values": (written_as(*one_input(shape=(1, 0))), "", "input x is 1x0, whose axis of size 0 holds no values"),
     "10^9 values": (
         written_as(*one_input(shape=(1, 10**9))), "", "x of 1x1000000000 has 1000000000 values, wanted at most"
@@ -392,18 +392,18 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "tensor w of 1000x1000000 would have 1000000000 values, wanted at most 268435456",
     ),
     "an axis that stays open": (
-        written_as(*one_input(shape=("n", 3, "h", "w"))), "1x3x-1x320", "say a number, such as --input 1x3x224x320"
+        written_as(*one_input(shape=("n", 3, "h", "w"))), "1x3x-1x320", "give numbers, such as --input 1x3x224x320"
     ),
     "an axis that stays open, by name": (
-        written_as(*one_input(shape=("n", 3, "h", "w"))), "x:1x3x?x320", "say a number, such as --input x:1x3x224x320"
+        written_as(*one_input(shape=("n", 3, "h", "w"))), "x:1x3x?x320", "give numbers, such as --input x:1x3x224x320"
     ),
     "an axis with a name": (
         written_as(*one_input(shape=("n", 3, "h", "w"))), "x:1x3xheightx320", "wanted a size for every axis in --input"
     ),
-    "an open axis": (written_as(*one_input(shape=("n", "t", 4))), "", "x is ?x?x4; say its size: --input x:1x224x4"),
+    "an open axis": (written_as(*one_input(shape=("n", "t", 4))), "", "x is ?x?x4; give its size: --input x:1x224x4"),
     "another rank": (written_as(*one_input()), "1x4x1", "wanted --input x:1x4x1, found input x of 1x4; correct one"),
     "another input": (written_as(*one_input()), "z:1x4", "wanted --input z:1x4, found input x of 1x4; correct one"),
-    "one input twice": (written_as(*one_input()), "x:1x4,x:1x4", "wanted one --input of each input, found two of x"),
+    "one input twice": (written_as(*one_input()), "x:1x4,x:1x4", "wanted one --input for each input, found two for x"),
     "an operator that nobody has": (
         written_as([helper.make_node("Frobnicate", ["x"], ["y"], domain="my.company")], *one_input()[1:]), "",
         "operator Frobnicate of my.company is a custom one",
@@ -444,7 +444,7 @@ def test_an_axis_of_minus_one_is_an_open_one(place: Path) -> None:
     for place_of in (0, 2):
         proto.graph.input[0].type.tensor_type.shape.dim[place_of].dim_value = -1
     onnx.save(proto, "net.onnx")
-    with pytest.raises(RequestError, match=r"input x is \?x3x\?x8; say its size"):
+    with pytest.raises(RequestError, match=r"input x is \?x3x\?x8; give its size"):
         custom.adopt("net.onnx", "")
     card = custom.adopt("net.onnx", "1x3x4x8")
     assert tuple(every_output(card, batch=2)["y"]["shape"]) == (2, 3, 4, 8)
@@ -513,7 +513,7 @@ def test_a_file_of_several_signatures_asks_which(place: Path) -> None:
     with pytest.raises(RequestError) as caught:
         custom.adopt("net.tflite", "")
     assert str(caught.value) == (
-        "net.tflite: wanted a signature to run, found 2 of them (has encode, decode); say --model net.tflite:encode"
+        "net.tflite: wanted a signature to run, found 2 of them (has encode, decode); use --model net.tflite:encode"
     )
     with pytest.raises(RequestError, match=r"found no signature other \(has encode, decode\)"):
         custom.adopt("net.tflite:other", "")
@@ -525,7 +525,7 @@ def test_a_file_of_several_signatures_asks_which(place: Path) -> None:
         (tflite_unary("string", (1,)), "input x is of string, wanted numbers"),
         (tflite_unary("float32", (1, 0)), "input x is 1x0, whose axis of size 0 holds no values"),
         (tflite_unary("float32", (1, 10**9)), "has 1000000000 values, wanted at most 268435456"),
-        (tflite_unary("float32", (1, 1), signature=(1, -1)), "input x is 1x?; say its size: --input x:1x224"),
+        (tflite_unary("float32", (1, 1), signature=(1, -1)), "input x is 1x?; give its size: --input x:1x224"),
         (
             tflite_unary("float32", (1, 3), flat.CUSTOM),
             "operator Frobnicate is a custom one, which no runtime here has",

@@ -234,7 +234,7 @@ WITHOUT: dict[str, tuple[list[Any], dict[str, Any], str, bool, int | None]] = {
                                domain=MICROSOFT, num_heads=2),
          node("ReduceMean", ["hidden"], "scores", axes=[1], keepdims=0)],
         STEPS | {"w": floats(24, 72), "b": floats(72), "past": floats(2, 1, 2, 3, 12)},
-        "multiply-adds not counted: Attention has a past", True, None,
+        "multiply-adds not counted: Attention has a past of earlier keys and values", True, None,
     ),
     "If": (
         [*branch()], {"zero": numpy.float32(0)}, "multiply-adds not counted: If runs MatMul an unknown number of",

@@ -46,9 +46,9 @@ def levels(count: int, calls: int, innermost: str = "Relu") -> list[Any]:
 
 
 FUNCTIONS = {
-    "2 calls in 30 levels": (levels(30, 2), "unfold to more than 20000 operators"),
-    "10 calls in 6 levels": (levels(6, 10), "unfold to more than 20000 operators"),
-    "300 calls in 2 levels": (levels(2, 300), "unfold to more than 20000 operators"),
+    "2 calls in 30 levels": (levels(30, 2), "are inlined to more than 20000 operators"),
+    "10 calls in 6 levels": (levels(6, 10), "are inlined to more than 20000 operators"),
+    "300 calls in 2 levels": (levels(2, 300), "are inlined to more than 20000 operators"),
     "5,000 levels": (levels(5000, 1), "nested more than 64 levels deep"),
     "65 levels": (levels(65, 1), "nested more than 64 levels deep"),
     "a function calls itself": ([function("f0", [call("f0", "a", "b")])], "function f0 calls itself"),
@@ -89,7 +89,7 @@ def test_branches_nested_too_deeply_are_refused(name: str, depth: int, tmp_path:
         graph = field(1, field(4, name.encode()) + field(5, field(1, b"body") + field(6, graph) + b"\xa0\x01\x05"))
     path = written(tmp_path / "net.onnx", [], "Relu")
     path.write_bytes(path.read_bytes() + field(7, graph))
-    with pytest.raises(RequestError, match="is no whole ONNX file"):
+    with pytest.raises(RequestError, match="is not a complete ONNX file"):
         inspect(str(path))
 
 
@@ -99,8 +99,8 @@ EXTERNAL = {
     "a negative offset": ({"offset": "-5"}, "wanted whole numbers"),
     "a length of words": ({"length": "x"}, "wanted whole numbers"),
     "a length of 5,000 digits": ({"length": "9" * 5000}, "wanted whole numbers"),
-    "not there": ({"location": "v.bin"}, "which is not there"),
-    "outside": ({"location": "../w.bin"}, "outside of its folder"),
+    "not there": ({"location": "v.bin"}, "which is missing"),
+    "outside": ({"location": "../w.bin"}, "outside the model's folder"),
 }
 
 

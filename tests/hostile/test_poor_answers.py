@@ -132,7 +132,7 @@ def test_labels_that_do_not_begin_at_0_are_said(numbers: tuple[int, ...], least:
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("junk.onnx", b"junk" * 50, "is no whole ONNX file"),
+        ("junk.onnx", b"junk" * 50, "is not a complete ONNX file"),
         ("empty.onnx", b"", "is empty"),
         ("junk.tflite", b"junk" * 50, "junk.tflite"),
         ("gone_before.onnx", None, "nothing is at gone_before.onnx"),

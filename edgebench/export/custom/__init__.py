@@ -1,9 +1,12 @@
-"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a card in the cache.
+"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a copy in the cache, and a card describing it.
 
 Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers and
-for detectors: models with one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels, and one output of
-class scores, (N, K), or outputs that the decoder named by `--decode` reads. `inputs` defines what other models are fed.
-Of a model file only its graph is executed; of `nets.py` the module and the named function.
+for detectors. Both have one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels. A classifier has one
+output of class scores, (N, K). A detector has outputs that the decoder named by `--decode` reads. The module `inputs`
+defines the input values of all other models.
+
+A model file contributes only its graph, which a runtime executes. A Python file such as `nets.py` is imported, and the
+named function is called.
 """
 
 from __future__ import annotations
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_BYTES = 2 * 2**30  # size limit of a protobuf and of a flatbuffer
-# Memory limit for opening and checking a file; a VGG-19 that generates its weights in its graph takes 1 GiB.
+MOST_BYTES = 2 * 2**30  # largest possible protobuf or flatbuffer
+# A file may take this much memory while it is opened and checked, plus this many times its size. A VGG-19 whose graph
+# generates its weights takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
 LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
 LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
@@ -40,9 +44,10 @@ _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 
 
 def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> CustomModel:
-    """Copy a model to the cache by its content; `asked` is the value of `--input`, `decode` that of `--decode`.
+    """Copy a model to the cache, and return its card.
 
-    With `is_fed` an image classifier, too, is described by its tensors and fed arrays instead of images.
+    `asked` is the value of the option `--input`, and `decode` is the value of `--decode`. With `is_fed`, even an image
+    classifier is described by its input tensors, and gets arrays instead of images.
 
     Raises:
         RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
@@ -59,10 +64,10 @@ def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> C
     if path.suffix != PYTHON:
         return _in_bounds(path, title(name), asked, is_fed=is_fed, decode=decode)
     if not function:
-        raise RequestError(f"wanted {file}:function, one that returns an nn.Module; found {name}")
+        raise RequestError(f"wanted {file}:function, where the function returns an nn.Module; found {name}")
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
-        source = os.path.abspath(path)  # noqa: PTH100  # links keep their names
+        source = os.path.abspath(path)  # noqa: PTH100  # unlike Path.resolve, it keeps the names of links
         return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed, decode=decode)
 
 
@@ -72,7 +77,7 @@ def _require_alone(name: str, decode: str) -> None:
 
 
 def _of_parts(name: str, asked: str) -> CustomModel:
-    """Copy several files to the cache; if none of them is there, find them by their name in results."""
+    """Copy several files to the cache; if none of them exists, look their name up among models used before."""
     if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
         return parts.adopt(name, asked, adopt)
     return _by_name(name, asked, is_fed=False, decode="")
@@ -86,7 +91,7 @@ def refused(name: str, why: str) -> CustomModel:
     except OSError:
         content = ""
     for path in filter(lambda path: path.name, paths):
-        why = why.replace(str(path), path.name)  # results contain no paths
+        why = why.replace(str(path), path.name)  # results must not contain a user's paths
     card = CustomModel(
         file="",
         sha256="",
@@ -111,25 +116,26 @@ def refused(name: str, why: str) -> CustomModel:
 
 
 def require_file(path: Path) -> None:
-    """Refuse a path that is no file, an empty or too large file, and a name that cannot be shown.
+    """Refuse a path that is not a file, a file that is empty or too large, and a name with unprintable characters.
 
     Raises:
-        RequestError: the file is one of these.
+        RequestError: the path is one of these.
     """
     if not path.is_file():
-        raise RequestError(f"{path} is no file; wanted one such as net.onnx, net.tflite or nets.py:function")
+        raise RequestError(f"{path} is not a file; wanted one such as net.onnx, net.tflite or nets.py:function")
     if not (size := path.stat().st_size):
         raise RequestError(f"{path} is empty; write it again")
     if size > MOST_BYTES:
         raise RequestError(f"{path} has {size} bytes, wanted at most {MOST_BYTES} (2 GiB)")
     if not str(path).isprintable():
-        raise RequestError(f"wanted a model's name in characters that can be shown, found {str(path)!r}; rename it")
+        raise RequestError(f"wanted printable characters in a model's name, found {str(path)!r}; rename the file")
 
 
 def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: bool, decode: str) -> CustomModel:
-    """Read a model in a child process, because a small file can make a library take all memory, or never end.
+    """Read a model in a child process with limits, because a small file can make a library take all memory, or hang.
 
-    A small TFLite file is read in this process: no library opens it, and our reader takes only a few times its size.
+    A small TFLite file is read in this process, because no library opens it, and edgebench's own reader takes only a
+    few times the file's size.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
@@ -140,8 +146,8 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: b
         kept_under = keep(**given) if is_harmless else bounded.call(f"{__name__}:keep", given, bounds)
     except OutOfBounds as error:
         raise RequestError(
-            f"{name}: to open and check a file of {size / MIB:.1f} MiB, {error}; export it again, with its constants"
-            " in it and no larger than its images need"
+            f"{name}: to open and check a file of {size / MIB:.1f} MiB, {error}; export it again, with its weights"
+            " stored in the file, and with tensors no larger than needed"
         ) from error
     card = cache.find(kept_under, CustomModel)
     assert card
@@ -149,23 +155,23 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: b
 
 
 def _memory_for(size: int) -> int:
-    """Return the memory limit for a file of this size; libraries hold several copies of its weights."""
+    """Return the memory limit for reading a file of this size; libraries hold several copies of its weights."""
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
 def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool = False, decode: str = "") -> str:
-    """Copy a file's model to the cache; return the stem of its card."""
+    """Copy a model file to the cache; return the name of its card, without a suffix."""
     return _kept(Path(path), name, asked, source=source, is_fed=is_fed, decode=decode)
 
 
 def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decode: str) -> str:
-    """Read a model file, unless the same content was read before."""
+    """Read a model file, unless the same content was read before with the same options; return its card's name."""
     reader = _READERS[path.suffix]
     try:
         content = reader.content(path, MOST_BYTES)
     except OSError as error:
         raise RequestError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    if content != files.sha256(path):  # it has external data
+    if content != files.sha256(path):  # the file has external data
         bounded.limit(_memory_for(onnx.size(path)))
     made_by = provenance.source("export/custom", "export/formats/onnx", *(["tasks/detection"] if decode else []))
     parts = {"name": name, "asked": asked, "from": source, "source": made_by, "fed": str(is_fed), "decode": decode}
@@ -179,12 +185,12 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decod
             path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed, decode=decode
         ),
     )
-    cache.put(kept_under, card)  # the name finds the model that was used last
+    cache.put(kept_under, card)  # a search by name then finds the model that was used last
     return kept_under
 
 
 def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
-    """Read a file; run an ONNX file once, to find out now whether it exceeds the memory limit."""
+    """Read a file; if it is an ONNX file, run it once, to find out now whether it exceeds the memory limit."""
     card: CustomModel = _READERS[path.suffix].read(path, place, **given)
     if card.format == onnx.FORMAT:
         onnx.run_once(place)
@@ -192,23 +198,23 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
 
 
 def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel:
-    """Return the card of a model that was used before, by its name in results."""
+    """Return the card of a model that was used before, found by the model's name in results."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     known = [card for card in known if card.feed is not None or not is_fed]
     known = [card for card in known if str(card.decoding or "") == (str(parse(decode)) if decode else "")]
     if not known:
         place = name if PARTS in name else file_and_function(name)[0]
-        raise RequestError(f"nothing is at {place}; wanted a model's file, or the name of one used before")
+        raise RequestError(f"nothing is at {place}; wanted a model's file, or the name of a model used before")
     wanted = inputs.parse(asked)
     fitting = [card for card in known if _fits(card, wanted)]
     if not fitting:
         found = known[-1].feed.sizes if known[-1].feed else shape.said(_dimensions(known[-1]))
-        raise RequestError(f"wanted --input {asked} of {name}, which was last given with {found}; name its path")
+        raise RequestError(f"wanted --input {asked} of {name}, which was last used with {found}; give the file's path")
     return fitting[-1]
 
 
 def _fits(card: CustomModel, wanted: Mapping[str, shape.Dimensions]) -> bool:
-    """Return whether a model that was used before accepts the shapes requested now."""
+    """Return whether a model that was used before accepts the shapes that are requested now."""
     if card.feed is None:
         return all(sizes[1:] == _dimensions(card)[1:] for sizes in wanted.values())
     known = {entry.name: entry.shape for entry in card.feed.inputs}
@@ -230,7 +236,7 @@ def _dimensions(card: CustomModel) -> shape.Dimensions:
 
 
 def network(card: CustomModel) -> nn.Module:
-    """Return the network of a Python file's function, for formats that need an nn.Module.
+    """Return the network that a Python file's function builds, for formats that need an nn.Module.
 
     Raises:
         CaseError: the file is gone, or its function no longer returns a network.
@@ -238,5 +244,5 @@ def network(card: CustomModel) -> nn.Module:
     try:
         return module.network(Path(card.source), file_and_function(card.name)[1])
     except (OSError, RequestError) as error:
-        said = str(error).replace(card.source, card.name)  # a record may store this message
-        raise CaseError(f"{card.name} changed since it was named: {said}; run again with its file") from error
+        said = str(error).replace(card.source, card.name)  # records must not contain a user's paths
+        raise CaseError(f"{card.name} changed after it was first read: {said}; run again with its file") from error

@@ -1,6 +1,6 @@
-"""A folder of arrays or images, or a seed -> the sets of inputs that int8 of any model is calibrated on.
+"""A folder of arrays or images, or a seed -> the sets of inputs on which a model is calibrated for int8.
 
-A set is what the model takes at once, a batch of one where its batch is open.
+A set holds one array for each input of the model, enough for one inference. Where the batch is open, its size is one.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
     from edgebench.schema.variant import Preprocessing
 
-RANDOM_SETS = 16  # they say nothing that more of them would say better
+RANDOM_SETS = 16  # more random values would not improve the ranges
 Set = dict[str, Any]
 
 
 def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedData:
-    """Keep the sets of a folder in the cache; pictures are normalized by the recipe, without one to [0, 1].
+    """Copy the sets of inputs that a folder holds to the cache.
 
-    Each `.npz` that has every input, each row of `name.npy`, or each picture is one set, or as many as it has batches.
+    A set is an `.npz` file that has every input, or a row of each `name.npy`, or a picture. A file with several batches
+    gives one set for each. Pictures are normalized by the preprocessing `recipe`, or scaled to [0, 1] if it is None.
 
     Raises:
-        RequestError: the folder has none, or an array of it does not fit.
+        RequestError: the folder has no sets, or one of its arrays does not fit its input.
     """
     place, feed = Path(folder), model.feed
     assert feed is not None
@@ -47,7 +48,7 @@ def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedD
     files = [file for file in sorted(place.iterdir()) if file.is_file()]
     if sum(file.stat().st_size for file in files) > data.MOST_BYTES:
         raise RequestError(
-            f"wanted at most {data.MOST_BYTES} bytes (1 GiB) in calibration folder {place}; leave some out"
+            f"wanted at most {data.MOST_BYTES} bytes (1 GiB) in calibration folder {place}; remove some files"
         )
     parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed), "recipe": repr(recipe)}
     key = provenance.key(parts | {"source": provenance.source("export/custom")})
@@ -63,7 +64,7 @@ def _by_name(folder: str) -> FedData:
     known = [card for card in cache.cards(FedData) if card.name == f"{DATA}{folder}"]
     if not known:
         raise RequestError(
-            f"no folder at --calibration {folder}; wanted one of name.npy of each input, of .npz files, or of images"
+            f"--calibration {folder} is not a folder; wanted one with name.npy for each input, .npz files, or images"
         )
     return known[-1]
 
@@ -76,17 +77,17 @@ def _write(path: Path, sets: Iterable[Set], name: str) -> FedData:
         every.append(one)
         size += sum(values.nbytes for values in one.values())
         if size > data.MOST_BYTES:
-            raise RequestError(f"wanted at most {data.MOST_BYTES} bytes (1 GiB) of arrays in {name}; leave some out")
+            raise RequestError(f"wanted at most {data.MOST_BYTES} bytes (1 GiB) of arrays in {name}; remove some")
     with path.open("wb") as stream:
         numpy.savez(stream, **{entry: numpy.stack([one[entry] for one in every]) for entry in every[0]})
     return FedData(file="", sha256="", name=name)
 
 
 def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
-    """Yield the sets that calibrate a scheme, drawn by its seed.
+    """Yield the sets of inputs that calibrate a scheme, drawn at random with the scheme's seed.
 
     Raises:
-        CaseError: they are no longer in the cache, or fewer than requested.
+        CaseError: the sets are no longer in the cache, or there are fewer than requested.
     """
     import numpy
 
@@ -107,11 +108,14 @@ def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
 
 
 def too_few(quantization: Quantization, count: int) -> str:
-    """Return why so many sets are too few; empty if they are enough, as any number is for the default."""
+    """Return why `count` sets of inputs are too few for a scheme; empty if they are enough.
+
+    For a scheme that does not set a number of images, any count is enough.
+    """
     if quantization.images <= count or quantization.images == type(quantization)().images:
         return ""
     return (
-        f"{quantization.calibration} has {count} sets of inputs to calibrate with, {quantization.images} were"
+        f"{quantization.calibration} has {count} sets of inputs to calibrate with, but {quantization.images} were"
         f" requested; use images={count}"
     )
 
@@ -125,7 +129,11 @@ def _sets(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set
 
 
 def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
-    """Return the arrays of each file that has all inputs; else all arrays together; of one input each array."""
+    """Return groups of arrays, each with the file or folder that it comes from.
+
+    Each file that has all inputs is a group. If there is no such file, each array is a group for a model of one input;
+    for other models, all arrays of the folder are one group.
+    """
     wanted = {entry.name for entry in feed.inputs}
     held = {file: data.arrays_of(file) for file in sorted(place.iterdir()) if file.suffix in (".npy", ".npz")}
     named = {file: _renamed(values, wanted) for file, values in held.items()}
@@ -133,7 +141,7 @@ def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
     if whole:
         if extra := next((file for file in named if file not in dict(whole)), None):
             raise RequestError(
-                f"{extra} has {', '.join(named[extra])}, wanted all of {', '.join(sorted(wanted))}; add them"
+                f"{extra} has only {', '.join(named[extra])}, wanted all of {', '.join(sorted(wanted))}; add the others"
             )
         return whole
     together = {name: values for arrays in named.values() for name, values in arrays.items()}
@@ -142,47 +150,52 @@ def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
         return [(file, {name: values}) for file, arrays in named.items() for values in arrays.values()]
     if together and (missing := sorted(wanted - {*together})):
         has = ", ".join(together)
-        raise RequestError(f"{place} has no array of input {missing[0]} (has {has}); write {place}/{missing[0]}.npy")
+        raise RequestError(f"{place} has no array for input {missing[0]} (has {has}); write {place}/{missing[0]}.npy")
     return [(place, together)] if together else []
 
 
 def _renamed(values: Set, wanted: Iterable[str]) -> Set:
-    """Return the arrays by the names of inputs, which a file's name spells without `/` and `:`."""
+    """Return the arrays by input name; in a file's name, `_` stands for each `/` or `:` of the input's name."""
     spelled = {name.replace("/", "_").replace(":", "_"): name for name in wanted}
     return {name if name in wanted else spelled.get(name, name): array for name, array in values.items()}
 
 
 def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
-    """Cut the arrays of a file into sets: those of inputs that have but one belong to every set."""
+    """Cut the arrays of a file into sets; an input with a single entry has this entry in every set."""
     cut = {entry.name: _cut(entry, block[entry.name], source) for entry in feed.inputs}
     counts = {name: len(values) for name, values in cut.items()}
     several = {count for count in counts.values() if count > 1}
     if len(several) > 1:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items())
-        raise RequestError(f"{source}: wanted as many values of each input, found {found}; write them so")
+        raise RequestError(
+            f"{source}: wanted the same number of entries for each input, found {found}; write equally many"
+        )
     for number in range(max(several, default=1)):
         yield {name: values[number % len(values)] for name, values in cut.items()}
 
 
 def _cut(entry: Input, values: Any, source: Path) -> Any:
-    """Return an input's values with an axis of sets before them; an array may leave out a batch of one."""
+    """Return an input's values with a new first axis that counts sets; an array may lack the axis of a batch of one."""
     shape = tuple(size or 1 for size in entry.shape)
     fits = values.dtype.name == entry.dtype and values.size and values.size % prod(shape) == 0
     rest = values.shape[1:] if values.ndim == len(shape) else values.shape
     if not fits or (rest != shape[1:] and values.shape != shape) or (shape and values.ndim > len(shape)):
         raise RequestError(
             f"{source}: wanted {entry.name} of {entry.dtype} {said(entry.shape)}, found {values.dtype.name}"
-            f" {said(values.shape)}; write it so"
+            f" {said(values.shape)}; write it with the wanted type and shape"
         )
     return values.reshape(-1, *shape)
 
 
 def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set]:
-    """Yield pictures at the size of the one input; of more than memory holds every so many."""
+    """Yield the folder's pictures, resized for the model's only input.
+
+    If memory cannot hold them all, pictures are skipped at regular intervals.
+    """
     files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in data.IMAGES]
     if not files or len(feed.inputs) != 1 or not data.is_image(feed.inputs[0]):
         names = ", ".join(entry.name for entry in feed.inputs) or "none"
-        raise RequestError(f"{place} has no arrays of inputs {names}; write {place}/0.npz with all of them")
+        raise RequestError(f"{place} has no arrays for inputs {names}; write {place}/0.npz with all of them")
     entry = replace(feed.inputs[0], shape=(feed.inputs[0].shape[0] or 1, *feed.inputs[0].shape[1:]))
     most = max(1, data.MOST_BYTES // (4 * prod(entry.shape))) * entry.shape[0]
     chosen = iter(files[:: -(-len(files) // most)])
@@ -191,7 +204,7 @@ def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Itera
 
 
 def _normalized(entry: Input, images: Any, recipe: Preprocessing | None) -> Any:
-    """Return images in [0, 1] as a recipe has them; integers stay pixels."""
+    """Return images, given in [0, 1], normalized by a preprocessing recipe; integer pixel values are not changed."""
     import numpy
 
     is_first = entry.shape[1] in (1, 3)

@@ -1,6 +1,6 @@
-"""Counting functions for a user-supplied model -> its cost; each figure is exact or a lower bound.
+"""Functions that count a user-supplied model's weights and multiply-adds -> the cost of one inference.
 
-A failed count never refuses a model.
+Each figure is exact or a lower bound. A model whose cost cannot be counted is accepted all the same.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from edgebench.foundation.errors import in_words, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Count = tuple[int, tuple[str, ...]]  # the count, and a short reason for each part that is not counted
+    Count = tuple[int, tuple[str, ...]]  # the count, and a short reason for each part of the model that is not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Weights and multiply-adds of one inference; None if not all could be counted, for the reason in `uncounted`.
+    """The weights and the multiply-adds of one inference.
 
-    Then `least_params` and `least_macs` are lower bounds; None if nothing could be counted.
+    If a part cannot be counted, `params` or `macs` is None, and `uncounted` says why. Then `least_params` or
+    `least_macs` is a lower bound; it is None if nothing could be counted.
     """
 
     params: int | None
@@ -31,7 +32,7 @@ class Cost:
 
     @classmethod
     def of(cls, *, weights: Callable[[], Count], multiply_adds: Callable[[], Count]) -> Cost:
-        """Count both independently, so that one can fail alone."""
+        """Count weights and multiply-adds independently, so that one count can fail without the other."""
         params, least_params, why_params = _counted("parameters", weights)
         macs, least_macs, why_macs = _counted("multiply-adds", multiply_adds)
         why = "; ".join(filter(None, (why_params, why_macs)))
@@ -39,7 +40,7 @@ class Cost:
 
 
 def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | None, str]:
-    """Return the exact count, or else its lower bound and the reason."""
+    """Return the exact count, a lower bound if the count is not exact, and the reason why it is not."""
     try:
         number, reasons = count()
     except Exception as error:  # a failed count must not refuse a model that a runtime can open

@@ -24,10 +24,12 @@ _CHANNELS = {1: "L", 3: "RGB"}
 
 
 def adopt(folder: str, model: CustomModel) -> FedData:
-    """Copy a folder's values for a model's inputs to the cache: `name.npy`, `name` in an `.npz`, or pictures.
+    """Copy the values for a model's inputs from a folder to the cache.
+
+    The values of an input are in `name.npy`, under `name` in an `.npz` file, or in pictures.
 
     Raises:
-        RequestError: the folder or an array is missing, or does not fit the inputs.
+        RequestError: the folder or an array is missing, or an array does not fit its input.
     """
     assert model.feed is not None
     place = Path(folder)
@@ -37,7 +39,7 @@ def adopt(folder: str, model: CustomModel) -> FedData:
     values = {entry.name: _fitting(entry, arrays, place) for entry in model.feed.inputs}
     files = sorted(file for file in place.iterdir() if file.is_file())
     if sum(file.stat().st_size for file in files) > MOST_BYTES:
-        raise RequestError(f"wanted at most {MOST_BYTES} bytes (1 GiB) in --input-data {place}; leave some out")
+        raise RequestError(f"wanted at most {MOST_BYTES} bytes (1 GiB) in --input-data {place}; remove some files")
     parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed)}
     key = provenance.key(parts | {"source": provenance.source("export/custom/data")})
     return cache.once(f"{place.name}-{key}", ".npz", FedData, lambda path: _write(path, values, place.name))
@@ -46,7 +48,9 @@ def adopt(folder: str, model: CustomModel) -> FedData:
 def _by_name(folder: str) -> FedData:
     known = [card for card in cache.cards(FedData) if card.name == folder]
     if not known:
-        raise RequestError(f"no folder at --input-data {folder}; wanted one of name.npy of each input, or of images")
+        raise RequestError(
+            f"--input-data {folder} is not a folder; wanted one that has name.npy for each input, or images"
+        )
     return known[-1]
 
 
@@ -64,10 +68,10 @@ def _arrays(place: Path) -> dict[str, Any]:
 
 
 def arrays_of(file: Path) -> dict[str, Any]:
-    """Return the arrays of a `.npy` or `.npz` by name; none of other files.
+    """Return the arrays of a `.npy` or `.npz` file by name; nothing for any other file.
 
     Raises:
-        RequestError: it is damaged, or holds more than numbers.
+        RequestError: the file is damaged, or holds something other than numbers.
     """
     import numpy
 
@@ -78,44 +82,44 @@ def arrays_of(file: Path) -> dict[str, Any]:
             with numpy.load(file, allow_pickle=False) as held:
                 return {name: held[name] for name in held.files}
     except (OSError, ValueError, BadZipFile) as error:
-        raise RequestError(f"{file} is no whole array of numbers: {error}; write it again") from error
+        raise RequestError(f"{file} is not a complete array of numbers: {error}; write it again") from error
     return {}
 
 
 def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
-    """Return the checked array of an input; if there is none, an array of the folder's pictures."""
+    """Return the array of an input after checks; if the folder has no such array, make one of its pictures."""
     name = entry.name.replace("/", "_").replace(":", "_")
     values = arrays.get(entry.name, arrays.get(name))
     if values is None:
         pictures = [file for file in sorted(place.iterdir()) if file.suffix.lower() in IMAGES]
         if not pictures or not is_image(entry):
             has = ", ".join(arrays) or "none"
-            raise RequestError(f"{place} has no array of input {entry.name} (has {has}); write {place}/{name}.npy")
+            raise RequestError(f"{place} has no array for input {entry.name} (has {has}); write {place}/{name}.npy")
         return of_pictures(entry, pictures)
     wanted = "uint16" if entry.dtype == "bfloat16" else entry.dtype
     if values.dtype.name != wanted or len(values.shape) != len(entry.shape) or not _agree(entry.shape, values.shape):
         raise RequestError(
             f"{place}: wanted {entry.name} of {wanted} {said(entry.shape)}, found {values.dtype.name}"
-            f" {said(values.shape)}; write it so"
+            f" {said(values.shape)}; write it with the wanted type and shape"
         )
     return values
 
 
 def _agree(wanted: Iterable[int], found: Iterable[int]) -> bool:
-    """Return whether sizes fit; an open size accepts any number except 0."""
+    """Return whether an array's sizes fit an input; an open size accepts any number except 0."""
     return all(size == (mine or size) and size > 0 for mine, size in zip(wanted, found, strict=True))
 
 
 def is_image(entry: Input) -> bool:
-    """Tell whether an input takes pictures, grey or of three channels, of any sides."""
+    """Return whether an input can take pictures: it has four axes, one of them with 1 or 3 channels."""
     return len(entry.shape) == 4 and bool({entry.shape[1], entry.shape[3]} & {*_CHANNELS})
 
 
 def of_pictures(entry: Input, pictures: list[Path]) -> Any:
-    """Return pictures resized to an input: from 0 to 1 as floats, raw pixel values as integers.
+    """Return pictures resized for an input: values from 0 to 1 for a float input, pixel values for an integer one.
 
     Raises:
-        RequestError: one cannot be decoded.
+        RequestError: a picture cannot be decoded.
     """
     import numpy
     from PIL import Image

@@ -1,4 +1,4 @@
-"""A detector's inputs and outputs, and the decoder named by `--decode` -> what its card says, or a refusal."""
+"""A detector's inputs and outputs, and the decoder named by `--decode` -> the fields that describe it on its card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def described(
     outputs: Mapping[str, Dimensions],
     decode: str,
 ) -> dict[str, Any]:
-    """Describe a detector; `outputs` are the sizes of each output by its name, with the batch.
+    """Return the card's fields for a detector; `outputs` has the sizes of each output by its name, with the batch.
 
     Raises:
         RequestError: its input is not one square image, or its outputs do not fit the decoder.
@@ -33,7 +33,9 @@ def described(
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     if image is None:
         found = ", ".join(f"{entry.name} {entry.dtype} of {shape.said(entry.sizes)}" for entry in declared) or "none"
-        raise RequestError(f"{name}: wanted one input of a square image with --decode, found {found}; export it so")
+        raise RequestError(
+            f"{name}: wanted one input of square images with --decode, found {found}; export it with such an input"
+        )
     for label, sizes in outputs.items():
         _require_fixed(name, label, sizes)
     decoding = replace(parse(decode), shapes=tuple(tuple(sizes[1:]) for sizes in outputs.values()))
@@ -42,10 +44,10 @@ def described(
 
 
 def _require_fixed(name: str, label: str, sizes: Dimensions) -> None:
-    """Refuse an output without a row per image, or whose size depends on the values, as after suppression."""
+    """Refuse an output without a row for each image, and one whose size depends on values, as after suppression."""
     if len(sizes) > 1 and sizes[0] < 2 and 0 not in sizes[1:]:
         return
     raise RequestError(
-        f"{name}: wanted outputs of a fixed size with --decode, a row per image, found {label} of {shape.said(sizes)};"
-        " export it without non-maximum suppression, which edgebench does"
+        f"{name}: wanted outputs of a fixed size with --decode, one row for each image, found {label} of"
+        f" {shape.said(sizes)}; export it without non-maximum suppression, which edgebench does itself"
     )

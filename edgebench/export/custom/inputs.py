@@ -1,4 +1,4 @@
-"""A file's declarations of its inputs, and the user's `--input` -> the shape and the feed of each input."""
+"""The inputs that a file declares, and the user's `--input` -> the shape and the range of values of each input."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DTYPES = (
     *(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u")),
 )
 IMAGES = ("float32", *EIGHT_BITS)
-_FEW = 8  # integer inputs with at most this many values are taken as lengths or sizes
-_SIDE = 224  # example value of an open size
+_FEW = 8  # integer inputs with at most this many values are assumed to be lengths or sizes
+_SIDE = 224  # size that messages propose for an open axis
 _PART = re.compile(r"((?:.+?:)?[^:,]+)(?:,|$)")
 _OPEN_AXIS = re.compile(r"-1|\?|[A-Za-z_]\w*|")
 
@@ -34,9 +34,9 @@ class Declared:
     """An input as a file declares it.
 
     Attributes:
-        axes: the size of each axis, or the name of an open axis, empty if it has no name.
-        most: the largest valid integer, for example of an index into a table; None if unknown.
-        is_scaled: whether the file has a scale by which the integers represent other numbers.
+        axes: the size of each fixed axis and the name of each open axis, which is empty if the file gives none.
+        most: the largest valid integer, such as the last index of a lookup table; None if unknown.
+        is_scaled: whether the file has a scale that converts the integers to the numbers that they represent.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Declared:
 
     @property
     def sizes(self) -> Dimensions:
-        """The sizes; 0 stands for an open size."""
+        """The sizes of the axes; 0 stands for an open axis."""
         return tuple(0 if isinstance(axis, str) else axis for axis in self.axes)
 
 
@@ -57,7 +57,9 @@ def parts(asked: str) -> tuple[str, ...]:
 
 
 def parse(asked: str) -> dict[str, Dimensions]:
-    """Read `x:1x3x48x320,mask:1x320`, or the sizes of the only input; a missing name is empty.
+    """Parse `x:1x3x48x320,mask:1x320` into sizes by input name.
+
+    Sizes without a name are those of the model's only input; their name is empty.
 
     Raises:
         RequestError: the text has another form, or leaves an axis open.
@@ -67,26 +69,26 @@ def parse(asked: str) -> dict[str, Dimensions]:
         _require_closed(part)
         name, sizes = shape.parse(part)
         if name in shapes:
-            raise RequestError(f"wanted one --input of each input, found two of {name or 'one without a name'}")
+            raise RequestError(f"wanted one --input for each input, found two for {name or 'an input without a name'}")
         shapes[name] = sizes
     return shapes
 
 
 def _require_closed(part: str) -> None:
-    """Refuse open axes, because every measured axis needs a size."""
+    """Refuse an `--input` with an open axis, because a measurement needs the size of every axis."""
     name, colon, text = part.rpartition(":")
     axes = text.split("x")
     if not any(map(str.isdecimal, axes)) or not any(_OPEN_AXIS.fullmatch(axis) for axis in axes):
         return
     closed = "x".join(axis if axis.isdecimal() else str(_SIDE if place else 1) for place, axis in enumerate(axes))
     raise RequestError(
-        f"wanted a size for every axis in --input, found {part[:60]}; say a number, such as"
-        f" --input {name}{colon}{closed}: --batch says how many at a time"
+        f"wanted a size for every axis in --input, found {part[:60]}; give numbers, such as"
+        f" --input {name}{colon}{closed}; --batch sets how many images or inputs are run at a time"
     )
 
 
 def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimensions, ...]:
-    """Return the shape of each input; 0 stands for an open first axis, the batch.
+    """Return the shape of each input, where 0 stands for an open first axis, the batch.
 
     A size given for an open axis applies to all axes of the same name.
 
@@ -109,7 +111,7 @@ def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimens
 
 
 def missing(declared: Sequence[Declared]) -> tuple[str, ...]:
-    """Return an example for `--input` per input that has an open axis besides the batch."""
+    """Return an example of `--input` for each input that has an open axis other than the batch."""
     return tuple(f"{entry.name}:{_example(entry.sizes)}" for entry in declared if _is_open(entry))
 
 
@@ -145,7 +147,9 @@ def _require_sizes(model: str, entry: Declared, wanted: Dimensions | None) -> No
 def _require_one_image(model: str, entry: Declared, sizes: Dimensions, asked: str) -> None:
     is_image = len(sizes) == 4 and isinstance(entry.axes[0], str) and shape.image((1, *sizes[1:])) is not None
     if is_image and sizes[0] != 1:
-        raise RequestError(f"{model}: wanted an --input of one image, found {asked}; --batch says how many")
+        raise RequestError(
+            f"{model}: wanted an --input of one image, found {asked}; set the number of images by --batch"
+        )
 
 
 def _shape(entry: Declared, wanted: Dimensions | None, named: Mapping[str, int]) -> Dimensions:
@@ -162,18 +166,18 @@ def _shape(entry: Declared, wanted: Dimensions | None, named: Mapping[str, int])
 
 
 def _require_settled(model: str, declared: Sequence[Declared], shapes: Sequence[Dimensions]) -> None:
-    """Refuse open axes except the first, empty axes, and inputs too large for a small machine."""
+    """Refuse open axes except the first, axes of size 0, and inputs that are too large for a small machine."""
     for entry, sizes in zip(declared, shapes, strict=True):
         if 0 in [size for axis, size in zip(entry.axes, sizes, strict=True) if not isinstance(axis, str)]:
             raise RequestError(
                 f"{model}: input {entry.name} is {_exact(entry)}, whose axis of size 0 holds no values; export it with"
-                f" its size, or say it: --input {entry.name}:{_example(sizes)}"
+                f" the real size, or give the size: --input {entry.name}:{_example(sizes)}"
             )
     still_open = [(entry, sizes) for entry, sizes in zip(declared, shapes, strict=True) if 0 in sizes[1:]]
     if still_open:
         found = ", ".join(f"{entry.name} is {shape.said(entry.sizes)}" for entry, _ in still_open)
         examples = " ".join(f"--input {entry.name}:{_example(sizes)}" for entry, sizes in still_open)
-        raise RequestError(f"{model}: input {found}; say its size: {examples}")
+        raise RequestError(f"{model}: input {found}; give its size: {examples}")
     for entry, sizes in zip(declared, shapes, strict=True):
         if (values := prod(size or 1 for size in sizes)) > MOST_VALUES:
             raise RequestError(
@@ -192,18 +196,18 @@ def _example(sizes: Dimensions) -> str:
 
 
 def require_types(model: str, declared: Sequence[Declared]) -> None:
-    """Refuse inputs whose type is not numeric, or whose name contains characters that cannot be shown.
+    """Refuse inputs whose type is not numeric, or whose name contains unprintable characters.
 
     Raises:
         RequestError: an input has such a type or name.
     """
     for entry in declared:
         if not entry.name.isprintable():
-            raise RequestError(f"{model}: wanted names that can be shown, found input {entry.name!a}; rename it")
+            raise RequestError(f"{model}: wanted printable names, found input {entry.name!a}; rename it")
         if entry.dtype not in DTYPES:
             raise RequestError(
-                f"{model}: input {entry.name} is of {entry.dtype}, wanted numbers: {', '.join(DTYPES)}; export it"
-                " without the step that turns it into numbers"
+                f"{model}: input {entry.name} is of {entry.dtype}, wanted numbers: {', '.join(DTYPES)}; export the"
+                " model without the step that turns this input into numbers"
             )
 
 
@@ -214,7 +218,11 @@ def kind(
     *,
     is_fed: bool = False,
 ) -> dict[str, Any]:
-    """Describe the inputs of a model: as images for an image classifier, otherwise, or with `is_fed`, as a feed."""
+    """Return the card's fields for the inputs of a model.
+
+    The fields of an image classifier describe its images. The fields of any other model, and with `is_fed` those of a
+    classifier too, have a feed: the type, the shape and the range of values of each input.
+    """
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     classes = shape.classes(outputs)
     if image and classes and not is_fed:
@@ -223,7 +231,7 @@ def kind(
 
 
 def fed(feed: Feed, image: shape.Image | None = None) -> dict[str, Any]:
-    """Describe a model that is not a classifier; it has a resolution if its only input is a square image."""
+    """Return the card's fields for a model with a feed; it has a resolution if its only input is a square image."""
     return {
         "layout": "",
         "channels": 0,
@@ -248,7 +256,7 @@ def _input(entry: Declared, sizes: Dimensions) -> Input:
 
 
 def _range(entry: Declared, sizes: Dimensions) -> tuple[float, float]:
-    """Return the range of an input's values: -1 to 1 for floats, all values for 8 bits, valid indices for lookups."""
+    """Return the range of an input's random values: -1 to 1 for floats, all 8-bit integers, or valid table indices."""
     if "float" in entry.dtype:
         return -1.0, 1.0
     if entry.most is not None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """An input or an output: `?` or `[name]` in its shape is an open size; an unknown shape is empty."""
+    """An input or an output of a model; in its shape, `?` or `[name]` is an open size. An unknown shape is empty."""
 
     name: str
     dtype: str
@@ -37,11 +37,11 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a file is run.
+    """How a model file can be run, or why it cannot.
 
     Attributes:
         shapes: the shapes of the inputs; empty as long as an axis is open.
-        asked: the `--input` options that `run` needs, one per open input; empty if it needs none.
+        asked: the `--input` options that `run` needs, one for each input with an open axis; empty if it needs none.
         refusal: why the file cannot be run; empty if it can.
         is_classifier: whether it maps square images to class scores.
     """
@@ -60,7 +60,7 @@ class Inspected:
         opset: the operator sets of an ONNX file, or the schema version of a TFLite file.
         operators: number of operators of each kind, most frequent first.
         types: number of constant values of each type, most frequent first.
-        given: how weights are quantized if activations are not; else empty.
+        given: how the weights are quantized if the activations are not; empty for all other files.
         cost: the cost of a batch of one.
         signatures: the names of all signatures of a TFLite file.
     """
@@ -81,7 +81,7 @@ class Inspected:
 
 
 def inspect(name: str, asked: str = "") -> Inspected:
-    """Describe a file; `asked` gives sizes to open axes, as in a run.
+    """Describe a model file; `asked`, the value of `--input`, gives sizes to open axes, as in a run.
 
     Raises:
         RequestError: the file is not a complete model file.
@@ -99,7 +99,7 @@ def inspect(name: str, asked: str = "") -> Inspected:
 
 
 def ports(path: Path, signature: str = "") -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Return the inputs and the outputs of a model's file, or of a signature of it, as it declares them."""
+    """Return the inputs and the outputs that a model's file, or one of its signatures, declares."""
     if path.suffix == onnx.SUFFIX:
         graph = onnx.skimmed(path, path.name)
         return tuple(map(_port_of_onnx, onnx.inputs_of(graph))), tuple(map(_port_of_onnx, graph.graph.output))
@@ -124,7 +124,7 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
     way = way if way.refusal else _opened(way, path, graph, asked)
-    is_safe = bool(way.shapes) or not graph.functions  # unfolded, a few functions can be billions of operators
+    is_safe = bool(way.shapes) or not graph.functions  # inlined, a few functions can be billions of operators
     sized = onnx.settled(graph, way.shapes) if way.shapes else graph
     sized = prepared(sized) if is_safe else sized
     sizes = sizes_of(sized) if is_safe else {}
@@ -140,7 +140,7 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
         types=types,
         precision=precision,
         given=given,
-        cost=_cost(sized) if is_safe else Cost(params=None, macs=None, uncounted="functions are not unfolded here"),
+        cost=_cost(sized) if is_safe else Cost(params=None, macs=None, uncounted="functions are not inlined here"),
         way=_judged(way, declared, made, lambda: onnx.require_bounded(path.name, sizes)),
     )
 
@@ -150,7 +150,10 @@ def _cost(sized: Any) -> Cost:
 
 
 def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:
-    """Refuse what onnxruntime refuses: in doubt the file is opened as a run opens it, in a process with bounds."""
+    """Return the way to run a file, or a refusal if onnxruntime cannot open the file.
+
+    If the graph alone does not tell, the file is opened as in a run: in a process with limited memory and time.
+    """
     if not onnx.may_be_refused(graph):
         return way
     try:
@@ -202,7 +205,10 @@ def _declared_of_tflite(path: Path, name: str, graph: tflite.Graph) -> Sequence[
 
 
 def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> tuple[Way, Sequence[Declared]]:
-    """Return the shapes of a file's inputs, the `--input` options that are missing, or why it cannot be measured."""
+    """Return the way to run a file, and the inputs that the file declares.
+
+    The way has the inputs' shapes, or the `--input` options that are missing, or the reason why the file cannot be run.
+    """
     try:
         entries = declared()
     except RequestError as error:
@@ -217,7 +223,7 @@ def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> t
 
 
 def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: Callable[[], None]) -> Way:
-    """Refuse a graph with tensors that are too large; otherwise say whether it is a classifier."""
+    """Refuse a graph with tensors that are too large; for any other graph, add whether it is a classifier."""
     if not way.shapes:
         return way
     try:
@@ -229,7 +235,7 @@ def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: C
 
 
 def _types(counted: Any) -> dict[str, int]:
-    """Return the number of values of each type, most frequent first."""
+    """Return the number of values of each type, most frequent type first."""
     counts = Counter[str]()
     for dtype, values in counted:
         counts[dtype] += values

@@ -53,14 +53,14 @@ _MULTIPLIES = {
     "TRANSPOSE_CONV": (2, 1),
 }
 _BIAS = {"TRANSPOSE_CONV": 3}
-# Operators that multiply each step of their input with all of their matrices.
+# Recurrent operators, which multiply each time step of their input with each of their weight matrices.
 _RECURRENT = {
     *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "LSTM", "RNN", "SVDF"),
     *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
 }
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
-_ADDRESSES = ("int32", "int64", "bool", "string")  # constants of these types are shapes and axes, except biases
+_ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that are shapes and axes, or biases
 _LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # input indices of the index and the table
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
@@ -71,10 +71,10 @@ class Tensor:
     """A tensor of the graph; in `dims` 0 stands for an open size.
 
     Attributes:
-        place: its index in the file.
-        scale, zero: its integers represent scale x (integer - zero); a scale of 0 means not quantized.
-        is_constant: its values are in the file.
-        is_open: whether the file marks a size as open; if not, a 0 in `dims` is an empty axis.
+        place: its index among the graph's tensors.
+        scale, zero: an integer represents scale x (integer - zero); a scale of 0 means that it is not quantized.
+        is_constant: whether its values are in the file.
+        is_open: whether the file marks a size as open; if it does not, a 0 in `dims` is an empty axis.
     """
 
     place: int
@@ -89,7 +89,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator: its name, its inputs, with None for an absent optional input, and its first output.
+    """An operator: its name, its first output, and its inputs, where None stands for an absent optional input.
 
     Attributes:
         is_turned: whether a matrix product transposes its first input.
@@ -127,7 +127,7 @@ class Operator:
 
 
 def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str]]:
-    """Return the types of activations, of weights, and of constants that are dequantized."""
+    """Return the types of multiplying operators' activations and weights, and of constants that are dequantized."""
     layers = [one for one in operators if one.multiplies]
     read = [one.inputs[0] for one in operators if one.name == "DEQUANTIZE"]
     return (
@@ -138,14 +138,17 @@ def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str
 
 
 def weights(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
-    """Count the values of all constants except shapes and axes, each tensor once; also return what is not counted."""
+    """Count the values of all constants except shapes and axes, each tensor once.
+
+    Also return the reasons why some values could not be counted.
+    """
     taken = {
         tensor.place: tensor
         for one in operators
         for place, tensor in enumerate(one.inputs)
         if tensor and tensor.is_constant and (tensor.dtype not in _ADDRESSES or _is_bias(one, place))
     }
-    count, reasons = 0, [f"{one.name} may have weights in its graph" for one in operators if one.name in _HAVE_GRAPHS]
+    count, reasons = 0, [f"{one.name} may contain weights" for one in operators if one.name in _HAVE_GRAPHS]
     for tensor in (tensor for tensor in taken.values() if tensor.dims):
         try:
             count += prod(_sizes(tensor))
@@ -177,13 +180,13 @@ def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
 
 
 def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
-    """Return the sum of multiply-adds for one image, and what could not be counted."""
+    """Return the sum of multiply-adds for one image, and the reasons why some could not be counted."""
     counted, reasons = account(operators)
     return sum(count for _, count in counted), reasons
 
 
 def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
-    """Return the multiplying operators, each with its multiply-adds for one image, and what could not be counted."""
+    """Return each multiplying operator with its multiply-adds for one image, and why others could not be counted."""
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:
@@ -199,7 +202,10 @@ def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], 
 
 
 def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | None]:
-    """Return the float operators, and the integer share of multiply-adds; None if not all are counted."""
+    """Return the float operators, and the share of multiply-adds that are computed in integers.
+
+    The share is None if not all multiply-adds can be counted.
+    """
     left = [one for one in operators if one.name not in CHANGES_TYPE and one.is_float]
     names = tuple(f"{one.name} {one.output.name}" for one in left)
     try:
@@ -211,7 +217,7 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
 
 
 def tables(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the largest valid index per tensor that indexes a lookup table."""
+    """Return the largest valid index for each tensor of indices into a lookup table."""
     most, sources = dict[int, int](), dict[int, int]()
     for one in operators:
         first = one.inputs[0] if one.inputs else None
@@ -231,7 +237,10 @@ def _has_weights(operator: Operator) -> bool:
 
 
 def _rows(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the first size of every tensor for one image; an open first axis may hold more than the batch."""
+    """Return the size of every tensor's first axis for one image.
+
+    An open first axis may have more entries than there are images, for example after a reshape.
+    """
     rows = dict[int, int]()
     for one in operators:
         source = next((tensor for tensor in one.inputs if tensor and not tensor.is_constant), None)
@@ -249,7 +258,7 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
 
 
 def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of a recurrent operator: the steps of its input times the sizes of its matrices."""
+    """Return the multiply-adds of a recurrent operator: its input's time steps times the values in its matrices."""
     read = operator.inputs[0] if operator.inputs else None
     if read is None or len(read.dims) < 2:
         raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
@@ -259,7 +268,10 @@ def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:
-    """Return output values times the products summed in each; weights are OHWI, 1HWO, OI, DHWIO."""
+    """Return the multiply-adds of an operator: its number of output values times the products summed in each.
+
+    The axes of weights are OHWI, 1HWO for a depthwise convolution, OI for a dense layer, and DHWIO for CONV_3D.
+    """
     weight, data = _sizes(operator.weight), _sizes(operator.data)
     if 0 in weight:
         raise Uncounted(f"the size of {operator.weight.name} is open")

@@ -1,6 +1,6 @@
 """A function in a Python file that returns an nn.Module -> the network, and its graph as an ONNX file.
 
-Only this module imports and runs user-supplied Python; the user has named its function.
+No other module runs user-supplied Python code. Here it is run because the user has asked for it by naming a function.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def trace(path: Path, function: str, asked: str, place: Path) -> None:
-    """Write the graph of the network that the function returns.
+    """Write the graph of the network that the function returns to an ONNX file.
 
     Raises:
-        RequestError: there is no such network, or it cannot be traced on images of the requested shape.
+        RequestError: the function returns no network, or its network cannot be traced on images of the requested shape.
     """
     name = f"{path.name}:{function}"
     if not asked:
@@ -37,7 +37,7 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
     if image is None or image.layout != "NCHW":
         raise RequestError(
             f"{name}: wanted --input of square images in torch's order of axes, {shape.EXAMPLE}, found {asked}; export"
-            " another network to net.onnx, which may take anything"
+            " a network with other inputs to an ONNX file yourself, which may have any inputs"
         )
     with _said(name, "cannot be exported"):
         trace_network(network(path, function), (image.channels, image.resolution, image.resolution), place)
@@ -66,7 +66,7 @@ def network(path: Path, function: str) -> nn.Module:
 
 
 def _imported(path: Path) -> Any:
-    """Import a file with its folder on the import path, as if it were run as a script."""
+    """Import a Python file with its folder on the import path, as if the file were run as a script."""
     found = spec_from_file_location(f"own_{path.stem}", path)
     assert found
     assert found.loader
@@ -82,7 +82,7 @@ def _imported(path: Path) -> Any:
 
 @contextmanager
 def _said(name: str, what: str) -> Iterator[None]:
-    """Turn any exception of the user's code into a RequestError of one line; send its output to standard error."""
+    """Turn any exception of the user's code into a one-line RequestError; send what the code prints to stderr."""
     try:
         with redirect_stdout(sys.stderr):
             yield

@@ -1,4 +1,4 @@
-"""A user-supplied ONNX file -> a checked copy that contains its weights and has every axis except the batch fixed."""
+"""A user-supplied ONNX file -> a checked copy with all weights inside, and with fixed input sizes except the batch."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ _Function = tuple[str, str, str]  # domain, name and overload
 FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
-_STRING = 8  # as onnx numbers types
-# Limits of what a runtime unfolds from functions: large networks have some thousand operators, in a few levels.
+_STRING = 8  # onnx's number for the type of strings
+# Limits on operators and nesting levels after a runtime has inlined all functions; large networks have a few thousand
+# operators in a few levels.
 MOST_OPERATORS, MOST_LEVELS = 20_000, 64
-# Operators that keep their input's values.
+# Operators whose output has the same values as their input.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
@@ -44,7 +45,7 @@ def content(path: Path, most_bytes: int) -> str:
     """Hash the file and its external data.
 
     Raises:
-        RequestError: the file is damaged, its external data lie outside of its folder, or the total is too large.
+        RequestError: the file is damaged, its external data lie outside its folder, or both together are too large.
     """
     others = sorted(set(beside(path, _parsed(path))))
     if (size := sum(file.stat().st_size for file in (path, *others))) > most_bytes:
@@ -71,7 +72,7 @@ def read(
     is_fed: bool = False,
     decode: str = "",
 ) -> CustomModel:
-    """Write the copy to `place` and describe the model.
+    """Write the checked copy to `place`, and return the model's card.
 
     Raises:
         RequestError: onnxruntime cannot open the file, or an axis of an input is open.
@@ -110,20 +111,23 @@ def _takes(
     is_fed: bool,
     decode: str,
 ) -> dict[str, Any]:
-    """Describe the inputs of a file: of a detector, of an image classifier, or of any other model."""
+    """Return the card's fields for the inputs of a detector, of an image classifier, or of any other model."""
     if not decode:
         return inputs.kind(declared, shapes, tuple(made.values()), is_fed=is_fed)
     sizes = {label: dims for label, (kind, dims) in made.items() if kind in _FLOATS}
     if integers := [label for label in made if label not in sizes]:
-        raise RequestError(f"{name}: wanted outputs of floats with --decode, found {integers[0]}; export it in float")
+        raise RequestError(
+            f"{name}: wanted only float outputs with --decode, but {integers[0]} has another type; export it in float"
+        )
     return detector.described(name, declared, shapes, sizes, decode)
 
 
 def may_be_refused(proto: Any) -> bool:
-    """Return whether onnxruntime refuses a graph whose large weights have no values; here they are inputs.
+    """Return whether onnxruntime may refuse a file whose graph was read without the values of its large weights.
 
-    A few operators want values that they do not get here, so only the file itself decides. So it does of functions,
-    which a runtime unfolds: a few of them can become billions of operators.
+    The graph is opened with these weights as inputs. True means that only opening the whole file can decide: a few
+    operators need the values that are missing here. Graphs with functions are not opened here at all, because the
+    runtime inlines functions, and a few of them can become billions of operators.
     """
     import onnx
     import onnxruntime
@@ -150,13 +154,13 @@ def may_be_refused(proto: Any) -> bool:
 
 
 def _is_empty(tensor: Any) -> bool:
-    """Return whether a constant's values were left out, or are in another file."""
+    """Return whether a constant's values are missing here, because they were left out or are in another file."""
     fields = (tensor.raw_data, tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
     return not any((*fields, tensor.uint64_data, tensor.string_data))
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
-    """Return the precision of a graph; if only its weights are quantized, also how they are."""
+    """Return the precision of a graph, and how its weights are quantized if its activations are not."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
 
@@ -193,13 +197,13 @@ def of_numpy(kind: str) -> str:
 
 
 def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]:
-    """Return the sum of a graph's multiply-adds, and what could not be counted."""
+    """Return the sum of a graph's multiply-adds, and the reasons why some could not be counted."""
     account = account_of(proto, may_open=may_open)
     return sum(one.macs for one in account.counted), account.uncounted
 
 
 def _settle(path: Path, place: Path, proto: Any, shapes: Sequence[shape.Dimensions], name: str) -> None:
-    """Copy the file unchanged, or write it with fixed input sizes and all its weights inside."""
+    """Write the model with fixed input sizes and all weights inside; copy a file that has both already."""
     found = tuple(tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim) for one in inputs_of(proto))
     if found == tuple(shapes) and not list(beside(path, proto)):
         shutil.copyfile(path, place)
@@ -213,10 +217,10 @@ def skimmed(path: Path, name: str) -> Any:
     Raises:
         RequestError: the file is not a complete ONNX file.
     """
-    with _said(name, "is no whole ONNX file"):
+    with _said(name, "is not a complete ONNX file"):
         proto = outline(path)
     if not proto.graph.node or not proto.opset_import:
-        raise RequestError(f"{name} is no whole ONNX file: it has no operators; write it again")
+        raise RequestError(f"{name} is not a complete ONNX file: it has no operators; write it again")
     _require_foldable(name, proto)
     return proto
 
@@ -239,19 +243,19 @@ def _parsed(path: Path) -> Any:
     """Read the graph without its external data."""
     import onnx
 
-    with _said(str(path), "is no whole ONNX file"):
+    with _said(str(path), "is not a complete ONNX file"):
         proto = onnx.load(path, load_external_data=False)
     if not proto.graph.node or not proto.opset_import:
-        raise RequestError(f"{path} is no whole ONNX file: it has no operators; write it again")
+        raise RequestError(f"{path} is not a complete ONNX file: it has no operators; write it again")
     _require_foldable(path.name, proto)
     return proto
 
 
 def _require_foldable(name: str, proto: Any) -> None:
-    """Refuse functions that call each other so often, or so deeply, that unfolding them would not end.
+    """Refuse functions that call each other so often, or so deeply, that inlining them would never finish.
 
     Raises:
-        RequestError: they unfold to too many operators or levels, or a function calls itself.
+        RequestError: once inlined, they have too many operators or levels, or a function calls itself.
     """
     if not proto.functions:
         return
@@ -268,8 +272,8 @@ def _require_foldable(name: str, proto: Any) -> None:
         )
     if _unfolded(_called(proto.graph), sizes) > MOST_OPERATORS:
         raise RequestError(
-            f"{name}: its functions unfold to more than {MOST_OPERATORS} operators, wanted at most that many;"
-            " export it with its functions inlined, or a smaller network"
+            f"{name}: its functions are inlined to more than {MOST_OPERATORS} operators, wanted at most that many;"
+            " export it with its functions inlined, or export a smaller network"
         )
 
 
@@ -280,13 +284,16 @@ def _called(graph: Any) -> Counter[_Function]:
 
 
 def _unfolded(calls: Counter[_Function], sizes: Mapping[_Function, int]) -> int:
-    """Return how many operators these calls are, functions unfolded; a number above the limit stays small."""
+    """Return the number of operators in these calls with all functions inlined, at most one above the limit."""
     return min(MOST_OPERATORS + 1, sum(count * sizes.get(call, 1) for call, count in calls.items()))
 
 
 @contextmanager
 def _said(name: str, what: str) -> Iterator[None]:
-    """Turn any exception of a library into a RequestError of one line; each library has its own for a damaged file."""
+    """Turn any exception of a library into a RequestError of one line.
+
+    Each library raises its own kinds of exceptions for a damaged file.
+    """
     try:
         yield
     except (EdgebenchError, OSError):
@@ -325,7 +332,7 @@ def tensors(proto: Any) -> Iterator[Any]:
 
 
 def beside(path: Path, proto: Any) -> Iterator[Path]:
-    """Yield the files of external data; refuse files outside of the model's folder, because models are not trusted."""
+    """Yield the files of external data; refuse files outside the model's folder, because models are not trusted."""
     import onnx
 
     folder = path.parent.resolve()
@@ -335,9 +342,11 @@ def beside(path: Path, proto: Any) -> Iterator[Path]:
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         file = (folder / location).resolve()
         if Path(location).is_absolute() or ".." in Path(location).parts or not file.is_relative_to(folder):
-            raise RequestError(f"{path}: weights {tensor.name} lie outside of its folder, in {location}; move them")
+            raise RequestError(
+                f"{path}: weights {tensor.name} lie outside the model's folder, in {location}; move them"
+            )
         if not file.is_file():
-            raise RequestError(f"{path}: weights {tensor.name} are in {location}, which is not there; put it there")
+            raise RequestError(f"{path}: weights {tensor.name} are in {location}, which is missing; put it there")
         _require_within(path, tensor, file.stat().st_size)
         yield file
 
@@ -351,7 +360,7 @@ def _require_within(path: Path, tensor: Any, size: int) -> None:
     end = int(stated.get("offset", 0)) + int(stated.get("length", 0))
     if end > size:
         raise RequestError(
-            f"{path}: weights {tensor.name} end at byte {end} of their file, which has {size}; copy it again"
+            f"{path}: weights {tensor.name} end at byte {end} of a file of {size} bytes; copy that file again"
         )
 
 
@@ -366,12 +375,12 @@ def require_known_operators(name: str, proto: Any) -> None:
         if node.domain not in _STANDARD and (node.domain, node.op_type) not in own:
             raise RequestError(
                 f"{name}: operator {node.op_type} of {node.domain} is a custom one, which no runtime here has;"
-                " export without it"
+                " export the model without it"
             )
 
 
 def inputs_of(proto: Any) -> list[Any]:
-    """Return the inputs without the constants, which old files list among the inputs."""
+    """Return a file's inputs without the constants, which old files list among the inputs."""
     constants = {one.name for one in proto.graph.initializer}
     return [one for one in proto.graph.input if one.name not in constants]
 
@@ -388,21 +397,25 @@ def declarations(name: str, proto: Any) -> tuple[Declared, ...]:
     for output in proto.graph.output:
         _require_tensor(name, "output", output)
         if output.type.tensor_type.elem_type == _STRING:
-            raise RequestError(f"{name}: output {output.name} is of strings, wanted numbers; export it without")
+            raise RequestError(
+                f"{name}: output {output.name} has strings, wanted numbers; export the model without this output"
+            )
     return declared
 
 
 def _require_tensor(name: str, noun: str, value: Any) -> None:
     if (kind := value.type.WhichOneof("value")) not in ("tensor_type", None):
         found = kind.removesuffix("_type").replace("_", " ")
-        raise RequestError(f"{name}: {noun} {value.name} is of type {found}, wanted tensors; export it without")
+        raise RequestError(
+            f"{name}: {noun} {value.name} is of type {found}, wanted a tensor; export the model without this {noun}"
+        )
 
 
 def _declared(name: str, given: Any, most: int | None) -> Declared:
     _require_tensor(name, "input", given)
     tensor = given.type.tensor_type
     if not tensor.HasField("shape"):
-        raise RequestError(f"{name}: input {given.name} has no shape; export it with the number of its axes")
+        raise RequestError(f"{name}: input {given.name} has no shape; export it with a known number of axes")
     axes = tuple(_axis(dim) for dim in tensor.shape.dim)
     return Declared(name=given.name, dtype=type_name(tensor.elem_type), axes=axes, most=most)
 
@@ -423,7 +436,7 @@ def _axis(dim: Any) -> int | str:
 
 
 def _tables(proto: Any) -> dict[str, int]:
-    """Return the largest valid index per integer tensor that indexes a lookup table."""
+    """Return the largest valid index for each integer tensor of indices into a lookup table."""
     sizes, most, sources = held(proto), dict[str, int](), dict[str, str]()
     for node in proto.graph.node:
         if node.op_type in _PASSES and node.input:
@@ -437,7 +450,7 @@ def _tables(proto: Any) -> dict[str, int]:
 
 
 def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield each index tensor of a lookup operator with its table and the indexed axis."""
+    """Yield each tensor of indices of a lookup operator, with the table and the axis that it indexes."""
     if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
         yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
     if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:
@@ -455,7 +468,7 @@ def _write_settled(path: Path, proto: Any, shapes: Sequence[shape.Dimensions], p
 
 
 def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
-    """Return the graph with fixed input sizes; remove its declared inner shapes, which may contradict them."""
+    """Return the graph with fixed input sizes; remove the declared shapes of other tensors, which may disagree."""
     for one, sizes in zip(inputs_of(proto), shapes, strict=True):
         for dim, size in zip(one.type.tensor_type.shape.dim, sizes, strict=True):
             if size:
@@ -467,7 +480,10 @@ def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
 
 
 def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
-    """Return the float operators of an int8 file and its integer share; nothing if the graph cannot be analysed."""
+    """Return the float operators of an int8 file, and the share of multiply-adds that are computed in integers.
+
+    There are no operators and no share if the graph cannot be analysed.
+    """
     if precision != Precision.INT8:
         return (), None
     try:
@@ -479,8 +495,8 @@ def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[t
 def outputs(name: str, place: Path) -> dict[str, tuple[str, shape.Dimensions]]:
     """Return type and sizes of every output by its name, for a batch of one; 0 stands for an open size.
 
-    At a batch of one most sizes are constants, and onnxruntime's optimizations leave few shapes to compute. This is the
-    first time that onnxruntime opens the file.
+    With a batch of one, most sizes are constants, and onnxruntime's optimizer can compute nearly all shapes. This
+    function is the first to open the file with onnxruntime, so it also finds out whether onnxruntime can open it.
     """
     import onnx
     import onnxruntime

@@ -1,7 +1,10 @@
-"""Several model files of one deployment, `encoder.onnx|decoder.onnx` -> one card, and one file that has all of them.
+"""Several model files that are deployed together, `encoder.onnx|decoder.onnx` -> one file with all of them, and a card.
 
-The files are run one after the other. An input that has the name, type and shape of an output of an earlier file takes
-that output; else it takes the one output that alone has its type and shape and is not taken yet; else it is fed.
+The files, also called parts, are run one after the other. Each input takes the first of these that exists:
+
+    1. an output of an earlier file that has the input's name, type and shape;
+    2. an output of an earlier file that has the input's type and shape, if exactly one such output is not taken yet;
+    3. random values or the user's data, as in any other model.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ Outputs = dict[str, tuple[str, "Dimensions"]]  # type and sizes of each output b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A part that was read alone: its card, and all its inputs and outputs."""
+    """One of several files, which was read by itself: its card, its inputs and its outputs."""
 
     card: CustomModel
     inputs: tuple[Input, ...]
@@ -41,34 +44,36 @@ class Piece:
 
 
 def require(name: str) -> tuple[str, ...]:
-    """Return the files of a name.
+    """Split a name such as `a.onnx|b.onnx` into the names of its files.
 
     Raises:
-        RequestError: one is empty or no model file, they are of two formats, or there are too many.
+        RequestError: a name is empty or not that of a model file, the files have two formats, or there are too many.
     """
     names = parts(name)
     if not all(names):
         raise RequestError(
-            f"wanted a file on both sides of every {PARTS}, found {name!r}; name it, or leave {PARTS} out"
+            f"wanted a file on both sides of every {PARTS}, found {name!r}; name the missing file, or leave out {PARTS}"
         )
     if len(names) > MOST:
         raise RequestError(f"wanted at most {MOST} files joined by {PARTS}, found {len(names)}; leave some out")
     suffixes = {part: Path(file_and_function(part)[0]).suffix for part in names}
     if odd := [part for part, suffix in suffixes.items() if suffix not in MODEL_FILES]:
-        raise RequestError(f"wanted files such as net.onnx or net.tflite joined by {PARTS}, found {odd[0]}; export it")
+        raise RequestError(f"wanted files such as net.onnx or net.tflite joined by {PARTS}, found {odd[0]}; convert it")
     if len(set(suffixes.values())) > 1:
         raise RequestError(
-            f"wanted files of one format joined by {PARTS}, because one runtime opens all, found {' and '.join(names)};"
-            " export all to .onnx or all to .tflite"
+            f"wanted files of one format joined by {PARTS}, because one runtime opens all of them, found"
+            f" {' and '.join(names)}; export all to .onnx or all to .tflite"
         )
     return names
 
 
 def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -> CustomModel:
-    """Copy the files to the cache, as one; `adopt_one` adopts one of them, with the `--input` options of it.
+    """Copy the files to the cache as one file, and return its card.
+
+    `adopt_one` copies a single file, whose name and `--input` options it gets, and returns the card of this file.
 
     Raises:
-        RequestError: a file is missing or cannot be measured, or an option is for an input of none of them.
+        RequestError: a file is missing or cannot be measured, or an option names an input that none of the files has.
     """
     names, pieces, taken = require(name), list[Piece](), set[str]()
     for part in names:
@@ -76,7 +81,7 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
         taken |= {*options}
         pieces.append(_piece(part, adopt_one(part, ",".join(options.values()))))
     if unknown := [option for option in inputs.parse(asked) if option not in taken]:
-        raise RequestError(f"{name}: no file of it has an input {unknown[0] or 'without a name'!r}; correct --input")
+        raise RequestError(f"{name}: none of its files has input {unknown[0] or 'without a name'!r}; correct --input")
     feed = linked([piece.card.name for piece in pieces], pieces)
     cards = [piece.card for piece in pieces]
     content = hashlib.sha256("\n".join(card.content_sha256 for card in cards).encode()).hexdigest()
@@ -85,15 +90,18 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
     )
     kept_under = stem(title(name), content, key)
     card = cache.once(kept_under, SUFFIX, CustomModel, lambda place: _write(place, title(name), content, cards, feed))
-    cache.put(kept_under, card)  # the name finds the model that was used last
+    cache.put(kept_under, card)  # a search by name then finds the model that was used last
     return card
 
 
 def _of_part(part: str, asked: str, before: Sequence[Piece]) -> dict[str, str]:
-    """Return the options for the inputs of a part by their names; open inputs take the shapes of earlier outputs."""
+    """Return the `--input` options for one file, by input name.
+
+    An input with open axes takes the shape of the earlier output that has its name.
+    """
     path = Path(file_and_function(part)[0])
     if not path.is_file():
-        return {}  # its adoption says what is wrong
+        return {}  # `adopt_one` will say what is wrong
     declared = {entry.name: entry for entry in _declared(part, path)}
     wanted = {name: sizes for name, sizes in inputs.parse(asked).items() if name in declared}
     for entry in declared.values():
@@ -110,7 +118,7 @@ def _declared(part: str, path: Path) -> Sequence[inputs.Declared]:
 
 
 def _piece(part: str, card: CustomModel) -> Piece:
-    """Read the inputs and outputs of an adopted part from its copy, whose axes are settled."""
+    """Read the inputs and outputs of one file from its copy in the cache, whose axes have fixed sizes."""
     path = cache.path_of(card)
     declared = _declared(part if card.format == tflite.FORMAT else card.name, path)
     if card.format == onnx.FORMAT:
@@ -123,7 +131,7 @@ def _piece(part: str, card: CustomModel) -> Piece:
 
 
 def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
-    """Return the feed of parts: the inputs that no earlier part makes, and which outputs the others take."""
+    """Return the feed of several files: the inputs that no earlier file provides, and the links of the others."""
     fed, described, free = dict[str, Input](), list[Part](), list[tuple[int, str]]()
     for place, (name, piece) in enumerate(zip(names, pieces, strict=True)):
         links = _links(piece, pieces, free)
@@ -137,14 +145,14 @@ def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
 
 
 def _shared(entry: Input, part: str, fed: dict[str, Input]) -> str:
-    """Add an input to those that are fed, unless an earlier part takes the same; return its name among them."""
+    """Add an input to `fed`, unless an earlier file has the same one; return the name of the input in `fed`."""
     name = entry.name if fed.get(entry.name, entry) == entry else f"{part}:{entry.name}"
     fed.setdefault(name, replace(entry, name=name))
     return name
 
 
 def _links(piece: Piece, pieces: Sequence[Piece], free: Sequence[tuple[int, str]]) -> tuple[Link, ...]:
-    """Match inputs with outputs of earlier parts that are still free: by name first, then by type and shape."""
+    """Match a file's inputs with earlier outputs that no input takes yet: first by name, then by type and shape."""
     links, left = list[Link](), list(free)
     ways: tuple[Literal["name", "shape"], ...] = ("name", "shape")
     for by in ways:
@@ -159,7 +167,7 @@ def _links(piece: Piece, pieces: Sequence[Piece], free: Sequence[tuple[int, str]
 
 
 def _fits(entry: Input, made: tuple[str, Dimensions]) -> bool:
-    """Return whether an output has an input's type and shape; an open size fits any, but not all of them."""
+    """Return whether an output has an input's type and shape; an open size fits any size."""
     dtype, sizes = made
     is_alike = len(sizes) == len(entry.shape) and all(
         wanted == found or 0 in (wanted, found) for wanted, found in zip(entry.shape, sizes, strict=True)
@@ -168,7 +176,7 @@ def _fits(entry: Input, made: tuple[str, Dimensions]) -> bool:
 
 
 def _write(place: Path, name: str, content: str, cards: Sequence[CustomModel], feed: Feed) -> CustomModel:
-    """Write the parts to one file and describe all of them together."""
+    """Write the files into one file, and return one card for all of them."""
     chain.pack([cache.path_of(card) for card in cards], place)
     precision = Precision.INT8 if any(card.precision == Precision.INT8 for card in cards) else cards[0].precision
     left = [_left(card, node) for card in cards for node in card.float_nodes]
@@ -199,33 +207,36 @@ def _left(card: CustomModel, node: str) -> str:
 
 
 def total(counts: Iterable[int | None]) -> int | None:
-    """Return the sum; None if one is not known."""
+    """Return the sum of counts; None if one of them is not known."""
     known = list(counts)
     return None if None in known else sum(count or 0 for count in known)
 
 
 def _least(counts: Sequence[tuple[int | None, int | None]]) -> int | None:
-    """Return the lower bound of counts and their bounds; None if all counts are whole, or nothing is known."""
+    """Return a lower bound of a sum, from pairs of a count and its lower bound.
+
+    It is None if all counts are exact, so that no bound is needed, or if nothing is known.
+    """
     if all(whole is not None for whole, _ in counts):
         return None
     return sum(whole or bound or 0 for whole, bound in counts) or None
 
 
 def _integer_share(cards: Sequence[CustomModel]) -> float | None:
-    """Return the share of all multiply-adds that are computed in integers; None if a part's is not known."""
+    """Return the share of all multiply-adds that are computed in integers; None if one file's share is not known."""
     shares = {card.name: 0.0 if card.precision != Precision.INT8 else card.integer_share for card in cards}
     return weighted([(card.macs, shares[card.name]) for card in cards])
 
 
 def weighted(shares: Sequence[tuple[int | None, float | None]]) -> float | None:
-    """Return the mean of shares, weighted by multiply-adds; None if one of either is not known."""
+    """Return the mean of shares, weighted by multiply-adds; None if a share or a weight is not known."""
     known = [(macs, share) for macs, share in shares if macs is not None and share is not None]
     macs = sum(count for count, _ in known)
     return sum(count * share for count, share in known) / macs if macs and len(known) == len(shares) else None
 
 
 def sets_of(part: Part, own: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the inputs of a part, from a set of what all are fed and from what earlier parts made of it."""
+    """Return a part's input values, from `own`, the values that are fed, and `made`, the outputs of earlier parts."""
     return {name: own[shared] for name, shared in part.inputs} | {
         link.input: made[link.part][link.output] for link in part.links
     }

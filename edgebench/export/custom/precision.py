@@ -1,4 +1,4 @@
-"""The types of a file's weights and activations -> its precision, and its kind of weight quantization."""
+"""The types of a file's weights and activations -> its precision, and how its weights are quantized."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _STATIC = ("QLinear", "QGemm")
 
 
 def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]) -> tuple[Precision, str]:
-    """Return the precision of multiplying operators, and how weights are quantized if activations are not.
+    """Return the precision of multiplying operators, and how their weights are quantized if their activations are not.
 
-    The arguments are type names: of the operators' data inputs and outputs, of their weights, and of stored weights
-    that are converted to float on loading.
+    All arguments are names of types: `activations` of the operators' data inputs and outputs, `weights` of their
+    weights, and `stored` of weights that are converted to float on loading.
     """
     types, held = set(activations), set(weights)
     if wide := sorted(types - {"float32", "float16", "bfloat16", "float64", *EIGHT_BITS}):
@@ -43,7 +43,7 @@ def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterabl
 
 
 def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Return a graph's precision and weight quantization from its operators and constants."""
+    """Return a graph's precision, and how its weights are quantized, from its operators and constants."""
     kinds = {tensor.name: _kind(tensor) for tensor in tensors}
     values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
     kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
@@ -60,14 +60,14 @@ def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, st
 
 
 def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
-    """Return the type to which a node quantizes an activation, if it does."""
+    """Return the type to which a node quantizes an activation; empty if it quantizes none."""
     if node.op_type != "QuantizeLinear" or node.input[0] in kinds:
         return ()
     return (kinds.get(node.input[2], "int8"),) if len(node.input) > 2 and node.input[2] else ("uint8",)
 
 
 def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Return the float precision of most weights; constants of other types are scales and limits."""
+    """Return the float type of most weights as a precision; constants of other types are only scales and limits."""
     sizes = Counter[str]()
     for tensor in tensors:
         if (kind := _kind(tensor)) in _FLOATS:

@@ -1,4 +1,4 @@
-"""The shape of a model's input, from its file and from the user -> its axes.
+"""The shape of a model's input, from its file and from the user -> the meaning of its axes.
 
 Dimensions are (N, C, S, S) or (N, S, S, C); 0 stands for an open dimension.
 """
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "1x3x224x224"
 CHANNELS = (1, 3)
-SCORES = ("tensor(float)", "tensor(uint8)", "tensor(int8)", "float32", "uint8", "int8")  # as runtimes name types
+# Types of class scores, as onnxruntime and TFLite name them.
+SCORES = ("tensor(float)", "tensor(uint8)", "tensor(int8)", "float32", "uint8", "int8")
 
 Dimensions = tuple[int, ...]
 
@@ -35,7 +36,7 @@ class Image:
 
 
 def parse(asked: str) -> tuple[str, Dimensions]:
-    """Read `name:1x3x224x224`, or the dimensions alone.
+    """Parse `name:1x3x224x224` into the name and the dimensions; the name is empty if the text has only dimensions.
 
     Raises:
         RequestError: the text has neither form.
@@ -47,12 +48,15 @@ def parse(asked: str) -> tuple[str, Dimensions]:
 
 
 def said(dimensions: Dimensions) -> str:
-    """Write dimensions for people: `?x3x224x224`."""
+    """Return dimensions as text, with `?` for an open one: `?x3x224x224`."""
     return "x".join(str(size or "?") for size in dimensions)
 
 
 def image(dimensions: Dimensions) -> Image | None:
-    """Return the axes of an image input; None if it is not one square image of 1 or 3 channels, or an open batch."""
+    """Return the axes of an input of square images with 1 or 3 channels; None for any other input.
+
+    The batch must be open, or fixed at one image.
+    """
     if len(dimensions) != 4:
         return None
     batch, first, middle, last = dimensions
@@ -65,9 +69,10 @@ def image(dimensions: Dimensions) -> Image | None:
 
 
 def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
-    """Return the number of classes in the only output that can be class scores; 0 unless exactly one output can.
+    """Return the number of classes, if exactly one output can be class scores; otherwise 0.
 
-    Scores are one row per image, of floats or 8-bit integers, whose order is that of the values they represent.
+    Class scores are one row of values for each image, in floats or in 8-bit integers. The integers need no conversion,
+    because they have the same order as the values that they represent.
     """
     rows = [_row(sizes) if kind in SCORES else 0 for kind, sizes in outputs]
     # A single value among several outputs is not a class score.
@@ -77,7 +82,10 @@ def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
 
 
 def _row(sizes: Dimensions) -> int:
-    """Return the number of values per image of an output, 0 unless they form one row; `sizes` includes the batch."""
+    """Return the number of values that an output has per image; 0 if they do not form one row.
+
+    `sizes` includes the batch.
+    """
     several = [size for size in sizes[1:] if size != 1]
     if len(sizes) < 2 or 0 in several or len(several) > 1 or sizes[0] > 1:
         return 0

@@ -1,6 +1,6 @@
-"""A user-supplied TFLite file -> a copy and a description read from its flatbuffer; nothing in it is run.
+"""A user-supplied TFLite file -> a copy, and a description read from its flatbuffer; nothing in the file is run.
 
-Slots follow TensorFlow's `schema.fbs`, version 3. Every offset is checked against the file's end.
+The numbers of fields, called slots, follow TensorFlow's `schema.fbs`, version 3. No offset may point beyond the file.
 """
 
 from __future__ import annotations
@@ -36,21 +36,22 @@ _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
 )
-# How many bytes of vectors are read of a file, as a multiple of its size and at least; what a table counts.
+# Limit on the bytes that are read from a file's vectors: a multiple of the file's size, plus a constant. The last
+# number is the size in bytes at which each table in a vector is counted.
 _READINGS, _LEAST_ALLOWANCE, _TABLE_BYTES = 4, 2**20, 16
 
 
 class _Cut(Exception):
-    """An offset points outside of the file."""
+    """An offset points outside the file."""
 
 
 class _Repeated(Exception):
-    """Offsets point to the same parts so often that a small file has more to read than any of its size."""
+    """So many offsets point to the same parts that reading them all would exceed the file's allowance."""
 
 
 @dataclass(slots=True)
 class _Allowance:
-    """The bytes that may still be read of a file's vectors, each as often as something points to it."""
+    """The number of bytes that may still be read from a file's vectors; a vector counts for each offset to it."""
 
     left: int
 
@@ -62,7 +63,7 @@ class _Allowance:
 
 @dataclass(frozen=True, slots=True)
 class FlatbufferTable:
-    """A flatbuffer's table, whose fields are read by slot."""
+    """A table of a flatbuffer, whose fields are read by their number, the slot."""
 
     data: bytes | mmap.mmap
     place: int
@@ -92,7 +93,7 @@ class FlatbufferTable:
         return self.place + offset if offset else None
 
     def number(self, slot: int, layout: str = "<i") -> int:
-        """Return a number; 0 if the field is absent."""
+        """Return the number in a field; 0 if the field is absent."""
         place = self._field(slot)
         return 0 if place is None else self._read(layout, place)
 
@@ -108,30 +109,30 @@ class FlatbufferTable:
         return place + 4, count
 
     def numbers(self, slot: int, layout: str = "<i") -> tuple[int, ...]:
-        """Return a vector of numbers, by default of 32-bit integers."""
+        """Return the vector of numbers in a field, by default of 32-bit integers."""
         size = struct.calcsize(layout)
         start, count = self._vector(slot, size)
         self.allowance.spend(count * size)
         return struct.unpack_from(f"<{count}{layout[1:]}", self.data, start)
 
     def tables(self, slot: int) -> list[FlatbufferTable]:
-        """Return a vector of tables."""
+        """Return the vector of tables in a field."""
         start, count = self._vector(slot, 4)
         self.allowance.spend(count * _TABLE_BYTES)
         places = (start + 4 * index for index in range(count))
         return [self._at(place + self._read("<I", place)) for place in places]
 
     def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
-        """Return an optional table as a tuple of one or none."""
+        """Return the table in a field, as a tuple that is empty if the field is absent."""
         place = self._field(slot)
         return () if place is None else (self._at(place + self._read("<I", place)),)
 
     def count(self, slot: int) -> int:
-        """Return the length of a vector of bytes."""
+        """Return the length of the vector of bytes in a field."""
         return self._vector(slot, 1)[1]
 
     def text(self, slot: int) -> str:
-        """Return a string."""
+        """Return the string in a field."""
         start, count = self._vector(slot, 1)
         self.allowance.spend(count)
         return self.data[start : start + count].decode(errors="backslashreplace")
@@ -153,10 +154,10 @@ def read(
     is_fed: bool = False,
     decode: str = "",
 ) -> CustomModel:
-    """Write the copy to `place` and describe the model; `net.tflite:encode` means the signature `encode`.
+    """Copy the file to `place` and return the model's card; `net.tflite:encode` selects the signature `encode`.
 
     Raises:
-        RequestError: the file is damaged, an input axis is open, or there are several signatures and the name has none.
+        RequestError: the file is damaged, an input axis is open, or the name selects none of several signatures.
     """
     graph = graph_of(path, name)
     require_measurable(name, graph)
@@ -177,7 +178,7 @@ def read(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """The graph of a file that is run: the first, or that of a signature.
+    """The graph that is run: the first one of a file, or that of a signature.
 
     Attributes:
         places: indices of the inputs among the tensors.
@@ -196,27 +197,27 @@ class Graph:
 
 
 def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
-    """Read the graph of a name such as `net.tflite` or `net.tflite:encode`.
+    """Read the graph that a name such as `net.tflite` or `net.tflite:encode` selects.
 
-    With `is_any` a name without a signature means the first one.
+    With `is_any`, a name without a signature selects the first of several signatures.
 
     Raises:
-        RequestError: the file is damaged, lacks the signature, or has several signatures and the name has none.
+        RequestError: the file is damaged or lacks the signature, or the name selects none of several signatures.
     """
     try:
         with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
             return _graph(data, name, is_any=is_any)
     except _Repeated as error:
         raise RequestError(
-            f"{path} is no sound TFLite file: its offsets point to the same parts too often; write it again"
+            f"{path} is a damaged TFLite file: its offsets point to the same parts too often; write it again"
         ) from error
     except (_Cut, IndexError) as error:
-        raise RequestError(f"{path} is no whole TFLite file: it points beyond its end; write it again") from error
+        raise RequestError(f"{path} is not a complete TFLite file: it points beyond its end; write it again") from error
 
 
 def _graph(data: mmap.mmap, name: str, *, is_any: bool) -> Graph:
     if data[4:8] != _IDENTIFIER:
-        raise RequestError(f"{name} is no TFLite file: its identifier is missing; correct the suffix")
+        raise RequestError(f"{name} is not a TFLite file: its identifier is missing; correct the suffix")
     model = FlatbufferTable.root(data)
     graphs, signatures = model.tables(2), {table.text(2): table for table in model.tables(7)}
     if not graphs:
@@ -253,16 +254,18 @@ def require_measurable(name: str, graph: Graph) -> None:
     if graph.custom:
         operator = graph.custom[0].removeprefix(_CUSTOM_NAME)
         raise RequestError(
-            f"{name}: operator {operator} is a custom one, which no runtime here has; convert without it"
+            f"{name}: operator {operator} is a custom one, which no runtime here has; convert the model without it"
         )
     inputs.require_types(name, graph.inputs)
     for label, tensor in graph.outputs.items():
         if tensor.dtype not in inputs.DTYPES:
-            raise RequestError(f"{name}: output {label} is of {tensor.dtype}, wanted numbers; convert it without")
+            raise RequestError(
+                f"{name}: output {label} is of {tensor.dtype}, wanted numbers; convert the model without this output"
+            )
 
 
 def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
-    """Return the name of the signature to run; empty if there is no choice."""
+    """Return the name of the signature to run; empty if the file's first graph is run instead."""
     file, wanted = file_and_function(name)
     if wanted or len(signatures) > 1:
         if wanted in signatures:
@@ -270,7 +273,7 @@ def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
         known = ", ".join(signatures) or "none"
         found = f"no signature {wanted}" if wanted else f"{len(signatures)} of them"
         example = next((f"{file}:{signature}" for signature in signatures), file)
-        raise RequestError(f"{name}: wanted a signature to run, found {found} (has {known}); say --model {example}")
+        raise RequestError(f"{name}: wanted a signature to run, found {found} (has {known}); use --model {example}")
     return ""
 
 
@@ -313,7 +316,10 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
 
 
 def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, name: str, decode: str) -> dict[str, Any]:
-    """Describe the inputs of a file: as images for a classifier or detector, otherwise, or with `is_fed`, as a feed."""
+    """Return the card's fields for the inputs of a file.
+
+    A classifier and a detector take images; any other model, and with `is_fed` a classifier too, takes a feed.
+    """
     if decode:
         described = _detector(graph, shapes, name, decode)
         given = graph.tensors[graph.places[0]]
@@ -330,21 +336,28 @@ def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, na
 
 
 def _detector(graph: Graph, shapes: Sequence[shape.Dimensions], name: str, decode: str) -> dict[str, Any]:
-    """Describe a detector, whose maps have channels last in the file and first in the outputs of its session."""
+    """Return the card's fields for a detector.
+
+    The file's output maps have channels last, but the runtime's session returns them with channels first.
+    """
     if graph.signature:
-        raise RequestError(f"{name}: wanted a file without signatures with --decode; name its first graph, {name}")
+        raise RequestError(
+            f"{name}: --decode reads the first graph of a file, not a signature; name the file without a signature"
+        )
     sizes = {
         label: (tensor.dims[0], tensor.dims[3], *tensor.dims[1:3]) if len(tensor.dims) == 4 else tensor.dims
         for label, tensor in graph.outputs.items()
     }
     described = detector.described(name, graph.inputs, shapes, sizes, decode)
     if described["layout"] == "NCHW":
-        raise RequestError(f"{name}: wanted an input of channels last with --decode, found NCHW; convert it so")
+        raise RequestError(
+            f"{name}: wanted an input with channels last, NHWC, with --decode, found NCHW; convert it to NHWC"
+        )
     return described
 
 
 def _computes(operators: list[Operator]) -> dict[str, Any]:
-    """Describe the precision and the cost of the operators."""
+    """Return the card's fields for the precision and the cost of the operators."""
     precision, quantized = computed(*types(operators))
     cost = Cost.of(weights=lambda: weights(operators), multiply_adds=lambda: macs(operators))
     left, share = integers(operators) if precision == Precision.INT8 and not quantized else ((), None)
@@ -352,7 +365,7 @@ def _computes(operators: list[Operator]) -> dict[str, Any]:
 
 
 def _code(table: FlatbufferTable) -> str:
-    """Return an operator's name; newer codes are in a separate slot, and custom operators have a name."""
+    """Return an operator's name; a custom operator's is in the file, and newer codes are in a slot of their own."""
     code = max(table.number(0, "<b"), table.number(3))
     if code == _CUSTOM:
         name = table.text(1)
@@ -375,7 +388,7 @@ def _tensor(place: int, table: FlatbufferTable, buffers: list[FlatbufferTable]) 
         dtype=_TYPES[number] if 0 <= number < len(_TYPES) else "another type",
         scale=float(scales[0]) if scales else 0.0,
         zero=zeros[0] if zeros else 0,
-        # The values are inside the flatbuffer, or after it.
+        # A constant's values are inside the flatbuffer, or after it.
         is_constant=bool(buffer.count(0) or buffer.number(1, "<Q") > 1),
     )
 

@@ -1,17 +1,17 @@
-"""Kinds of artifact, one file each: each turns a network into a file that a runtime reads.
+"""Formats of artifacts, one module each: a format turns a network into a file that a runtime reads.
 
-A format offers
-    SUFFIX                     of its files
+The module of a format offers
+    SUFFIX                     the suffix of its files
     refuses(variant)           why it cannot store the variant, empty if it can; called before anything is trained
     SCHEME                     its default int8 Quantization, which a user's options change
-    TOOLS                      installed packages whose versions affect the file, see `tool_version`
+    TOOLS                      names of installed packages whose versions affect the file; see `tool_version`
     write(path, variant, channels, network)
                                writes the float file for images with `channels` channels; `network()` builds the torch
-                               module, and is only called if needed
+                               module, and is called only if the format needs the module
     write_int8(parent, path, quantization, calibration) -> Written
-                               writes the int8 form of a float file of this format, also a user-supplied one, and does
-                               not change that file; `calibration()` yields images (1, C, R, R) float32, or for other
-                               models arrays by input name. A format that refuses int8 has no `write_int8`
+                               writes the int8 form of `parent`, a float file of this format, which may be
+                               user-supplied and is not changed; `calibration()` yields float32 images (1, C, R, R),
+                               or arrays by input name. A format that refuses int8 has no `write_int8`
     compared(parent, path, quantization, calibration) -> tuple[OutputNoise, ...]
                                compares the outputs of any model's int8 file with its float parent's
 """
@@ -28,7 +28,7 @@ MAY_OFFER = ("write_int8", "compared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a format reports about an int8 file that it wrote; empty for a float file. See `record.Artifact`."""
+    """What a format reports about an int8 file that it wrote, in fields of `Artifact`; empty for a float file."""
 
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
@@ -38,9 +38,9 @@ class Written:
 
 
 def tool_version(tool: str) -> str:
-    """Return the version of an installed tool, whichever of several packages provides it.
+    """Return the version of an installed tool; onnxruntime may be provided by any of several packages.
 
     Raises:
-        PackageNotFoundError: it is not installed.
+        PackageNotFoundError: the tool is not installed.
     """
     return onnxruntime.version() if tool in onnxruntime.NEEDS else version(tool)

@@ -1,4 +1,4 @@
-"""The null runtime's file: how long to wait and how many classes to answer."""
+"""The file of the null runtime, which computes nothing: how long to wait, and how many class scores to return."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def refuses(variant: Variant) -> str:
     """Refuse every network but `null`, because the file cannot store one."""
     if variant.architecture == "null":
         return ""
-    return f"the null format holds no network, so not {variant.architecture}; use --model null"
+    return f"the null format stores no network, so it cannot store {variant.architecture}; use --model null"
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
-    """Write an artifact without delay."""
+    """Write a file that makes the runtime answer without waiting."""
     path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}), encoding="utf-8")
 
 
 def write_int8(
     parent: Path, path: Path, quantization: Quantization, calibration: Callable[[], Iterator[NDArray[float32]]]
 ) -> Written:
-    """Write the same file again, because nothing in it computes."""
+    """Copy the float file, because it has nothing to quantize."""
     copyfile(parent, path)
     return Written()

@@ -1,4 +1,4 @@
-"""The torch runtime's file: a network's weights, and the arguments from which `build` makes the network again."""
+"""The torch runtime's file: a network's weights, and the arguments from which `build` builds the network again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUFFIX = ".safetensors"
 SCHEME = Quantization()
 TOOLS = ("torch", "safetensors")
 
-_TYPES = {Precision.FP32: "float32", Precision.FP16: "float16", Precision.BF16: "bfloat16"}  # of torch
+_TYPES = {Precision.FP32: "float32", Precision.FP16: "float16", Precision.BF16: "bfloat16"}  # torch's types
 
 
 def refuses(variant: Variant) -> str:
@@ -27,8 +27,8 @@ def refuses(variant: Variant) -> str:
     if variant.precision in _TYPES:
         return ""
     return (
-        "torch has no int8 convolution on CUDA, and on a CPU only that of torch.ao.quantization, which is deprecated:"
-        " use --runtime onnxruntime"
+        "torch has no int8 convolution on CUDA, and on a CPU it has only that of torch.ao.quantization, which is"
+        " deprecated: use --runtime onnxruntime"
     )
 
 
@@ -46,7 +46,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def _outline(variant: Variant) -> dict[str, str]:
-    """Return the arguments of `build.outline` as texts, because safetensors stores only texts."""
+    """Return the arguments of `build.outline` as strings, because the metadata of a safetensors file are strings."""
     return {
         "architecture": variant.architecture,
         "width": repr(variant.width),

@@ -25,7 +25,7 @@ def prepare(
 ) -> nn.Module:
     """Apply the scheme's preparations in this order: equalize, fine-tune under fake quantization, correct biases.
 
-    `start` has its weights, None for random ones; `images` are the calibration images.
+    `start` is the card of the network's weights, None for random weights; `images()` yields the calibration images.
 
     Raises:
         CaseError: the network has no learned weights to fine-tune, or its data set has no training images.

@@ -1,4 +1,7 @@
-"""A folded network and its data set -> weights fine-tuned under fake quantization (quantization-aware training)."""
+"""A network with folded batch norms, and its data set -> weights fine-tuned under fake quantization.
+
+This is quantization-aware training.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
     from edgebench.schema.variant import Variant
 
-RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of the rate of float training
+RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of the learning rate of float training
 
 
 def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: Show) -> None:
@@ -36,7 +39,8 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
     The activation ranges of the int8 file are still found on the calibration images, as for any other scheme.
 
     Raises:
-        CaseError: its weights were not learned, its data set has no training images, or it is too large.
+        CaseError: the network's weights were not learned, its data set has no training images, or the network is too
+            large to train.
     """
     import torch
 
@@ -44,7 +48,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
         raise CaseError(f"qat fine-tunes weights, found {variant.weights} ones; use --weights trained, or a file")
     require_small(variant, Options(epochs=RECIPE.epochs))
     assert variant.quantization is not None
-    # Calibration images are not trained on, so the weights do not depend on them.
+    # The network is not trained on the calibration images, so the weights do not depend on them.
     variant = replace(variant, quantization=replace(variant.quantization, calibration="", calibration_sha256=""))
     stem = _stem(variant, start)
     kept = files.folder("training") / f"{stem}.pt"
@@ -56,7 +60,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
 def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Show) -> Weights:
     import torch
 
-    torch.set_num_threads(1)  # as in training, for equal weights on any number of cores
+    torch.set_num_threads(1)  # as in training, so that the weights do not depend on the number of cores
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
     images, held_out, test = (split(variant, name, channels(variant)) for name in ("train", "calibration", "test"))

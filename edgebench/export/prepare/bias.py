@@ -1,6 +1,6 @@
-"""A folded network -> the same weights, with biases that cancel the mean error of rounded weights.
+"""A network with folded batch norms -> the same weights, with biases that cancel the mean error of rounded weights.
 
-Nagel et al., ICCV 2019, section 4.2, with the mean measured on images, including borders, instead of inferred.
+The method is that of Nagel et al., ICCV 2019, section 4.2, but the mean is measured on images, including their borders.
 """
 
 from __future__ import annotations

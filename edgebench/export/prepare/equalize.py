@@ -1,8 +1,9 @@
-"""A folded network -> the same function, with weights whose channels share a range.
+"""A network with folded batch norms -> the same function, with weights that have the same range in every channel.
 
-Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019, section 4.1: if only
-one convolution reads another's output, a channel can be scaled down in the first and up in the second. This commutes
-with a ReLU between them, but not with a ReLU6, which is replaced by a ReLU, as in the paper.
+The method is that of Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
+section 4.1. If only one convolution reads another's output, a channel can be scaled down in the first and up by the
+same factor in the second. This is also possible with a ReLU between them, but not with a ReLU6. A ReLU6 is therefore
+replaced by a ReLU, as in the paper.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SWEEPS = 20  # passes over all pairs; the ranges hardly change after ten
 
 
 def equalize(graph: GraphModule) -> None:
-    """Equalize the channel ranges of every pair of layers, repeatedly, because pairs share layers."""
+    """Equalize the channel ranges of every pair of layers; repeat this, because pairs share layers."""
     import torch
     from torch import nn
 
@@ -36,7 +37,7 @@ def equalize(graph: GraphModule) -> None:
 
 
 def pairs(graph: GraphModule) -> Iterator[tuple[Any, Node | None, Any]]:
-    """Yield each layer, the ReLU after it, if any, and the next layer, if no other one reads the output."""
+    """Yield each pair of layers of which only the second reads the first, with the ReLU between them, if any."""
     from torch import nn
 
     for node in graph.graph.nodes:
@@ -78,7 +79,7 @@ def _even_out(first: Any, second: Any) -> None:
 
 
 def _input_axis(module: Any) -> int:
-    """Return the axis of the weights that counts input channels: the first one of a depthwise convolution."""
+    """Return the axis of the weights that counts input channels: 0 for a depthwise convolution, else 1."""
     return 0 if getattr(module, "groups", 1) > 1 else 1
 
 

@@ -1,4 +1,4 @@
-"""A folded network <-> the same network that rounds its weights and activations as its int8 file will."""
+"""A network with folded batch norms <-> the network that rounds weights and activations as its int8 file will."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
 
 _PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # an int8 graph applies these to integers without rounding
-REDUCED = 64  # the largest weight of a reduced range, as in onnxruntime
+REDUCED = 64  # the largest integer weight with `reduce_range`, as in onnxruntime
 ROUNDING = "rounding"  # prefix of the names of inserted modules
 
 
@@ -46,7 +46,10 @@ def release(graph: GraphModule) -> None:
 
 
 def _is_rounded(graph: GraphModule, node: Node) -> bool:
-    """Return whether the int8 graph rounds a node's output; not if only a ReLU reads it, or the node moves values."""
+    """Return whether the int8 graph rounds a node's output.
+
+    It does not if only a ReLU reads the output, or if the node only moves values.
+    """
     from torch import nn
 
     if node.op == "output" or node.op == "get_attr":
@@ -58,7 +61,10 @@ def _is_rounded(graph: GraphModule, node: Node) -> bool:
 
 
 def weight_rounding(quantization: Quantization) -> Any:
-    """Return a module that rounds weights to their range, per output channel or per tensor; uint8 is asymmetric."""
+    """Return a module that rounds weights within a range per output channel or per tensor.
+
+    The range of int8 weights is symmetric about zero, that of uint8 weights is not.
+    """
     import torch
     from torch.ao.quantization import FakeQuantize
     from torch.ao.quantization.observer import MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
@@ -85,7 +91,7 @@ def activation_rounding(quantization: Quantization) -> Any:
 
     class Rounding(FakeQuantize):
         def train(self, mode: bool = True) -> Any:
-            """Update the range in training only."""
+            """Set the mode; the range is updated in training mode only."""
             self.enable_observer(mode)
             return super().train(mode)
 

@@ -26,11 +26,11 @@ def fold(network: nn.Module) -> GraphModule:
             graph.graph.erase_node(norm)
     graph.delete_all_unused_submodules()
     graph.recompile()
-    return graph.requires_grad_()  # torch marks the biases that result from folding as not trainable
+    return graph.requires_grad_()  # needed because torch marks folded biases as not trainable
 
 
 def _graph(network: nn.Module) -> GraphModule:
-    """Trace the network's graph; every convolution is one of its nodes, also one that pads by itself."""
+    """Return the network's graph, in which every convolution is one node, even if it pads its input itself."""
     from torch import fx, nn
 
     class Tracer(fx.Tracer):
@@ -52,7 +52,7 @@ def replace(graph: GraphModule, node: Node, module: nn.Module) -> None:
 
 
 def unfold(network: nn.Module, graph: GraphModule) -> nn.Module:
-    """Replace the network's layers by the graph's and return it; the names stay."""
+    """Return a copy of the network with the graph's layers in place of its own, under the same names."""
     from copy import deepcopy
 
     from torch import nn

@@ -1,7 +1,8 @@
-"""ONNX files: float by torch's exporter, int8 by onnxruntime's static quantization.
+"""ONNX files: torch's exporter writes the float file, and onnxruntime's static quantization makes the int8 file of it.
 
-The batch axis is dynamic: one file serves every batch size. int8 is QDQ, which onnxruntime fuses to integer operators
-when it loads the file; `float_nodes` checks that it did.
+The batch axis is dynamic, so one file serves every batch size. An int8 file is in QDQ form: each float operator lies
+between operators that dequantize and quantize. onnxruntime fuses them to integer operators when it loads the file;
+`float_nodes` lists the operators that it does not fuse.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ SCHEME = Quantization()
 TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 
 OPSET = 17
-LEAST_OPSET_OF_INT8 = 13  # the first in which a weight can have a scale per channel
-LEAST_IR_OF_CONSTANTS = 4  # the first in which a constant need not be an input
-NOISE_BATCHES = 8  # calibration images: enough to find the layer that loses most
+LEAST_OPSET_OF_INT8 = 13  # the first operator set in which a weight can have a scale per channel
+LEAST_IR_OF_CONSTANTS = 4  # the first IR version in which a constant need not be listed as an input
+NOISE_BATCHES = 8  # number of calibration images that is enough to find the layer that loses most
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -53,16 +54,16 @@ def refuses(variant: Variant) -> str:
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
-    """Trace the variant's network."""
+    """Write the variant's network in float."""
     names: tuple[str, ...] = load("tasks", task(variant.architecture)).OUTPUTS
     trace(network(), (channels, variant.resolution, variant.resolution), path, names)
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file; report the operators left in float and each layer's loss.
+    """Write the int8 form of a float file; report the operators left in float, and how much signal each layer loses.
 
     Raises:
-        CaseError: its operator set has no int8, there are no images, or they give activations that are not finite.
+        CaseError: the file's operator set has no int8, there are no images, or an activation is not finite.
     """
     with TemporaryDirectory() as scratch:
         named = _named(parent, Path(scratch) / "float.onnx")
@@ -76,7 +77,7 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
 
 
 def _fallen(named: Path, path: Path, quantization: Quantization) -> tuple[str, ...]:
-    """Name the operators of an int8 file that compute in float without a request for it."""
+    """Return the operators of an int8 file that compute in float although the scheme does not ask for it."""
     import onnx
 
     left, wanted = float_nodes(path), set[str]()
@@ -91,8 +92,8 @@ def compared(
 ) -> tuple[OutputNoise, ...]:
     """Compare every output of an int8 file with its float parent's, on the calibration images or inputs.
 
-    Agreement of class scores is only computed on real inputs, because random ones show no class. `mixes` says that an
-    output of a detector may have both boxes and scores.
+    Agreement of class scores is computed on real inputs only, because random inputs belong to no class. `mixes` says
+    that one output of a detector may contain both boxes and scores.
     """
     is_real, apart = quantization.calibration != RANDOM, MIXED if mixes else APART
     return output_noise(parent, path, calibration(), compares_rows=is_real, apart=apart)
@@ -112,7 +113,7 @@ def _require_quantized(parent: Path, path: Path) -> None:
 
 
 def _named(parent: Path, path: Path) -> Path:
-    """Write a float file with a name for each operator, because user-supplied files may lack names."""
+    """Write a copy of a float file in which every operator has a name, because user-supplied files may lack names."""
     import onnx
 
     proto = onnx.load(parent)
@@ -127,10 +128,10 @@ def _named(parent: Path, path: Path) -> Path:
 
 
 def _separate_constants(proto: Any) -> None:
-    """Remove the constants from the inputs of a graph.
+    """Remove the constants from the list of a graph's inputs.
 
-    Before IR version 4 every constant is an input, too: when onnxruntime's optimizer merges equal constants,
-    inputs without values remain.
+    Before IR version 4, every constant is also listed as an input. When onnxruntime's optimizer merges equal constants,
+    inputs without values would remain.
     """
     proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -143,7 +144,7 @@ def _converted(proto: Any, opset: int) -> Any:
     """Convert a graph of an older operator set to the first one that has int8.
 
     Raises:
-        CaseError: an operator of it cannot be converted.
+        CaseError: one of its operators cannot be converted.
     """
     from onnx.version_converter import convert_version
 
@@ -152,15 +153,15 @@ def _converted(proto: Any, opset: int) -> Any:
     except Exception as error:  # the converter raises many kinds of errors
         raise CaseError(
             f"int8 needs opset {LEAST_OPSET_OF_INT8}, the file has {opset} and cannot be converted"
-            f" ({in_words(error)[:200]}); export it with a newer one"
+            f" ({in_words(error)[:200]}); export it with a newer opset"
         ) from error
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
-    """Trace a network for images, (C, R, R) each, and write it to a file.
+    """Trace a network for images of `shape`, (C, R, R), and write its graph to a file.
 
-    The older of torch's exporters is used: it is ten times faster, and it keeps the global average pool as an operator
-    with an integer form; the newer one writes a mean, which stays float.
+    torch has two exporters, of which the older one is used. It is ten times faster, and it writes a global average pool
+    as one operator, which has an integer form. The newer one writes a mean, which stays in float.
     """
     import torch
 
@@ -169,7 +170,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
     _write_padding_as_attributes(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        # These warn that sizes become constants, as intended.
+        # These warnings say that sizes become constants, which is intended.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,
@@ -184,7 +185,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
 
 
 def _write_norms_as_operators(network: nn.Module) -> None:
-    """Export local response norms as ONNX's LRN, because the exporter splits each into a dozen float operators."""
+    """Make the exporter write each local response norm as ONNX's LRN, instead of a dozen float operators."""
     import torch
 
     class Function(torch.autograd.Function):
@@ -204,7 +205,7 @@ def _write_norms_as_operators(network: nn.Module) -> None:
 
 
 def _write_padding_as_attributes(network: nn.Module) -> None:
-    """Let convolutions that pad one side more than the other become one operator: the exporter pads in another."""
+    """Make the exporter write a convolution with unequal padding as one operator, without a separate Pad."""
     import torch
     from torch.nn import functional
 

@@ -1,8 +1,8 @@
 """A float file and images -> the range of every activation; each image is run once.
 
-onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here an optimised
-graph runs on one batch at a time, and only two numbers, the outermost values or a histogram are kept per tensor. The
-ranges are the same.
+onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here, an optimised
+graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: two numbers, the
+outermost values, or a histogram. The resulting ranges are the same.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ REMEDY = "use --precision fp32"
 
 
 def nothing_of(nodes: Iterable[Any]) -> str:
-    """Describe why nothing can be quantized: list the operators of the graph."""
-    return f"nothing of it can be quantized: its operators are {', '.join(dict.fromkeys(one.op_type for one in nodes))}"
+    """Return a message that nothing can be quantized, which lists the operators of the graph."""
+    return f"none of its operators can be quantized: they are {', '.join(dict.fromkeys(one.op_type for one in nodes))}"
 
 
 def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
-    """Return the range of every activation that a quantizer may need, by tensor; `is_masked` selects those without one.
+    """Return the range of every activation that a quantizer may need, by the tensor's name.
+
+    Some ranges cannot be used, because they contain the values of attention masks; `is_masked` recognizes these ranges.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -51,7 +53,7 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
 
 
 def _folded(path: Path) -> dict[str, str]:
-    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses the two layers."""
+    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses it with the ReLU."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node
@@ -68,7 +70,10 @@ def _folded(path: Path) -> dict[str, str]:
 
 
 def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, Range]:
-    """Compute each tensor's smallest and largest value within the graph; for nonnegative tensors the former is 0."""
+    """Return each tensor's range, whose ends are computed by operators that are added to the graph.
+
+    For a tensor that is never negative, the lower end is 0.
+    """
     import numpy
 
     tensors, signed = list[str](), list[str]()
@@ -77,7 +82,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
         tensors.extend(_tensors(graph, unseen))
         rectified = _rectified(graph)
         signed.extend(tensor for tensor in tensors if tensor not in rectified)
-        # onnxruntime computes the last node's inputs first, so each tensor is reduced while it is in the cache.
+        # onnxruntime computes the last node's inputs first, so each tensor is still in the cache when it is reduced.
         for tensor in reversed(tensors):
             _look(graph, tensor, is_signed=tensor not in rectified)
         _give_out(graph, [*map(_high, tensors), *map(_low, signed)])
@@ -90,7 +95,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Return whether a tensor had no values at all: then its largest is less than its smallest."""
+    """Return which results are of tensors without values: those where the largest value is less than the smallest."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
@@ -109,21 +114,24 @@ def _low(tensor: str) -> str:
 
 
 def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
-    """Add operators that compute a tensor's smallest and largest value; if nonnegative, its channels' largest."""
+    """Add operators that compute a tensor's smallest and largest value.
+
+    For a tensor that is never negative, they compute the largest value of each channel instead.
+    """
     from onnx.helper import make_node
 
     if is_signed:
         graph.node.append(make_node("ReduceMin", [tensor], [_low(tensor)]))
         graph.node.append(make_node("ReduceMax", [tensor], [_high(tensor)]))
         return
-    # Pooling works in onnxruntime's internal layout; a reduction first reorders the whole tensor. But a pooling is
-    # moved in the execution order when its layout changes; the operator that reads it keeps its place.
+    # A pooling works in onnxruntime's internal layout, whereas a reduction would first reorder the whole tensor. When
+    # onnxruntime changes the layout of a pooling, it may run it at another time; the Flatten behind it keeps its place.
     graph.node.append(make_node("GlobalMaxPool", [tensor], [pooled := f"{tensor} pooled"]))
     graph.node.append(make_node("Flatten", [pooled], [_high(tensor)]))
 
 
 def _largest(arrays: Sequence[NDArray[float32]]) -> NDArray[float32]:
-    """Return the largest value of each array, NaN if it contains one, in one pass over all arrays."""
+    """Return the largest value of each array, NaN for an array that contains NaN, in one pass over all arrays."""
     import numpy
 
     starts = numpy.cumsum([0, *(values.size for values in arrays[:-1])])
@@ -142,7 +150,7 @@ def _rectified(graph: GraphProto) -> set[str]:
 
 
 def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Quantization) -> dict[str, Range]:
-    """Pass every tensor of every image to its collector, which finally chooses the range."""
+    """Return each tensor's range, chosen by a collector that has seen the tensor's values for every image."""
     found, tensors = dict[str, Outermost | BinCounts](), list[str]()
 
     def probe(graph: GraphProto) -> None:
@@ -165,14 +173,14 @@ def _chosen(path: Path, images: Images, unseen: Container[str], quantization: Qu
 
 
 def _collector(tensor: str, an_image: int, quantization: Quantization) -> Outermost | BinCounts:
-    """Return the collector for a tensor that has `an_image` values per image."""
+    """Return a new collector of the values of a tensor that has `an_image` values per image."""
     if quantization.range_method == "percentile":
         return Outermost(tensor, int(an_image * quantization.images * OUTSIDE) + 1)
     return BinCounts(tensor, CHOOSERS[quantization.range_method], mirrored=quantization.symmetric)
 
 
 def _tensors(graph: GraphProto, unseen: Container[str]) -> Iterator[str]:
-    """Return the names of all float inputs and outputs, except `unseen`; only floats are quantized."""
+    """Return the names of all float tensors of a graph, except `unseen`; only float tensors are quantized."""
     import onnx
 
     infos = [*graph.input, *graph.value_info]
@@ -201,7 +209,9 @@ def _give_out(graph: GraphProto, tensors: Iterable[str]) -> None:
 
 
 def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) -> Iterator[list[NDArray[float32]]]:
-    """Run every image through the graph extended by the probe's outputs, on one thread with all optimisations.
+    """Run every image through the graph, and yield the outputs that `probe` has added to the graph.
+
+    The graph runs on one thread with all optimisations.
 
     Raises:
         CaseError: there are no images, or no tensors that need a range.
@@ -220,18 +230,18 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
     options.log_severity_level = 3
     with TemporaryDirectory() as scratch:
         onnx.save(model, probed := Path(scratch) / "probed.onnx")
-        del model  # VGG16 takes half a gigabyte
+        del model  # frees memory: VGG16 takes half a gigabyte
         session = onnxruntime.InferenceSession(str(probed), options, providers=["CPUExecutionProvider"])
     outputs, names = None, [one.name for one in session.get_inputs()]
     for batch in images():
         outputs = session.run(None, fed(names, batch))
         yield outputs
     if outputs is None:
-        raise CaseError("no calibration images: an int8 range cannot be found")
+        raise CaseError("no calibration images: without them, int8 ranges cannot be found")
 
 
 def _of_unknown_type(model: Any) -> Iterator[Any]:
-    """Return the types that onnxruntime infers but onnx cannot, such as those of runtime-specific operators."""
+    """Yield the types of tensors that onnxruntime can infer but onnx cannot, as for onnxruntime's own operators."""
     import onnx
     import onnxruntime
 

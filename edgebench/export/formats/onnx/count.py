@@ -34,8 +34,8 @@ _OTHERS = (
 )
 # Attributes of a Constant that are not tensors.
 _LISTS, _SINGLE = ("value_floats", "value_ints", "value_strings"), ("value_float", "value_int", "value_string")
-_BLOCKED = "com.microsoft.nchwc"  # its weights are padded to the vector length of a processor
-# Indices of the weights among the inputs of operators that have other constants, too: scales, statistics and states.
+_BLOCKED = "com.microsoft.nchwc"  # operators of this domain pad their weights to the vector length of a processor
+# Indices of the weights among the inputs of operators that also have other constants: scales, statistics and states.
 _WEIGHTS = {
     "BatchNormalization": (1, 2),
     "ConvInteger": (1,),
@@ -55,12 +55,12 @@ _WEIGHTS = {
 
 
 class Uncounted(Exception):
-    """A count is impossible; the message is a short reason."""
+    """Something cannot be counted; the message is a short reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A multiplying operator: its type, its name or that of its output, and its multiply-adds for one image."""
+    """A multiplying operator: its type, its multiply-adds for one image, and its name or else that of its output."""
 
     operator: str
     name: str
@@ -69,14 +69,17 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The counted operators of a graph, and the reason for each uncounted one, which makes the sum a lower bound."""
+    """The counted operators of a graph, and the reasons why other operators could not be counted.
+
+    If there is such a reason, the sum of the counts is a lower bound.
+    """
 
     counted: tuple[Counted, ...]
     uncounted: tuple[str, ...]
 
 
 def multiply_adds(path: Path) -> list[Counted]:
-    """Return every multiplying operator.
+    """Return every multiplying operator of a file with its multiply-adds.
 
     Raises:
         Uncounted: an operator or a size is unknown.
@@ -134,14 +137,14 @@ def weights(proto: Any) -> tuple[int, tuple[str, ...]]:
 
 
 def loaded(path: Path) -> Any:
-    """Read a graph for a batch of one, with its local functions inlined."""
+    """Read a file's graph, with a batch of one and with its local functions inlined."""
     import onnx
 
     return prepared(onnx.load(path))
 
 
 def prepared(proto: Any) -> Any:
-    """Return a graph for a batch of one, with its local functions inlined."""
+    """Return a graph with a batch of one, with its local functions inlined."""
     import onnx
     import onnx.inliner
 
@@ -152,14 +155,14 @@ def prepared(proto: Any) -> Any:
         dims = given.type.tensor_type.shape.dim
         if given.name not in constants and dims and dims[0].dim_value < 1:
             dims[0].dim_value = 1
-    del proto.graph.value_info[:]  # declared shapes with open sizes
+    del proto.graph.value_info[:]  # these declared shapes may have open sizes
     for made in proto.graph.output:
         made.type.tensor_type.ClearField("shape")
     return proto
 
 
 def _constants(proto: Any) -> set[str]:
-    """Return the names of tensors that are computed once at loading: constants, and results of constants only."""
+    """Return the names of constants, and of tensors that depend on constants only and are computed once at loading."""
     known = {one.name for one in proto.graph.initializer} | {""}
     for node in proto.graph.node:
         if {*node.input} <= known and not node.op_type.startswith("Random"):
@@ -193,7 +196,7 @@ def _inside(node: Any) -> Iterator[Any]:
 
 
 def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
-    """Return the sizes of these nodes' inputs and outputs, from onnx's shape inference or else from onnxruntime."""
+    """Return the sizes of the nodes' inputs and outputs; onnxruntime infers those that onnx cannot infer."""
     wanted = {tensor for node in nodes for tensor in (*node.input, node.output[0]) if tensor}
     sizes = sizes_of(proto) | held(proto)
     missing = sorted(tensor for tensor in wanted if tensor not in sizes)
@@ -237,7 +240,7 @@ def _kinds(proto: Any) -> dict[str, int]:
 
 
 def sizes_of(proto: Any) -> Sizes:
-    """Return the sizes that onnx infers; empty if it cannot analyse the graph."""
+    """Return the sizes of tensors that onnx can infer; empty if it cannot analyse the graph."""
     import onnx
 
     try:
@@ -253,7 +256,7 @@ def sizes_of(proto: Any) -> Sizes:
 
 
 def _by_session(proto: Any, tensors: list[str]) -> Sizes:
-    """Return the sizes of tensors in onnxruntime's graph of the file; empty if onnxruntime cannot open it."""
+    """Return the sizes of tensors that onnxruntime can infer; empty if it cannot open the graph."""
     import onnx
     import onnxruntime
 
@@ -266,7 +269,7 @@ def _by_session(proto: Any, tensors: list[str]) -> Sizes:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(asked.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception:  # as above
+    except Exception:  # onnxruntime raises many kinds of errors
         return {}
     return {
         one.name: tuple(one.shape) for one in session.get_outputs() if all(isinstance(size, int) for size in one.shape)
@@ -302,7 +305,7 @@ def _of_node(node: Any, sizes: Sizes) -> int:
 
 
 def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
-    """Return the product of the sizes of all indices; each product of two values is one multiply-add."""
+    """Return the multiply-adds of an Einsum of two factors: the product of the sizes of all its indices."""
     equation = next(one.s.decode() for one in node.attribute if one.name == "equation").replace(" ", "")
     terms = equation.partition("->")[0].split(",")
     if len(terms) == 1:
@@ -320,11 +323,11 @@ def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
 
 
 def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]) -> int:
-    """Count the products of queries with keys and of scores with values, and the projections in the operator."""
+    """Return the multiply-adds of queries with keys, of scores with values, and of projections inside the operator."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == "com.microsoft" and node.op_type == "Attention":
         if len(sizes) > 4 and sizes[4]:
-            raise Uncounted(f"{label} has a past")
+            raise Uncounted(f"{label} has a past of earlier keys and values")
         batch, steps, width = sizes[0]
         made = sizes[1][-1]
         return batch * steps * (width * made + steps * sum(_projected(node, made)))
@@ -332,7 +335,7 @@ def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]
     if len({len(query), len(key), len(value)} - {3, 4}) or len(query) < 3:
         raise Uncounted(f"{label} has packed inputs")
     if any(sizes[place] for place in ((4, 5) if node.domain != "com.microsoft" else (6, 7)) if place < len(sizes)):
-        raise Uncounted(f"{label} has a past")
+        raise Uncounted(f"{label} has a past of earlier keys and values")
     steps, values = key[-2], _width(value, given)
     if len(query) == 4:
         return prod(query[:3]) * steps * (query[3] + values)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
-CONVERTS = {"Cast", "DequantizeLinear"}  # the other operators give the type that their first input has
+CONVERTS = {"Cast", "DequantizeLinear"}  # the output of every other operator has the type of its first input
 MOVES_DATA = {
     "Concat",
     "Flatten",
@@ -42,14 +42,17 @@ _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # suffixes that onnxru
 
 
 def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return (operator, name) of every node that onnxruntime runs after its optimisation."""
+    """Return the operator and the name of every node that onnxruntime runs after its optimisation."""
     with _optimised(path) as file:
         return tuple((node.op_type, node.name) for node in _nodes(file))
 
 
 @contextmanager
 def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]:
-    """Write a file's graph as optimised by onnxruntime, with or without optimisations for this processor."""
+    """Write a file's graph as onnxruntime optimises it; yield the path of the written file.
+
+    With `for_any_processor`, optimisations for this machine's processor are left out.
+    """
     import onnxruntime
 
     levels = onnxruntime.GraphOptimizationLevel
@@ -58,7 +61,7 @@ def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]
         if for_any_processor:
             options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
-        # onnxruntime warns that such a file suits only this processor
+        # silences onnxruntime's warning that such a file suits only this processor
         options.log_severity_level = 3 + for_any_processor
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         yield Path(options.optimized_model_filepath)
@@ -72,7 +75,7 @@ def _nodes(file: Path) -> Sequence[Any]:
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
-    """Return an int8 file's operators that compute in float; conversions at the edges and data moves do not count."""
+    """Return an int8 file's operators that compute in float, except conversions and operators that only move data."""
     with _optimised(path) as file:
         nodes = _nodes(file)
     integers = _integers(nodes)
@@ -85,7 +88,7 @@ def float_nodes(path: Path) -> tuple[str, ...]:
 
 
 def _integers(nodes: Sequence[Any]) -> set[str]:
-    """Return the names of integer tensors: quantized ones, and what operators compute from them."""
+    """Return the names of integer tensors: quantized tensors, and what operators compute from them."""
     found = set[str]()
     for node in nodes:
         keeps = node.op_type not in CONVERTS and node.input and node.input[0] in found
@@ -114,7 +117,7 @@ def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], fl
 def integer_share(float_path: Path, int8_path: Path) -> float | None:
     """Return the share of multiply-adds that the optimised int8 file computes in integers.
 
-    None if they cannot be counted.
+    The share is None if the multiply-adds cannot be counted.
     """
     integer = {_SUFFIX.sub("", name) for operator, name in optimised_operators(int8_path) if _is_integer(operator)}
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-# The highest SQNR of 8 bits, that of a full-scale sine (Bennett 1948); also used for an exact tensor, such as an image.
+# The highest SQNR of 8 bits, in dB: that of a full-scale sine (Bennett 1948). A tensor without noise gets it, too.
 MOST_DB = 6.02 * 8 + 1.76
 # Suffix that onnxruntime's quantizer appends to the name of an output of the graph.
 _BEFORE_QUANTIZE = "_QuantizeLinear_Input"
@@ -43,7 +43,7 @@ class QuantizedOperator:
 
 @dataclass(slots=True, kw_only=True)
 class Power:
-    """Sums of squares over some tensors: of the float values (signal), and of int8 minus float (noise)."""
+    """Sums of squares over some tensors: of the float values (signal), and of int8 minus float values (noise)."""
 
     signal: float = 0.0
     noise: float = 0.0
@@ -55,9 +55,10 @@ class Power:
 
 
 def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> tuple[LayerNoise, ...]:
-    """Compare every layer of the int8 graph with the float graph's, on batches of images (n, C, R, R) or named inputs.
+    """Return the noise of every layer of the int8 graph, in comparison with the same layer of the float graph.
 
-    `float_path` must be the file that was quantized, because equalization rescales the tensors between layers.
+    `images` yields batches of images, (n, C, R, R), or arrays by input name. `float_path` must be the file that was
+    quantized, because equalization rescales the tensors between layers.
     """
     import onnx
 
@@ -76,12 +77,12 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> t
 
 
 def is_comparable(wanted: Any, found: Any) -> bool:
-    """Return whether two values are floats of the same shape; some shapes depend on earlier values."""
+    """Return whether two arrays are float32 of the same shape; some shapes depend on computed values."""
     return bool(getattr(wanted, "dtype", None) == found.dtype == "float32" and wanted.shape == found.shape)
 
 
 def _is_masked(tensor: NDArray[float32]) -> bool:
-    """Return whether a tensor contains values that an attention mask excludes, in the float graph, too."""
+    """Return whether a float tensor contains values by which an attention mask excludes entries."""
     return not abs(tensor).max(initial=0.0) < -MASKED
 
 
@@ -99,7 +100,10 @@ def _noise(layer: QuantizedOperator, powers: dict[Pair, Power]) -> LayerNoise:
 
 
 def _together(operator: str, inputs: Sequence[Power]) -> Power:
-    """Combine the powers of an operator's inputs: of a sum they add, of a product the relative noises add."""
+    """Combine the signals and noises of an operator's inputs.
+
+    A product adds the noises relative to their signals; any other operator adds the powers.
+    """
     if operator == "Mul":
         return Power(signal=1.0, noise=sum(one.noise / one.signal for one in inputs if one.signal))
     return Power(signal=sum(one.signal for one in inputs), noise=sum(one.noise for one in inputs))
@@ -115,7 +119,7 @@ def _tensors(graph: Any) -> set[str]:
 
 
 def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
-    """Find the operators that compute, with the tensors that they share with the float graph."""
+    """Yield the operators that compute, with those of their tensors that the float graph has, too."""
     tensors = _Tensors(graph)
     for node in graph.node:
         output = tensors.pair(tensors.read(node.output[0]))
@@ -125,9 +129,9 @@ def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
 
 
 class _Tensors:
-    """The tensors of an int8 graph: each goes through a QuantizeLinear and a DequantizeLinear to its readers.
+    """The tensors of an int8 graph: a QuantizeLinear and a DequantizeLinear lie between each one and its readers.
 
-    A convolution keeps its node's name, but its output has the name of the activation that it swallowed.
+    A convolution keeps its node's name, but its output has the name of the activation that was fused into it.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -136,13 +140,13 @@ class _Tensors:
         self._readers = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
 
     def read(self, tensor: str) -> str:
-        """Return the tensor that the next layer reads: the dequantized one, else the tensor itself."""
+        """Return the tensor that the next layer reads: its dequantized form if there is one, else itself."""
         quantizer = self._quantizers.get(tensor)
         reader: Any = self._readers.get(quantizer.output[0]) if quantizer else None
         return reader.output[0] if reader else tensor
 
     def pair(self, tensor: str) -> Pair:
-        """Return a tensor's names in the float graph and in the int8 graph; the former is empty for a constant."""
+        """Return a tensor's names in the float graph and in the int8 graph; the first is empty for a constant."""
         reader = self._makers.get(tensor)
         if reader is None or reader.op_type != "DequantizeLinear":
             return tensor, tensor
@@ -153,9 +157,9 @@ class _Tensors:
 def opened(
     model: Any, names: Iterable[str], *, as_written: bool = False
 ) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
-    """Open a graph as a function from a batch to the named tensors, which may include inputs.
+    """Return a function that runs a graph on a batch and returns the named tensors, which may include inputs.
 
-    `as_written` does not fuse an int8 graph, so that no sums saturate on any processor.
+    With `as_written`, onnxruntime does not fuse an int8 graph to integer operators, which saturate on some processors.
     """
     import onnx
     import onnxruntime
@@ -172,7 +176,7 @@ def opened(
 
     def infer(batch: Batch) -> Mapping[str, NDArray[Any]]:
         values = fed(sources, batch)
-        made = session.run(wanted, values) if wanted else []  # without names it would return every output
+        made = session.run(wanted, values) if wanted else []  # an empty list would return every output
         return {**values, **dict(zip(wanted, made, strict=True))}
 
     return infer

@@ -1,6 +1,7 @@
 """A float file, its int8 file and their inputs -> how far each int8 output is from float, and why.
 
-The int8 graph is run unfused, so that the figures do not depend on how a processor adds. Only sums are kept.
+The int8 graph runs without fused operators, so that the figures do not depend on how a processor adds integers. Only
+sums are kept in memory.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-APART = 100.0  # ratio of two ranges that share a scale, so that the smaller has only two of the 256 steps
-MIXED = 10.0  # the same, of a detector's output that mixes boxes with scores: 26 steps for scores from 0 to 1
-PROBABLE = 1.0  # probabilities of absent classes are near zero, and an error of one step there is harmless
-# Operators that pass on their first input with its scale.
+APART = 100.0  # ratio of two ranges on one scale at which the smaller range gets only two of the 256 steps
+MIXED = 10.0  # the same ratio for a detector's output that mixes boxes with scores: scores from 0 to 1 get 26 steps
+# Channels up to this magnitude are taken for probabilities and not compared: probabilities of absent classes are near
+# zero, where an error of one step is harmless.
+PROBABLE = 1.0
+# Operators that pass on their first input's values and scale.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _EDGE = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(slots=True, kw_only=True)
 class Gap:
-    """Sums over all values of an output: squares, products, and the number of rows that agree."""
+    """Sums that tell how far an output in int8 is from float: of squares, of products, and of rows that agree."""
 
     signal: float = 0.0
     noise: float = 0.0
@@ -65,7 +68,10 @@ class Gap:
             self.rows, self.agreed = self.rows + len(rows[0]), self.agreed + int((rows[0] == rows[1]).sum())
 
     def _add_ranges(self, values: Any) -> None:
-        """Keep the largest magnitude of each channel: the second axis of maps, the shorter axis of lists of boxes."""
+        """Keep the largest magnitude of each channel.
+
+        The channels are the second axis of a map, and the shorter axis of a list of boxes.
+        """
         if values.ndim < 2 or not values.size:
             return
         sizes = values.shape[1:]
@@ -75,7 +81,7 @@ class Gap:
         self.ranges = largest if before is None or before.shape != largest.shape else largest.clip(min=before)
 
     def noise_of(self, name: str, *, is_scores: bool, trap: tuple[float, str]) -> OutputNoise:
-        """Return the figures of the named output."""
+        """Return the figures that describe the named output."""
         if self.uncompared:
             return OutputNoise(name=name, uncompared=self.uncompared)
         scale = sqrt(self.signal * self.made)
@@ -94,7 +100,7 @@ class Gap:
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """The tensors that are joined into an output, and the largest magnitude of each."""
+    """The tensors that a Concat joins into an output, and the largest magnitude of each."""
 
     names: tuple[str, ...]
     ranges: dict[str, float] = field(default_factory=dict)
@@ -108,9 +114,10 @@ class Parts:
 def output_noise(
     float_path: Path, int8_path: Path, sets: Iterable[Batch], *, compares_rows: bool, apart: float = APART
 ) -> tuple[OutputNoise, ...]:
-    """Compare every float output; with `compares_rows`, also count the agreeing rows of class scores.
+    """Return how far every float output is from its int8 form.
 
-    `apart` is the ratio of ranges from which parts that share a scale are named.
+    With `compares_rows`, the rows of class scores that agree are counted, too. Two parts of an output that share a
+    scale are named if the ratio of their ranges exceeds `apart`.
     """
     import onnx
 
@@ -139,7 +146,7 @@ def output_noise(
 
 
 def _scores(outputs: Mapping[str, Any]) -> str:
-    """Return the name of the only output that is a row of class scores; empty if there is none, or not only one."""
+    """Return the name of the only output that is a row of class scores; empty if there is none, or more than one."""
     sizes = {name: values.size for name, values in outputs.items() if hasattr(values, "shape")}
     rows = [name for name in sizes if outputs[name].ndim > 1 and sizes[name] in outputs[name].shape and sizes[name] > 1]
     alike = [name for name, size in sizes.items() if rows and size == sizes[rows[0]]]
@@ -180,7 +187,7 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
 
 
 def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
-    """Return the ratio of two ranges that share a scale, and a description of them, if the ratio is too large."""
+    """Return the ratio of two ranges that share a scale, and a description of the two; 0 if the ratio is acceptable."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
     apart = _apart(joined, least)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:

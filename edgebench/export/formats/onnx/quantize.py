@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
-    """Quantize `parent`, a float file, by the scheme, with activation ranges from `images`.
+    """Write the int8 form of `parent`, a float file, as the scheme says, with activation ranges from `images`.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -28,7 +28,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
     prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
-    # only names the layout of the file of ranges; the ranges themselves may come from any method
+    # This only tells onnxruntime the layout of the file of ranges; the ranges themselves may come from any method.
     method = CalibrationMethod.MinMax
     found = ranges(prepared, images, quantization)
     masked = {tensor for tensor, ends in found.items() if is_masked(*ends)}
@@ -52,7 +52,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> list[str]:
-    """Return the names of the operators that stay in float: those at masked tensors, on request the last."""
+    """Return the names of the operators that stay in float: those at masked tensors and, on request, the last ones."""
     import onnx
 
     if not masked and not quantization.float_outputs:
@@ -63,9 +63,10 @@ def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> 
 
 
 def last_operators(graph: Any) -> list[str]:
-    """Name the operators between the last products with weights and the outputs.
+    """Return the names of the operators between the last products with weights and the outputs.
 
-    Of an output that is one product, not several joined, that product is among them: its channels share a scale.
+    If an output comes from one product, not from several joined ones, this product is included, because its channels
+    share a scale.
     """
     makers = {tensor: node for node in graph.node for tensor in node.output}
     found, waiting = dict[str, None](), [(output.name, False) for output in graph.output]

@@ -16,21 +16,24 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
     Histogram = tuple[NDArray[int64], NDArray[float64]]  # the counts of a histogram, and the edges of its bins
 
-MASKED = -1e8  # values below this stand for minus infinity in attention masks: -1e9, or the lowest float
-OUTSIDE = 1e-5  # share of the values left out: onnxruntime's percentile of 99.999
-SLACK = 512  # number of outermost values that are kept before the innermost of them are dropped
+MASKED = -1e8  # values below this, such as -1e9 or the lowest float, stand for minus infinity in attention masks
+OUTSIDE = 1e-5  # share of the values outside the range: onnxruntime's default percentile is 99.999
+SLACK = 512  # number of extra values that are kept, so that surplus values are dropped many at a time
 BINS = 2048  # number of bins of a histogram, half of them on each side of zero
-FINE_BINS = 4096  # number of bins while it grows, so that at least `BINS` lie between the outermost values
-NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values are not worth a step
+FINE_BINS = 4096  # number of bins of a growing histogram, so that at least `BINS` lie between the outermost values
+NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values may count as 0
 CHUNK = 2**16  # values counted at once, so that they stay in the processor's cache
 LEVELS = 128  # levels of the entropy method, as in TensorRT and onnxruntime
-ENTROPY_BINS = 512  # number of ranges that it compares: more take seconds per tensor
+ENTROPY_BINS = 512  # number of bins for the entropy method: with more, it takes seconds per tensor
 SMOOTHING = 1e-4  # count given to an empty bin, as in onnxruntime
-MSE_CLIPS = 50  # number of ranges among which the least squared error is sought
+MSE_CLIPS = 50  # number of ranges among which the one with the least squared error is sought
 
 
 def is_masked(low: float, high: float) -> bool:
-    """Return whether a range includes values masked for a softmax: no int8 scale covers both them and the others."""
+    """Return whether a range includes values that mask entries for a softmax.
+
+    No int8 scale covers both such values and ordinary ones.
+    """
     return low <= MASKED and isfinite(high)
 
 
@@ -38,12 +41,12 @@ def finite(tensor: str, low: float, high: float) -> Range:
     """Return a range unchanged if it is finite or includes masked values.
 
     Raises:
-        CaseError: it is infinite for another reason, or a bound is NaN.
+        CaseError: the range is infinite for another reason, or a bound is NaN.
     """
     if is_masked(low, high):
         return float(low), float(high)
     if not isfinite(low) or not isfinite(high):
-        raise CaseError(f"activation {tensor} is not finite ({low} to {high}): look at the weights and the images")
+        raise CaseError(f"activation {tensor} is not finite ({low} to {high}): check the weights and the images")
     return float(low), float(high)
 
 
@@ -58,11 +61,11 @@ class Outermost:
         self._low_bound, self._high_bound = numpy.inf, -numpy.inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Add values; a value within the bounds costs two comparisons."""
+        """Add values; a value that is not among the outermost costs only two comparisons."""
         import numpy
 
         self._count += values.size
-        low = values[numpy.flatnonzero(~(values >= self._low_bound))]  # NaN is not within the bounds either
+        low = values[numpy.flatnonzero(~(values >= self._low_bound))]  # the negation also selects NaN
         high = values[numpy.flatnonzero(values > self._high_bound)]
         for beyond in (low, high):
             if len(beyond):
@@ -76,7 +79,7 @@ class Outermost:
             self._high_bound = self._high.min()
 
     def range(self) -> Range:
-        """Return the range without the share `OUTSIDE` of all values, the largest magnitudes."""
+        """Return the range that leaves out the share `OUTSIDE` of all values, those with the largest magnitudes."""
         import numpy
 
         magnitudes = numpy.sort(numpy.abs(numpy.concatenate([self._low, self._high])))
@@ -105,7 +108,7 @@ class BinCounts:
             self._counts += count(chunk, self._side)
 
     def _widen(self, side: float) -> None:
-        """Merge neighbouring bins until the histogram reaches `side`, which is always a power of two."""
+        """Merge neighbouring bins until the histogram reaches from -side to side; `side` is always a power of two."""
         import numpy
 
         together = int(min(side / self._side, FINE_BINS / 2))
@@ -113,7 +116,7 @@ class BinCounts:
         self._counts, self._side = numpy.pad(fewer, (FINE_BINS - len(fewer)) // 2), side
 
     def range(self) -> Range:
-        """Return the range that the method chooses within the values; if mirrored, -x is counted with every x."""
+        """Return the range that the method chooses, limited to the added values; if mirrored, x also counts as -x."""
         counts, edges = self._histogram()
         low, high = self._choose(counts + counts[::-1] if self._mirrored else counts, edges)
         return max(low, self._low), min(high, self._high)
@@ -136,16 +139,16 @@ def count(values: NDArray[float32], side: float) -> NDArray[int64]:
 
     places = values * numpy.float32(FINE_BINS / 2 / side)
     places += numpy.float32(FINE_BINS / 2)
-    # Via 16-bit integers: vector instructions convert floats to these, but not to the 64-bit ones that bincount takes.
+    # Vector instructions convert floats to 16-bit integers, but not to the 64-bit integers that bincount takes.
     counts = numpy.bincount(places.astype(numpy.uint16), minlength=FINE_BINS + 1)
-    counts[FINE_BINS - 1] += counts[FINE_BINS]  # values rounded up to the last edge
+    counts[FINE_BINS - 1] += counts[FINE_BINS]  # values that were rounded up to the last edge
     return counts[:FINE_BINS]
 
 
 def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
     """Return the range about zero whose 128 levels lose the least information (Migacz, TensorRT, 2017).
 
-    Every detail follows onnxruntime, including whole counts and the range of bins, so that the thresholds are equal.
+    Every detail follows onnxruntime, including integer counts and the range of bins, so that both choose equal ranges.
     """
     import numpy
 
@@ -158,9 +161,9 @@ def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
 
 
 def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[int64]) -> NDArray[float64]:
-    """Return for each range the Kullback-Leibler divergence of its histogram, clipped to it, from 128 levels.
+    """Return, for each range, the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels.
 
-    A range is a row; `firsts` and `ends`, (N, 1), say which bins are in it.
+    Each row is one range; its bins are those from `firsts` up to, but without, `ends`, both of shape (N, 1).
     """
     import numpy
 
@@ -176,9 +179,9 @@ def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[i
 def _levelled(
     below: NDArray[int64], filled: NDArray[bool_], firsts: NDArray[int64], ends: NDArray[int64]
 ) -> NDArray[int64]:
-    """Return the bins after replacing the filled bins of each of 128 levels by their mean; the last few bins get 0.
+    """Return the histogram in 128 levels: all filled bins of a level get the level's mean count.
 
-    `below` counts the values below each edge.
+    The few bins behind the last level get 0. `below` counts the values below each edge.
     """
     import numpy
 
@@ -189,13 +192,13 @@ def _levelled(
     sums = numpy.diff(numpy.append(below[edges[:, :-1]], below[ends], 1))
     means = numpy.pad(sums // numpy.maximum(share, 1) * (share > 0), ((0, 0), (0, 1)))
     levels = (bins - firsts) // widths
-    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # outside all levels: the padded 0
+    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # bins outside all levels get the padded 0
     spread: NDArray[int64] = numpy.take_along_axis(means, levels, 1)
     return spread
 
 
 def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64]:
-    """Return each row as shares after moving a little from filled bins to empty ones, which have no logarithm.
+    """Return each row as shares of its sum, after moving small counts to empty bins, because 0 has no logarithm.
 
     A row with too few counts to move becomes NaN; bins outside the range become 1.
     """
@@ -211,7 +214,7 @@ def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64
 
 
 def mean_squared_error(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
-    """Return the range, a share of the observed one, whose 256 levels have the least squared error."""
+    """Return the range whose 256 levels have the least squared error, among shrunk copies of the observed range."""
     import numpy
 
     values = (edges[:-1] + edges[1:]) / 2

@@ -1,7 +1,7 @@
 """An ONNX file -> its graph without the values of its weights: a few kilobytes of a file of 100 MB.
 
-Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes, and its values up to a kilobyte, which is
-enough for shapes, axes and scales.
+Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. It also keeps its values if they take at most
+a kilobyte, which is enough for shapes, axes and scales.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_VALUES_BYTES = 1024
-# Fields of each kind of message that may contain tensors: the kind of the inner message by field number.
+# For each kind of message, the fields that may contain tensors: the kind of the inner message by field number.
 _WITHIN = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -25,7 +25,7 @@ _WITHIN = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }
-_VALUES = (4, 5, 6, 7, 9, 10, 11)  # fields of a tensor
+_VALUES = (4, 5, 6, 7, 9, 10, 11)  # fields of a tensor that hold its values
 _VARINT, _FIXED64, _MESSAGE, _FIXED32 = 0, 1, 2, 5
 
 

@@ -1,7 +1,7 @@
-"""TFLite files: float by litert-torch, int8 by ai-edge-quantizer, for LiteRT and tflite-runtime.
+"""TFLite files for LiteRT and tflite-runtime: litert-torch writes float, and ai-edge-quantizer makes int8 of it.
 
-Images enter in NHWC, any number of them. An int8 file has integer inputs and outputs, as is usual on boards, and
-contains their scales; only the operators in `float_nodes` compute in float.
+A file takes any number of images, in NHWC. An int8 file has integer inputs and outputs, as is usual on boards, and
+contains their scales. Only the operators that `float_nodes` lists compute in float.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")
 TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 
-# Fields of a quantization that every scheme may set.
+# Fields of a quantization scheme that may differ from `SCHEME`.
 FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed", "calibration", "calibration_sha256")
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse int8 schemes that TFLite's specification does not allow, and floats of other sizes."""
+    """Refuse int8 schemes that TFLite's specification does not allow, and 16-bit floats."""
     asked = variant.quantization
     if variant.weights != WeightSource.CUSTOM and variant.precision not in (Precision.FP32, Precision.INT8):
         return f"tflite files are written in fp32 and int8, not {variant.precision}"
@@ -48,14 +48,14 @@ def refuses(variant: Variant) -> str:
         return ""
     other = next(name for name, value in asdict(asked).items() if value != getattr(found, name))
     return (
-        f"TFLite's int8 is s8s8 between min-max ranges, found {other}={getattr(asked, other)},"
-        f" wanted per_channel or per_tensor, with equalized, bias_corrected, qat, images=N, seed=N and"
-        f" calibration=NAME at most"
+        f"TFLite's int8 is s8s8 with min-max ranges, found {other}={getattr(asked, other)},"
+        f" wanted only the options per_channel or per_tensor, equalized, bias_corrected, qat, images=N, seed=N and"
+        f" calibration=NAME"
     )
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
-    """Convert the variant's network."""
+    """Write the variant's network in float."""
     convert(network(), channels, variant.resolution, path)
     tidy(path)
 

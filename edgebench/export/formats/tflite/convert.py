@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> None:
-    """Write the network, from (N, C, R, R) images to its outputs, to a file that takes (1, R, R, C).
+    """Convert a network that takes images (N, C, R, R) to a file that takes one image, (1, R, R, C).
 
-    Outputs that are maps, (N, C, S, S), are returned as (1, S, S, C), which avoids a transpose.
+    Outputs that are maps, (N, C, S, S), become (1, S, S, C) in the file, which avoids a transpose.
     """
     with silent():
         import litert_torch

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One operator of a file: its name in TFLite's schema, `CONV_2D`, and its input and output tensors."""
+    """One operator of a file: its name in TFLite's schema, such as `CONV_2D`, and its input and output tensors."""
 
     name: str
     raw: Any
@@ -23,7 +23,7 @@ class Operator:
 
 
 class File:
-    """The only graph of a file, for reading and changing."""
+    """A file with a single graph, which can be read and changed."""
 
     def __init__(self, path: Path) -> None:
         from ai_edge_litert.tools import flatbuffer_utils
@@ -33,16 +33,16 @@ class File:
         self.graph = self._model.subgraphs[0]
 
     def operators(self) -> Iterator[Operator]:
-        """Yield the operators in the order they run."""
+        """Yield the operators in the order in which they run."""
         names = {code: name for name, code in vars(self._tools.schema_fb.BuiltinOperator).items()}
         for raw in self.graph.operators:
             code = self._model.operatorCodes[raw.opcodeIndex]
             name = names[self._tools.get_builtin_code_from_operator_code(code)]
-            inputs = tuple(self.graph.tensors[place] for place in raw.inputs if place >= 0)  # -1: no optional input
+            inputs = tuple(self.graph.tensors[place] for place in raw.inputs if place >= 0)  # -1 if absent
             yield Operator(name, raw, inputs, self.graph.tensors[raw.outputs[0]])
 
     def type(self, tensor: Any) -> str:
-        """Return a tensor's type: `FLOAT32`, `INT8`."""
+        """Return a tensor's type, such as `FLOAT32` or `INT8`."""
         name: str = self._tools.type_to_name(tensor.type)
         return name
 

@@ -1,4 +1,4 @@
-"""An int8 file -> its operators that compute in float."""
+"""An int8 TFLite file -> its operators that compute in float."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
-    """Return the operators that compute in float, each as operator and layer."""
+    """Return the operators that compute in float, each as the operator's type and its layer's name."""
     file = File(path)
     return tuple(
         f"{one.name} {layer_name(one.output.name.decode())}"
@@ -45,8 +45,8 @@ def multiply_adds(operator: Operator) -> int:
 def layer_name(tensor: str) -> str:
     """Return the network's own name of the layer that computes a tensor: its path without classes and wrappers.
 
-    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. Of several fused
-    layers, the first one counts.
+    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. For fused layers,
+    the name is that of the first one.
     """
     scopes = [scope.rpartition(".")[2].partition("_")[2] for scope in tensor.split(";")[0].split("/")]
     return ".".join(scopes[2:]) or tensor

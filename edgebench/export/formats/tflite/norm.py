@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-NAME = "BandedNorm"  # part of the name of every tensor of such a norm
+NAME = "BandedNorm"  # the names of all tensors of a rewritten norm contain this
 
 
 def write_norms_as_convolutions(network: nn.Module) -> None:
-    """Replace a network's local response norms by equal ones made of operators that every TFLite runtime has."""
+    """Replace a network's local response norms by equal norms made of operators that every TFLite runtime has."""
     from torch import nn
 
     for parent in network.modules():
@@ -21,7 +21,7 @@ def write_norms_as_convolutions(network: nn.Module) -> None:
 
 
 def banded(norm: nn.LocalResponseNorm) -> nn.Module:
-    """Return the norm with the sum over a channel's neighbours as a 1x1 convolution, with ones near the diagonal."""
+    """Return an equal norm whose sum over neighbouring channels is a 1x1 convolution with a band matrix."""
     import torch
     from torch import nn
 
@@ -36,7 +36,7 @@ def banded(norm: nn.LocalResponseNorm) -> nn.Module:
         return nn.functional.conv2d(squares, band.float()[:, :, None, None] * (norm.alpha / norm.size))
 
     def _power(sums: Tensor) -> Tensor:
-        if norm.beta != 0.75:  # the exponent in all papers so far
+        if norm.beta != 0.75:  # all known networks have the exponent 0.75
             return sums.pow(-norm.beta)
         root = sums.rsqrt()
         return root * root.sqrt()

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer stores them
 
 STEPS, MOST_WEIGHT = 255, 127  # number of steps of an activation's range; largest weight, in steps
-# TFLite stores ReLU6's 6 as a 31-bit number of output steps, and a range has 255 steps: a narrower range does not
-# load. Only untrained networks, whose signal fades from layer to layer, come near this limit.
+# The narrowest range of an activation: TFLite stores the 6 of a ReLU6 as a 31-bit number of output steps, and a range
+# has 255 steps, so a file with a narrower range does not load. Only untrained networks, whose signal fades from layer
+# to layer, come near this limit.
 LEAST_RANGE = 2.0**-17
-MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps, each the input's step times the weight's
+MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps; its step is the input's step times the weight's step
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
-    """Quantize `parent`, a float file, between the smallest and largest values seen on `images`, (N, C, R, R) float32.
+    """Write the int8 form of `parent`, a float file, to `path`.
+
+    An activation's range is from the smallest to the largest value seen on `images`, (N, C, R, R) in float32.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -48,7 +51,10 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _recipe(quantization: Quantization) -> Any:
-    """Return the recipe: everything in 8 bits, except local response norms, whose squares span too many decades."""
+    """Return the quantizer's recipe: 8 bits for all operators, except for those of local response norms.
+
+    The squares in these norms span too many orders of magnitude for 8 bits.
+    """
     from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
 
     recipe, everything = recipe_manager.RecipeManager(), qtyping.TFLOperationName.ALL_SUPPORTED
@@ -68,12 +74,12 @@ def _recipe(quantization: Quantization) -> Any:
 
 
 def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
-    """Run one image at a time with TFLite's kernels; keep the smallest and largest value of every activation."""
+    """Return the smallest and largest value of every activation, from running one image at a time in TFLite."""
     import numpy
     from ai_edge_quantizer import calibrator
     from ai_edge_quantizer.utils import qsv_utils
 
-    # the ranges equal those of the reference kernels, in a tenth of the time
+    # gives the same ranges as TFLite's reference kernels, in a tenth of the time
     mode = calibrator.CalibrationMode.CALIBRATION_PROFILER_BASED
     seeing = calibrator.Calibrator(str(parent), 1, mode, qsv_utils.min_max_update)
     ((signature, names),) = seeing.get_signature_list().items()
@@ -82,13 +88,16 @@ def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
         seeing.calibrate({signature: [{names["inputs"][0]: image}]}, recipe)
     found: Ranges = seeing.get_model_qsvs()
     if not found:
-        raise CaseError("no calibration images: an int8 range cannot be found")
+        raise CaseError("no calibration images: without them, int8 ranges cannot be found")
     found |= {padded: found[bare] for padded, bare in _padded(File(parent)).items()}
     return {tensor: _wide_enough(tensor, **ends) for tensor, ends in found.items()}
 
 
 def _padded(file: File) -> dict[str, str]:
-    """Map tensors padded with -infinity to those before padding, so that the padding becomes the smallest integer."""
+    """Map each tensor that is padded with -infinity to the tensor before padding.
+
+    Both then get the same range, in which the padding becomes the smallest integer.
+    """
     import numpy
 
     pads = (one for one in file.operators() if one.name == "PADV2" and file.is_constant(one.inputs[2]))
@@ -108,7 +117,10 @@ def _wide_enough(tensor: str, min: Any, max: Any) -> dict[str, Any]:
 
 
 def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
-    """Widen the weight ranges of channels so small that their bias, in steps, would not fit into 32 bits."""
+    """Return wider weight ranges for channels whose weights are too small for their bias.
+
+    The bias is stored as a number of steps, which is too large for 32 bits if the weights' range is very narrow.
+    """
     wider: Ranges = {}
     for one in file.operators():
         if one.name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and len(one.inputs) == 3:
@@ -120,7 +132,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return the largest weight of each range, and the smallest value of it that the bias allows."""
+    """Return the largest weight of each range, and how large it must be at least so that the bias fits."""
     import numpy
 
     source, weights, bias = operator.inputs

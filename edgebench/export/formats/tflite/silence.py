@@ -1,4 +1,4 @@
-"""Suppresses the output of the converter and the quantizer."""
+"""Suppression of what the converter and the quantizer print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @contextmanager
 def silent() -> Iterator[None]:
     """Suppress output from Python and C++ within the block; exceptions are still raised."""
-    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # it writes to standard output
+    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # the progress bar writes to standard output
     screen = os.dup(2)
     with TemporaryFile() as said, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's warnings about functions that the converter calls

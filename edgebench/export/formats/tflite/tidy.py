@@ -1,7 +1,7 @@
 """A converted float file -> the same function in NHWC throughout, for any number of images.
 
-Where a network flattens its features, the converter adds a transposition to torch's order, and fixes a batch size of
-one in the reshape.
+Where a network flattens its features, the converter adds a transposition to torch's order, and fixes the batch at one
+in the reshape. Both are removed here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tidy(path: Path) -> None:
-    """Rewrite the file in place."""
+    """Rewrite the file in place, so that it takes any number of images in NHWC without a transposition."""
     file = File(path)
     operators = tuple(file.operators())
     for reshape in [one for one in operators if one.name == "RESHAPE"]:
