@@ -192,10 +192,12 @@ def test_every_layer_sees_at_least_what_its_input_sees_and_steps_by_the_sides_ra
     resolution, classes = native(name)
     layers = describe(name, 1.0, resolution, classes).layers
     assert (layers[0].field, layers[0].step) == (1, 1)
+    beside = 8 + 2 * max(max(layer.padding) for layer in layers)  # all outputs lie in the padded image
+    is_tiled = name.endswith("_windows")  # its copied windows lie side by side: their side is not the image's
     for layer in layers:
         assert layer.field >= max(1, max(layer.kernel))
-        if len(layer.output) == 3 and layer.output[1] > 1:  # all outputs lie in the image, or a little beside it
-            assert layer.step * (layer.output[1] - 1) <= resolution + 8, layer.name
+        if len(layer.output) == 3 and layer.output[1] > 1 and not is_tiled:
+            assert layer.step * (layer.output[1] - 1) <= resolution + beside, layer.name
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -122,7 +122,7 @@ def test_a_files_name_may_be_cut_off_in_its_hash() -> None:
 @pytest.mark.slow
 def test_several_artifacts_of_a_name_are_listed_and_none_is_picked() -> None:
     cards = [export.export(replace(int8(0.5), classes=classes), "onnx", print) for classes in (10, 11)]
-    with pytest.raises(RequestError, match=r"wanted one artifact, found 2 of mobilenet_v1-0\.5@32/int8") as raised:
+    with pytest.raises(RequestError, match=r"wanted one artifact, found 2 named mobilenet_v1-0\.5@32/int8") as raised:
         lookup.named("mobilenet_v1-0.5@32/int8")
     assert all(cache.path_of(card).stem in str(raised.value) for card in cards)
 

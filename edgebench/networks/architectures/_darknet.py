@@ -34,14 +34,15 @@ class Output(nn.Module):
         return self.scores(features), self.boxes(features)
 
 
-class SlowPool(nn.MaxPool2d):
-    """A 2x2 maximum pool of stride 1 that keeps the map's side; windows at two of the edges have fewer values."""
+class SlowPool(nn.Module):
+    """A 2x2 maximum at stride 1 that keeps the side: at the right and lower edge it is taken over fewer values."""
 
     def __init__(self) -> None:
-        super().__init__(2, 1, 1)
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, 1, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        pooled: Tensor = super().forward(features)
+        pooled: Tensor = self.pool(features)
         return pooled[:, :, 1:, 1:]
 
 
