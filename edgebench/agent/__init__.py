@@ -9,7 +9,7 @@
     probe     measure the peak operations and bytes per second of this machine
     unpack    unpack a runtime's packages into a folder
 
-A request may name an unpacked folder as `packages`; Python then prefers the packages in it to installed ones.
+If a request names an unpacked folder as `packages`, Python prefers its packages to the installed packages.
 
 To run the agent by hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
@@ -42,7 +42,7 @@ def _handler(name: str) -> Any:
 
 
 def open_session(request: dict[str, Any]) -> Any:
-    """Open a session of the request's runtime on the artifact; if the artifact has parts, open one on each part."""
+    """Open a session of the request's runtime on the artifact, or one session per part if the artifact has parts."""
     runtime = load("runtimes", request["runtime"])
     if chain.has_parts(request):
         return chain.open_parts(runtime, request)
@@ -50,7 +50,7 @@ def open_session(request: dict[str, Any]) -> Any:
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a runtime's `open` after the path; `feed` is among them only if the request has one."""
+    """Return the arguments of a runtime's `open` after the path; include `feed` only if the request has a feed."""
     options = {key: request[key] for key in ("threads", "batch", "options")}
     return options | ({"feed": request["feed"]} if request.get("feed") else {})
 

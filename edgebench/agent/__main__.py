@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from edgebench.agent import answer, lifeline
 
-MARK = "edgebench-answer "  # begins the answer's line; the host ignores all other lines, such as login banners
+MARK = "edgebench-answer "  # start of the line with the answer; the host ignores all other lines, such as banners
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
 def _request(stream: IO[str]) -> dict[str, Any]:
     """Read a request.
 
-    A host sends one line and holds the stream open. A request that was written by hand may have several lines.
+    A host sends one line and holds the stream open. A request that was written by hand can span several lines.
     """
     line = stream.readline()
     try:

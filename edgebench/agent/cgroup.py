@@ -1,12 +1,12 @@
 """/proc/self/cgroup and /sys/fs/cgroup -> the CPU quota of this process's control groups, in cgroup v1 or v2.
 
-A process in a container or a service sees all of the machine's cores, but may get only a part of their time.
+A process in a container or a service sees all cores of the machine, but its quota can limit it to a part of their time.
 """
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-# The folders where each controller may be mounted. In cgroup v2 the controller's name is empty.
+# For each controller, the folders in which it can be mounted. In cgroup v2 the controller's name is empty.
 _MOUNTS = {"": ("", "unified"), "cpu": ("cpu", "cpu,cpuacct", "cpuacct,cpu")}
 UNLIMITED = ("max", "-1", "0")
 
@@ -28,8 +28,8 @@ def _quotas(root: Path) -> Iterator[float]:
 def _groups(root: Path) -> Iterator[Path]:
     """Yield the folder of each group of this process and of its parent groups, up to the root of the mount.
 
-    In a container, /proc/self/cgroup may show the full path on the host, although only the end of that path is
-    mounted. So some of these folders may not exist.
+    In a container, /proc/self/cgroup can show the full path on the host, although only the end of that path is mounted.
+    So some of the yielded folders may be missing.
     """
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

@@ -1,4 +1,4 @@
-"""Several graphs in one file, the parts of a model -> one session that runs them in order and times each.
+"""A file with several graphs, the parts of a model -> one session that runs the parts in order and times each part.
 
 The file is a zip without compression; its members are the graphs, in order.
 """
@@ -27,9 +27,9 @@ def has_parts(request: Mapping[str, Any]) -> bool:
 
 
 def unpacked(request: dict[str, Any]) -> dict[str, Any]:
-    """Unpack the artifact's parts, if it has several; return the request with their paths as `files`.
+    """If the artifact has several parts, unpack them; return the request with the parts' paths added as `files`.
 
-    They are unpacked into a temporary folder, which this process deletes when it ends.
+    The parts are unpacked into a temporary folder, which this process deletes when it ends.
     """
     if not has_parts(request) or "files" in request:
         return request
@@ -84,7 +84,7 @@ class Session:
         return outputs
 
     def facts(self) -> dict[str, str]:
-        """Return the sessions' facts, and the median seconds of each part over the later half of all inferences."""
+        """Return the sessions' facts, and the median seconds of each part over the second half of all inferences."""
         facts = dict[str, str]()
         for session in self.sessions:
             for name, fact in session.facts().items():

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-VARIABLE = "EDGEBENCH_COUNTER"  # the path of the file, which contains one little-endian 64-bit count
+VARIABLE = "EDGEBENCH_COUNTER"  # has the path of the file; the file contains one little-endian 64-bit number
 
 
 def is_there() -> bool:
@@ -14,7 +14,7 @@ def is_there() -> bool:
 
 
 def reader() -> Callable[[], int]:
-    """Return a function that reads the count; each call adds a few hundred instructions to it.
+    """Return a function that reads the count; each call of it adds a few hundred instructions to the count.
 
     Raises:
         RuntimeError: no emulator counts this process's instructions.

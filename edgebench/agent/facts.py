@@ -11,16 +11,16 @@ from edgebench.foundation.shelf import load, names
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Describe this target; the version of a runtime that is not installed is empty.
+    """Describe this target and the requested runtimes; a runtime that is not installed has an empty version.
 
-    If the request's `device` is `cuda`, describe the GPU, too. If it cannot be used, `missing_device` says why.
+    If the request's `device` is `cuda`, describe the GPU, too. If the GPU cannot be used, `missing_device` says why.
     """
     runtimes = request["runtimes"] or names("runtimes")
     on_gpu = request.get("device") == CUDA
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
         "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
-        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # the host copies files to this disk, too
+        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # of the disk that stores copied files
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {found["Name"]: found["Version"] for item in distributions() if (found := item.metadata)["Name"]},
         "runtimes": {name: _runtime(name) for name in runtimes},

@@ -1,4 +1,4 @@
-"""A feed (the description of a model's inputs) -> input arrays, random or from a file; also outputs -> text."""
+"""A feed (the description of a model's inputs) -> input arrays, random or from a file; also output arrays -> text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def arrays(feed: Mapping[str, Any], batch: int, *, seed: int = SEED) -> dict[str
     """Return one array per input; a size of 0 in an input's shape stands for `batch`.
 
     Raises:
-        ValueError: an array in the file has a different type or shape from its input.
+        ValueError: an array in the file does not have the type and shape of the input that it is for.
     """
     import numpy
 
@@ -36,7 +36,7 @@ def _shape(entry: Mapping[str, Any], batch: int) -> tuple[int, ...]:
 def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
     """Draw random values from the range of an input.
 
-    Floats have no denormals, which would slow kernels, and few zeros, which kernels could skip.
+    No float is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
     """
     import numpy
 
@@ -51,7 +51,7 @@ def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
 
 
 def to_bfloat16(values: Any) -> Any:
-    """Round float32 values to bfloat16, to nearest even; return their bits as uint16."""
+    """Round float32 values to the nearest bfloat16, ties to even; return the bits as uint16."""
     import numpy
 
     bits = numpy.ascontiguousarray(values).view(numpy.uint32)
@@ -59,7 +59,7 @@ def to_bfloat16(values: Any) -> Any:
 
 
 def _taken(entry: Mapping[str, Any], values: Any, batch: int) -> Any:
-    """Return a batch of an input's values from the file; if the file has too few, repeat them from the start."""
+    """Return a batch of values for an input from the file; if the file has too few values, repeat them cyclically."""
     import numpy
 
     if entry["shape"] and not entry["shape"][0]:

@@ -1,4 +1,4 @@
-"""A Raspberry Pi's firmware -> its version, the actual clock and why the clock is lowered; nothing on other machines.
+"""A Raspberry Pi's firmware -> its version, the actual clock, why the clock is lowered; no facts on other machines.
 
 Linux's frequency files contain the clock that the kernel requested, not the clock that the firmware set.
 """
@@ -15,13 +15,13 @@ TIMEOUT_S = 2.0
 
 
 def version() -> str:
-    """Return the firmware's build date and hash; empty on other machines."""
+    """Return the firmware's build date and hash; an empty text on other machines."""
     build = re.search(r"(?P<date>.*)\n(?:.*\n)*version (?P<hash>[0-9a-f]{7})", _vcgencmd("version"))
     return f"{' '.join(build['date'].split())}, {build['hash']}" if build else ""
 
 
 def conditions() -> dict[str, str]:
-    """Return the actual clock in MHz, what lowers it now, and what lowered it since boot; leave out unknown facts."""
+    """Return the actual clock in MHz, what lowers it now, what has lowered it since boot; leave out unknown facts."""
     facts, bits = dict[str, str](), _bits()
     if bits >= 0:
         now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT

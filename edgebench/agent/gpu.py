@@ -1,7 +1,7 @@
 """The CUDA driver and its management library (NVML) -> facts about the GPU and its current conditions.
 
-The driver is called through ctypes, so that even a Python without packages can say why there is no device. NVML needs
-the package nvidia-ml-py. A fact that the driver does not report is left out.
+The driver is called through ctypes, so that the agent can say why there is no device even if Python has no packages.
+NVML needs the package nvidia-ml-py. A fact that the driver does not report is left out.
 """
 
 import ctypes
@@ -12,13 +12,13 @@ from typing import Any
 from edgebench.schema import throttle
 
 DRIVER = "libcuda.so.1"
-DEVICE = 0  # CUDA's number of the GPU in use; CUDA_VISIBLE_DEVICES selects another GPU
+DEVICE = 0  # the number that CUDA gives to the GPU in use; CUDA_VISIBLE_DEVICES selects another GPU
 _NO_DEVICE = 100  # cuda.h, CUDA_ERROR_NO_DEVICE
 _BUS_ID_BYTES = 32
 
 
 def why_missing() -> str:
-    """Return why CUDA cannot be used here; empty if it can."""
+    """Return why CUDA cannot be used here; an empty text if it can be used."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -43,7 +43,7 @@ Reader = Callable[[], object]
 
 
 def _facts(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
-    """Read facts about the device from NVML; return nothing if NVML or its package is missing."""
+    """Read facts about the device from NVML; return no facts if NVML or its package is missing."""
     try:
         import pynvml
     except ImportError:
@@ -90,7 +90,7 @@ def _conditions(nvml: Any, handle: Any) -> dict[str, Reader]:
 
 
 def _bus_id() -> str:
-    """Return the PCI address of CUDA's device, because NVML numbers devices in a different order."""
+    """Return the PCI address of CUDA's device; NVML needs it, because NVML numbers devices in a different order."""
     driver, device = ctypes.CDLL(DRIVER), ctypes.c_int()
     text = ctypes.create_string_buffer(_BUS_ID_BYTES)
     driver.cuInit(0)

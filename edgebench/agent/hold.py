@@ -1,9 +1,9 @@
 """An owner's name on standard input -> this machine's lock, held until standard input ends.
 
 All users of the machine share one lock file, whatever their home or temporary folder is. Every process that measures
-here holds the lock, whether it was started by ssh or on the machine itself. The kernel releases the lock when that
-process ends, so that no stale lock remains. The host sends the source code of this module to the board, as it does with
-`receive`. Standard input starts with one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
+here holds the lock, whether it was started by ssh or on the machine itself. The kernel releases the lock when the
+holding process ends, so that no stale lock remains. The host sends the source code of this module to the board, just as
+it sends the module `receive`. Standard input starts with one line of JSON: `{"owner": "ada@laptop", "token": ...}`.
 """
 
 import errno
@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-# Folders in which every user may create a file; the first that exists on this machine is used.
+# Paths in folders in which every user may create files; the first path that can be opened is used.
 PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
 VARIABLE = "EDGEBENCH_LOCK"  # set it to lock only a part of a machine, such as some reserved cores
 
@@ -39,13 +39,14 @@ def _opened() -> int:
 
 
 def hold(owner: str, token: str) -> dict[str, Any]:
-    """Take the lock; return an empty `owner`, or the owner and the age of the lock if another process holds it.
+    """Take the lock; return an empty `owner` on success, or the holder and the lock's age if another process holds it.
 
     The lock is held while the returned handle is open.
 
-    If the holder has the same token, it belongs to a broken connection of the same host, so it is killed. If the board
-    is the host itself, the host already holds the lock. Then the host's token is `<process>`, and the connection's
-    token is `<process>-<connection>`; because the second begins with the first, the lock counts as taken.
+    If the holding process has the same token, it is left over from a broken connection of the same host, so it is
+    killed. If the board is the host itself, the host already holds the lock. Then the host's token is `<process>`, and
+    the connection's token is `<process>-<connection>`. Because the connection's token begins with the host's token, the
+    connection succeeds without taking the lock again.
 
     Raises:
         OSError: the lock file cannot be opened, or is not a regular file; `strerror` says what to do.
@@ -66,7 +67,7 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
 
 def _holder(handle: int) -> dict[str, Any]:
-    """Return the holder's entry in the lock file; empty if the entry is incomplete or invalid."""
+    """Return the holder's entry in the lock file; an empty dictionary if the entry is incomplete or invalid."""
     with suppress(ValueError):
         entry = json.loads(os.pread(handle, 4096, 0))
         return entry if isinstance(entry, dict) else {}
@@ -101,7 +102,7 @@ def _open(path: str) -> int:
             handle = os.open(path, flags | os.O_CREAT | os.O_EXCL)
             os.fchmod(handle, 0o666)
         except FileExistsError:
-            handle = os.open(path, flags)  # another process made it meanwhile
+            handle = os.open(path, flags)  # another process made the file meanwhile
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)

@@ -23,9 +23,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     `discard` is set, the file is deleted afterwards.
 
     If the request's `outputs` names a file, the outputs are written there as raw float32; otherwise the answer has them
-    in base64. If the model has several outputs, the one with `classes` scores is used. If the request has `reduce`, the
-    task that it names first reduces the outputs to fewer bytes. The answer's `inputs_sha256` is the hash of the inputs
-    that were read.
+    in base64. If the model has several outputs, the output with `classes` scores is used. If the request has `reduce`,
+    the name of a task, that task first reduces the outputs to fewer bytes. The answer's `inputs_sha256` is the hash of
+    the inputs that were read.
 
     If the request has a `feed`, the model runs on one batch, and the answer has every output.
     """
@@ -61,7 +61,7 @@ def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
 
 
 def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
-    """Return the outputs of a batch as they are sent to the host: unchanged, or reduced by the request's task."""
+    """Return a batch's outputs in the form that is sent to the host: unchanged, or reduced by the request's task."""
     if not (reduce := request.get("reduce")):
         return values
     import numpy
@@ -72,7 +72,7 @@ def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
 
 
 class _Hashed:
-    """A stream that adds everything that is read from it to a hash."""
+    """A stream; all bytes that are read from it are also added to a hash."""
 
     def __init__(self, stream: IO[bytes], digest: Any) -> None:
         self._stream, self._digest = stream, digest
@@ -95,7 +95,7 @@ def _values(stream: Any, request: dict[str, Any]) -> Iterator[tuple[bytes, tuple
 
 
 def _pixels(stream: Any, request: dict[str, Any]) -> Iterator[tuple[memoryview, tuple[int, ...]]]:
-    """Yield normalized batches, alternating between two buffers: one is filled while the other is used."""
+    """Yield normalized batches, alternating between two buffers: fill one buffer while the other buffer is used."""
     import numpy
 
     normalization, rest = Normalization(**request["normalization"]), request["shape"][1:]

@@ -1,7 +1,7 @@
 """The host closes the standard input that it held open -> this process and its children end.
 
 The kernel sends SIGIO to the process group when the other end of standard input is closed, and SIGIO ends a process by
-default. So no thread has to watch standard input, which would disturb times and instruction counts.
+default. So no thread has to watch standard input; such a thread would disturb times and instruction counts.
 """
 
 import fcntl
@@ -13,12 +13,12 @@ HELD = "held"  # key of a request; if true, the host holds standard input open u
 
 
 def end_with_host(handle: int = 0) -> None:
-    """Make this process and its children end when the host closes standard input; if it is closed already, end now."""
+    """Make this process and its children end as soon as the host closes standard input, or now if that has happened."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # otherwise the parent process would end, too
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO})
     fcntl.fcntl(handle, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(handle, fcntl.F_SETFL, fcntl.fcntl(handle, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([handle], [], [], 0)[0]:  # the host closed it before the signal was set up
+    if select.select([handle], [], [], 0)[0]:  # the host closed standard input before the signal was set up
         os.killpg(0, signal.SIGIO)

@@ -17,7 +17,7 @@ _ISA = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asim
 
 
 def read(path: str) -> str:
-    """Return the file's text, stripped; empty if it cannot be read."""
+    """Return the file's text without surrounding blanks; an empty text if the file cannot be read."""
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip("\n\0 ")
     except OSError:
@@ -51,7 +51,7 @@ def identity() -> dict[str, str]:
         "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
         "os": _system(),
-        "bits": "64" if sys.maxsize > 2**32 else "32",  # those of this Python: a 64-bit kernel may run 32-bit programs
+        "bits": "64" if sys.maxsize > 2**32 else "32",  # of this Python: a 64-bit kernel can run 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
         "firmware": firmware.version() or _bios(),
@@ -65,7 +65,7 @@ def identity() -> dict[str, str]:
 
 
 def _cpuset() -> str:
-    """Return the cores that this process may use, such as `0-1,3`; empty if it may use all."""
+    """Return the cores that this process may use, such as `0-1,3`; an empty text if it may use all cores."""
     is_limited = len(os.sched_getaffinity(0)) < (os.cpu_count() or 0)
     return _field(read("/proc/self/status"), "Cpus_allowed_list") if is_limited else ""
 
@@ -82,7 +82,7 @@ def _system() -> str:
 
 
 def emulator() -> str:
-    """Return the name of the emulator that runs this process, such as `qemu-aarch64`; empty on a real processor.
+    """Return the name of the emulator that runs this process, such as `qemu-aarch64`; an empty text if there is none.
 
     QEMU makes /proc/self/exe point to the emulated program, but not /proc/thread-self/exe.
     """
@@ -114,9 +114,10 @@ def _celsius(millidegrees: str) -> str:
 
 
 def cpu_seconds() -> tuple[float, float, float]:
-    """Return the CPU seconds since boot: used by other processes, stolen by the hypervisor, and of all cores in total.
+    """Return three sums of CPU seconds since boot: of other processes, stolen by the hypervisor, and of all cores.
 
-    The first is the machine's busy time minus this process's own; the kernel counts both in ticks of 10 ms.
+    The time of other processes is the machine's busy time minus this process's CPU time; the kernel counts both in
+    ticks of 10 ms.
     """
     ticks = [int(value) for value in read("/proc/stat").splitlines()[0].split()[1:9]]
     mine = os.times()

@@ -13,8 +13,8 @@ MEMORY_ITERATIONS = 10
 WINDOW_S = 5.0  # time between two readings of clock and temperature in a sustained run
 # A beat is a small fixed workload, timed between groups of samples. Other work on the core changes little within 5 ms.
 BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5
-# 40 groups of 5 ms spread the samples over 0.2 s. For a network that takes 0.2 ms, processes then vary half as much as
-# with samples spread over 0.03 s. Spreading them over 1 s gives no further gain.
+# 40 groups of 5 ms spread the samples over 0.2 s. For a network that takes 0.2 ms, results then vary half as much
+# between processes as with samples spread over 0.03 s. Spreading the samples over 1 s gives no further gain.
 LEAST_GROUPS = 40
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # enough, because instruction counts hardly vary
 # The values of the timing fields in a run that is not timed.
@@ -81,7 +81,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
 
 
 def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
-    """Warm up; return the seconds per call near the end of the warm-up, and its requested minimum in seconds."""
+    """Warm up; return the seconds per call near the end, and the requested minimum of the whole warm-up in seconds."""
     warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
     least_s = request["warmup_s"] if warms_up else 0.0
     return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
@@ -105,7 +105,7 @@ def _latency(request: dict[str, Any]) -> dict[str, Any]:
 def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float) -> dict[str, Any]:
     """Warm up and time the samples; also return how much CPU other processes used meanwhile.
 
-    The kernel counts CPU time in ticks of 10 ms, which is too coarse for the timed loop alone.
+    The kernel counts CPU time in ticks of 10 ms, which are too coarse if only the timed loop is measured.
     """
     before, started = machine.cpu_seconds(), perf_counter()
     iteration_s, least_s = _warm_up(run, request)

@@ -1,8 +1,8 @@
-"""A request -> hashes of the files that its process opened: the artifact and the runtime's packages.
+"""A request -> hashes of the files that this process opened for it: the artifact and the runtime's packages.
 
-The artifact's identity on disk is read before the artifact is opened, and compared after it is hashed. So the hash is
-that of the opened file. Hashing comes last, so that it affects no time and no memory figure, and does not bring the
-artifact into the page cache before it is loaded.
+The artifact's identity on disk is read before the artifact is opened, and compared after it is hashed. So the hash
+belongs to the file that was opened. Hashing comes last, so that it affects no time and no memory figure, and does not
+bring the artifact into the page cache before it is loaded.
 """
 
 import hashlib
@@ -37,13 +37,13 @@ def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return a file's identity, which changes when the file is replaced or written; no program can set its ctime."""
+    """Return a file's identity, which changes when the file is replaced or written; no program can set a ctime."""
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def runtime(name: str) -> dict[str, str]:
-    """Return a runtime's version, and a hash of its packages' file lists and of the size and mtime of their libraries.
+    """Return a runtime's version, and one hash of its packages' file lists and of the libraries' sizes and mtimes.
 
     The file lists already contain the hash of each file. Libraries are not read again, because some have several
     hundred MB.

@@ -7,7 +7,7 @@ from typing import Any
 
 SIDE = 1024  # rows and columns of the fp32 matrices; a product takes 2 * 1024**3 operations
 COPIED_BYTES = 64 * 2**20  # larger than most last-level caches
-TRIES = 7  # the fastest try counts, because it is the least disturbed
+TRIES = 7  # the fastest try is reported, because it is the least disturbed
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

@@ -30,7 +30,7 @@ def home() -> Path:
 
 
 def receive(header: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
-    """Store the file unless it is in the cache; return its path, which is empty if it is neither cached nor sent.
+    """Store the file unless it is cached; return its path, or an empty path if it is neither cached nor sent.
 
     Raises:
         OSError: the content is damaged or incomplete, the disk is full, or the cache folder is not private.
@@ -59,11 +59,11 @@ def _folder() -> Path:
     """Make the cache folder, or check that it is private to this user.
 
     Raises:
-        OSError: the folder belongs to another user, or everybody may write to it.
+        OSError: the folder belongs to another user, or all users are allowed to write to it.
     """
     folder = home()
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    status = folder.stat()  # follows a link, by which the user may have moved the folder to another disk
+    status = folder.stat()  # follows a link, because the user may have moved the folder to another disk
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         raise OSError(
             f"{folder} on the target belongs to another user, or everybody may write to it; change its owner or mode"
@@ -109,8 +109,8 @@ def _write(stream: IO[bytes], scratch: Path, header: dict[str, Any]) -> None:
 def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
     """Delete entries unused for a month, and the oldest entries if the cache would exceed its size limit.
 
-    Entries that the host uses, whose names begin with one of `keep`, stay. Ages are only a hint: a board's clock may
-    jump by years when it gets the time from the network.
+    Entries whose names begin with a text in `keep` stay, because the host uses them. Ages are only a hint: a board's
+    clock may jump by years when it gets the time from the network.
 
     Raises:
         OSError: the disk has too little space left.
@@ -120,7 +120,7 @@ def _make_room(folder: Path, size: int, keep: tuple[str, ...]) -> None:
     for entry in sorted(entries, key=lambda entry: -entry.lstat().st_mtime):
         age_s = now - entry.lstat().st_mtime
         total += _bytes(entry)
-        if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # a younger entry may be in use
+        if age_s > OLD_S or (total + size > MOST_BYTES and age_s > 86400):  # a younger entry is possibly in use
             _delete(entry)
     free = shutil.disk_usage(folder).free
     if free < size + SPARE_BYTES:
@@ -133,7 +133,7 @@ def _bytes(entry: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    """Return the hash of a file; empty if it is missing, cannot be read, or belongs to another user."""
+    """Return the hash of a file; an empty text if it is missing, cannot be read, or belongs to another user."""
     digest = hashlib.sha256()
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
@@ -147,7 +147,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Print the answer as the agent does: on one line that begins with the mark."""
+    """Print the answer in the agent's form: on one line that begins with the mark."""
     try:
         value = receive(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer)
         reply: dict[str, Any] = {"ok": True, "value": value}

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DECODE, RESIZE, NORMALIZE, POSTPROCESS = STAGES = ("decode", "resize", "normalize", "postprocess")
-PICTURE = "picture"  # the encoded pictures in the file have names that begin with this
-# The first WARM_UP pictures are not recorded. At least LEAST and at most MOST pictures are processed, until LEAST_S
-# seconds have passed, which include the inferences.
+PICTURE = "picture"  # prefix of the names of the encoded pictures in the file
+# The first WARM_UP pictures are not recorded. Pictures are processed until LEAST_S seconds have passed (with the
+# inferences), but at least LEAST and at most MOST of them.
 WARM_UP, LEAST, MOST, LEAST_S = 8, 24, 200, 0.3
 NO_PILLOW = "no Pillow on the target"
 
 
 def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Time the stages of one picture after another, in the order of an app, which also runs an inference on each.
+    """Time the stages picture by picture, in the order of an app, including an untimed inference on each picture.
 
-    The request's `pictures` names an `.npz` file. Its array `pixels`, (N, 3, R, R), has the network's inputs. If the
-    stages before inference are requested, too, the file also contains the same pictures as JPEG files.
+    The request's `pictures` names an `.npz` file. Its array `pixels` of shape (N, 3, R, R) has the network's inputs. If
+    the stages before inference are requested, too, the file also contains the same pictures as JPEG files.
 
     Returns:
         The fields of `schema.record.Stages`.
@@ -52,7 +52,7 @@ def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"images": len(pixels), "took_s": samples, "lacks": lacks, "settings": settings}
 
 
-Step = tuple[str, "Callable[[Any], Any]"]  # a stage's name (empty: not timed), and its function
+Step = tuple[str, "Callable[[Any], Any]"]  # the name of a stage (empty if not timed), and its function
 
 
 def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
@@ -108,7 +108,7 @@ def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any
 def _decoder(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], Mapping[str, float]]:
     """Return the function that decodes outputs, and its thresholds.
 
-    Both belong to the detector that a user brought, if there is one, and otherwise to the task.
+    They come from the detector that the user brought, if there is one, and otherwise from the task.
     """
     classes, side = request["classes"], request["resolution"]
     if request.get("decoding"):

@@ -35,9 +35,9 @@ def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tup
 
 
 def iterations(*, start_s: float, iteration_s: float, least: int, most: int) -> int:
-    """Return the optimal number of iterations per process: sqrt(start / iteration x variance within / between).
+    """Return the optimal number of iterations per process, but at least `least` and at most `most`.
 
-    The result is at least `least` and at most `most`.
+    The optimum is sqrt(start time / time per iteration x variance within a process / variance between processes).
     """
     best = sqrt(start_s / max(iteration_s, 1e-9) * WITHIN_OVER_BETWEEN)
     return max(least, min(most, round(best)))

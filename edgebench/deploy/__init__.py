@@ -40,9 +40,11 @@ class Deployed:
 
     Attributes:
         path: the artifact's path on the target.
-        packages: the folder on the target with its runtime's packages; empty if the runtime is installed there.
+        packages: the folder on the target with the packages of the artifact's runtime; empty if the runtime is
+            installed there.
         data: the path on the target of the variant's input arrays; empty if the inputs are random.
-        runtime_files: the hash of the file lists of its runtime on the target; empty if unknown.
+        runtime_files: the hash of the file lists of the artifact's runtime on the target; empty if that hash is
+            unknown.
     """
 
     variant: Variant
@@ -68,7 +70,7 @@ class Deployed:
         """Refuse an answer that was computed with a different artifact or runtime.
 
         Raises:
-            AgentError: a hash or the version differs from the deployed one, or is missing.
+            AgentError: a hash or the version in the answer is missing, or differs from what was deployed.
         """
         for what, wanted, found in (
             ("artifact", self.sha256, answer.artifact_sha256),
@@ -114,7 +116,7 @@ def _held(target: Target, stack: ExitStack) -> Held:
 
 @contextmanager
 def connect(target: Target) -> Iterator[tuple[Connection, str]]:
-    """Connect to the target and put the agent there; yield the connection and the agent's hash, then close it."""
+    """Connect to the target and put the agent there; yield the connection and the agent's hash, then disconnect."""
     path, digest = bundle()
     connection: Connection = load("connections", target.connection).open(target, path)
     try:
@@ -145,7 +147,7 @@ def install(
 
 
 def _push_data(connection: Connection, variant: Variant) -> str:
-    """Copy a variant's input arrays to the target; return their path there, empty for random inputs."""
+    """Copy a variant's input arrays to the target; return the path there, or an empty path if the inputs are random."""
     if variant.feed is None or not variant.feed.data_sha256:
         return ""
     card = next((card for card in cache.cards(FedData) if card.sha256 == variant.feed.data_sha256), None)
@@ -155,7 +157,7 @@ def _push_data(connection: Connection, variant: Variant) -> str:
 
 
 def _furnish(connection: Connection, runtime: Runtime, environment: Environment) -> str:
-    """Copy a runtime's packages to the target; return their folder there, empty if the runtime is installed there."""
+    """Copy a runtime's packages to the target; return the folder there, or an empty path for an installed runtime."""
     if not runtime.packages:
         return ""
     request = RuntimeRequest.parse(environment.name_of(runtime))
@@ -165,7 +167,7 @@ def _furnish(connection: Connection, runtime: Runtime, environment: Environment)
 
 @lru_cache
 def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -> str:
-    """Copy the packages of a runtime's version to the target, and unpack them there; return their folder there."""
+    """Copy the packages of a runtime's version to the target, and unpack them; return the folder on the target."""
     packages = gather(request.name, request.version, machine)
     return unpacked(connection, cache.path_of(packages), packages.sha256, request.name)
 
@@ -173,7 +175,7 @@ def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -
 def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
     """Copy a zip of packages to the target; let the agent unpack it, and return the folder on the target.
 
-    If the agent has unpacked the zip before, it only verifies the folder.
+    If the agent has already unpacked the zip, it only verifies the folder.
 
     Raises:
         AgentError: the packages could not be unpacked.

@@ -1,7 +1,7 @@
-"""A request -> the agent's answer as a typed value, decoded strictly and checked to be possible.
+"""A request -> the agent's answer as a typed value, decoded strictly, and refused if its values are impossible.
 
-An answer may come from another machine, another version of Python or a broken library. Any fault in it raises an
-AgentError with a message of one line. Only the case that needed the answer then fails.
+An answer may come from another machine, another version of Python or a broken library. Any fault in an answer raises an
+AgentError with a message of one line. Then only the case that needed the answer fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The field that every answer has, the request's id; agents of older versions omit it."""
+    """The base of all answers, with the request's id; agents of older versions omit the id."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer computed with an artifact; it has the hashes of the files that were opened, which older agents omit."""
+    """An answer computed with an artifact; it has the hashes of the opened files, but older agents omit the hashes."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -68,7 +68,7 @@ class Measured(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred(OfArtifact):
-    """The number of inputs, their hash, and the outputs in base64; `outputs` is empty if a file contains them."""
+    """The number and hash of the inputs, and the outputs in base64, which are empty if a file contains the outputs."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -79,7 +79,7 @@ class Inferred(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator of a profile: its number type, the bytes it reads and writes, its median time."""
+    """An operator in a profile: its number type, the bytes that it reads and writes, and its median time."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -189,7 +189,7 @@ def facts(connection: Connection, request: Mapping[str, Any], *, timeout_s: floa
 
 
 def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str, str]) -> None:
-    """Refuse a run that cannot be the answer to the request, given this host's own measurements.
+    """Refuse a run that contradicts the request or this host's own measurements.
 
     `machine` is the target's facts.
 
@@ -202,7 +202,7 @@ def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str,
 
 
 def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the number of samples with the requested number, or with its bounds if the process chooses the number."""
+    """Compare the number of samples with the requested number, or with its bounds if the process chose the number."""
     if run.purpose != Purpose.LATENCY:
         return
     least = request["iterations"] or request["least_iterations"]
@@ -213,7 +213,7 @@ def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_time(run: Run) -> Iterator[str]:
-    """Compare the process's times with this host's waiting time, and the sums of parts with their total."""
+    """Compare the process's times with the time that this host waited, and the sums of partial times with the total."""
     assert run.took_s is not None
     beats_s = sum(run.beats.took_s) if run.beats else 0.0
     windows_s = run.windows[-1].at_s if run.windows else 0.0
@@ -228,7 +228,7 @@ def _of_time(run: Run) -> Iterator[str]:
 
 
 def _of_machine(run: Run, facts: Mapping[str, str]) -> Iterator[str]:
-    """Compare memory with the machine's memory, and CPU time with its number of cores."""
+    """Compare the process's memory with the machine's memory, and its CPU time with the machine's number of cores."""
     memory_bytes, cores = int(facts.get("memory_bytes", 0)), int(facts.get("cores", 0))
     if run.memory and memory_bytes:
         marks = run.memory

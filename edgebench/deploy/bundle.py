@@ -40,7 +40,7 @@ def bundle() -> tuple[Path, str]:
 
 
 def was_built_here(digest: str) -> bool:
-    """Return whether this installation built this bundle, now or in an earlier version, which left it in the cache."""
+    """Return whether this installation built this bundle: either now, or earlier, so that the cache contains it."""
     return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
 
 
@@ -51,7 +51,8 @@ def _built(digest: str) -> Path:
 def ends_with_host(path: Path) -> bool:
     """Return whether the agent in a bundle ends when the host ends.
 
-    Agents of older versions do not. They read their input to its end before they answer, so the host must close it.
+    Agents of older versions do not end. They read their input to its end before they answer, so the host must close
+    their input.
     """
     if not is_zipfile(path):
         return False
@@ -68,7 +69,7 @@ def _zip() -> bytes:
 
 
 def _sources() -> list[tuple[str, str]]:
-    """Return the path in the bundle and the text of each of the agent's files."""
+    """Return, for each file of the agent, the file's path in the bundle and its text."""
     sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text(encoding="utf-8")) for file in closure()]
     return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
 
@@ -77,7 +78,7 @@ def _sources() -> list[tuple[str, str]]:
 def closure() -> tuple[Path, ...]:
     """List the files of `ROOTS` and all files of this package that they import, directly or not.
 
-    Imports inside functions count, too.
+    Imports inside functions are followed, too.
     """
     left, files = [file for root in ROOTS for file in _below(root)], set[Path]()
     while left:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-# With these settings the allocator returns freed pages at once. A process that measures memory gets them: its results
-# then repeat within 0.1 MiB instead of 20 MiB.
+# With these settings the allocator returns freed pages at once. A process that measures memory gets these settings: its
+# results then differ by at most 0.1 MiB instead of 20 MiB when they are repeated.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 # Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
 # 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
-SETTLE_S = 10.0  # how long to wait for remaining output after the process ended
+SETTLE_S = 10.0  # how long to wait for the rest of the output after the process ended
 LAST_BYTES = 2**16  # how much of the end of standard error is kept
-# How many characters of a line of output, and of the reason of a failure, a message contains at most.
+# The most characters that a message contains of a line of output, and of the reason for a failure.
 LAST_CHARACTERS, REASON_CHARACTERS = 200, 600
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
@@ -49,12 +49,12 @@ def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
-    """Return the agent's input, which is one line; `held` tells it that the host keeps the input open."""
+    """Return the agent's input, which is one line; `held` tells the agent that the host keeps the input open."""
     return json.dumps({**request, HELD: True} if held else request).encode() + b"\n"
 
 
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the allocator's settings if the request measures memory; they would slow down other measurements."""
+    """Return the allocator's settings if the request measures memory; otherwise none, because they slow inference."""
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
@@ -66,7 +66,7 @@ def exchange(
     environment: Mapping[str, str] | None = None,
     held: bool = False,
 ) -> Any:
-    """Start the command, send it the content, wait for it and return its answer; kill its remaining children.
+    """Start the command, send it the content, wait until it ends, kill its remaining children, and return its answer.
 
     With `held`, the command's input stays open until the command answers. So the command ends if this process ends.
 
@@ -113,7 +113,7 @@ def _converse(
         _end(process)
         for thread in threads:
             if thread.ident:
-                thread.join(SETTLE_S)  # with a limit, because a grandchild may keep a pipe open
+                thread.join(SETTLE_S)  # with a limit, because a grandchild can still hold a pipe
         with suppress(OSError):
             process.stdin.close()
     if len(stdout) > MOST_BYTES:
@@ -151,7 +151,7 @@ def _keep_last(stream: IO[bytes], output: bytearray) -> None:
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    with suppress(OSError, ValueError):  # an interrupt may close the stream during the read
+    with suppress(OSError, ValueError):  # an interrupt can close the stream during the read
         while chunk := os.read(stream.fileno(), CHUNK):
             yield chunk
 
@@ -222,12 +222,12 @@ def decoded(kind: type[V], value: Any) -> V:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which a terminal would execute, in the text of another machine."""
+    """Replace the control characters in a text from another machine, because a terminal would execute them."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def last_line(output: bytes) -> str:
-    """Return the last line of a process's output, printable and shortened; empty if there is none."""
+    """Return the last line of a process's output, printable and shortened; an empty text if there is no output."""
     lines = output.decode(errors="replace").strip().splitlines()
     return printable(lines[-1].strip())[:LAST_CHARACTERS] if lines else ""
 

@@ -18,7 +18,7 @@ from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
-PATIENCE_S = 60.0  # if a failure took longer, the target may have stopped answering
+PATIENCE_S = 60.0  # if a failure took longer, the target has possibly stopped answering
 TIMEOUT_S = 180.0  # an emulated target on a busy host needs half a minute to answer
 
 
@@ -92,7 +92,7 @@ def _lacks(report: Facts, name: str) -> bool:
 
 
 def offered(runtime: str) -> str:
-    """Return a runtime's version on this host, which can be copied to a board; empty if it is not installed here."""
+    """Return the version of a runtime that this host can copy to a board; an empty text if it is not installed here."""
     try:
         return public(load("runtimes", runtime).version())
     except PackageNotFoundError:

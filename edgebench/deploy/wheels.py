@@ -1,4 +1,4 @@
-"""A runtime at a version -> one zip of the packages that it needs on a target, downloaded once by pip.
+"""A runtime of a given version -> one zip of the packages that it needs on a target, downloaded once by pip.
 
 pip runs on this host only, with its usual settings: `PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels` works offline.
 """
@@ -24,7 +24,7 @@ from edgebench.schema.cards import Packages
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OLDEST_GLIBC = 5  # minor version of glibc 2.5, the oldest for which there are wheels (manylinux1)
+OLDEST_GLIBC = 5  # minor version of glibc 2.5, the oldest glibc for which there are wheels (manylinux1)
 ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 # numpy 1 works with extension modules built for numpy 1 or 2; it has no wheels for Python 3.13.
 NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
@@ -60,7 +60,7 @@ def platform(facts: Mapping[str, str]) -> Platform:
     """Return the platform of a target from its agent's facts.
 
     Raises:
-        RequestError: its Python is not CPython, or its C library is not glibc.
+        RequestError: the target's Python is not CPython, or the target's C library is not glibc.
     """
     implementation, _, python = facts["python"].partition(" ")
     libc, _, glibc = facts.get("libc", "").partition(" ")
@@ -71,7 +71,7 @@ def platform(facts: Mapping[str, str]) -> Platform:
 
 
 def gather(runtime: str, version: str, target: Platform) -> Packages:
-    """Return the runtime's packages for a target, from the cache or, the first time, from pip.
+    """Return the runtime's packages for a target: the first time from pip, later from the cache.
 
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.
@@ -95,7 +95,7 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
-                # Without times, and without scripts, which name this Python, the same packages give the same zip.
+                # The zip has no times and no scripts (they name this Python), so the same packages give the same zip.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)
@@ -103,7 +103,7 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
 
 
 def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
-    """Install only these packages; inference does not need the further dependencies in their metadata."""
+    """Install these packages without the dependencies that their metadata list; inference does not need them."""
     platforms = [word for tag in target.tags for word in ("--platform", tag)]
     options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]

@@ -1,20 +1,20 @@
 """Inference engines, one file each, which run on the target.
 
 A runtime defines
-    FORMAT                     the format of artifacts it reads: a plug-in of `export/formats`
+    FORMAT                     the format of the artifacts that it reads: a plug-in of `export/formats`
     NEEDS                      the packages it needs besides numpy; the first package's version is the runtime's version
-    OPTIONS                    groups of options, of which one option per group applies: the requested option, otherwise
-                               the option of the target's device, otherwise the first option of the group; an empty
-                               option is not shown in the runtime's name
-    DEVICES                    the options that select a device, and the device, such as
+    OPTIONS                    groups of options; in each group, one option applies: the requested option, otherwise the
+                               option of the target's device, otherwise the first option of the group; an empty option
+                               is not shown in the runtime's name
+    DEVICES                    each option that selects a device, with that device, such as
                                {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`
-    SCHEMES                    the options that need a different int8 scheme from the format's default, and that scheme
-    NO_PROFILE                 why it cannot report operator times; empty if its function `profile` reports them
+    SCHEMES                    each option that needs another int8 scheme than the format's default, with that scheme
+    NO_PROFILE                 why it cannot report operator times; an empty text if its function `profile` does
     WARMS_UP                   whether its first inferences are slower than later ones
     version()                  return the installed engine's version
     prepare()                  import the engine
-    refuses(variant, options)  return why it cannot compute the variant with these options, empty if it can; the host
-                               calls it before anything is trained or exported
+    refuses(variant, options)  return why it cannot compute the variant with these options, or an empty text if it
+                               can; the host calls this function before anything is trained or exported
     open(path, *, threads, batch, options, feed) -> Session
                                open the artifact; `feed`, a description of the model's inputs, is passed only for
                                models other than image classifiers, see `agent.feed`
@@ -27,10 +27,11 @@ and a Session
     run()                      run one inference on bound inputs; return when its outputs can be read on the host
     infer(data, shape, classes)
                                run raw float32 inputs of `shape` (N, ...), and return raw float32 outputs, row-major,
-                               channels before pixels; if there are several outputs, return the output with `classes`
-                               values (the first output if `classes` is 0), or all outputs joined, if together they have
-                               `classes` values
-    outputs()                  return every output of the last run as an array, by name; only for models with a feed
+                               channels before pixels; if the model has several outputs, return the output with
+                               `classes` values (the first output if `classes` is 0), or return all outputs joined if
+                               together they have `classes` values
+    outputs()                  return every output of the last run, as a mapping from name to array; only for models
+                               with a feed
     give(name, value), take(name)
                                set an input, and get an output of the last run; only for models with a feed; the values
                                have the runtime's own type, so that an output can become the input of another part

@@ -1,4 +1,4 @@
-"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one NHWC image input, or with any inputs."""
+"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one NHWC image input, or with other inputs."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -15,7 +15,7 @@ def session(interpreter: Any, batch: int, feed: Mapping[str, Any] | None) -> "In
 
 
 def delegate(interpreter: Any) -> str:
-    """Return the delegate that took over operators: XNNPACK, which the interpreter tries by default, or none."""
+    """Return which delegate took over operators: `XNNPACK`, the default delegate, or `none`."""
     operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
     return "XNNPACK" if "DELEGATE" in operators else "none"
 
@@ -39,7 +39,7 @@ class FedSession:
             self._graph.SetTensor(inputs[name]["index"], value, self._number)
 
     def _resize(self, name: str, wanted: tuple[int, ...]) -> bool:
-        """Resize an input if its shape differs; return whether it did, as then the tensors must be allocated again."""
+        """Resize an input if its shape differs; return whether the tensors must therefore be allocated again."""
         import numpy
 
         index, shape = self._inputs[name]
@@ -73,7 +73,7 @@ class FedSession:
 
 
 def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[str, int]]:
-    """Return the index of a signature's graph, its inputs' details by name, and its outputs' indices by name."""
+    """Return the index of a signature's graph, each input's details by name, and each output's index by name."""
     if name:
         runner = interpreter.get_signature_runner(name)
         outputs = {output: details["index"] for output, details in runner.get_output_details().items()}
@@ -85,7 +85,7 @@ def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[s
 class InferenceSession:
     """A session on an image classifier, whose input is resized once, to a fixed batch size.
 
-    If the file itself fixes another batch size, tflite-runtime 2.14.0 may crash when the input is resized.
+    If the file itself fixes another batch size, tflite-runtime 2.14.0 can crash when the input is resized.
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
@@ -99,7 +99,7 @@ class InferenceSession:
     def _noise(self, shape: tuple[int, ...]) -> Any:
         """Draw random images in the range of normalized images, or of integers if the input takes integers.
 
-        They have no denormals, which would slow kernels, and few zeros, which kernels could skip.
+        No value is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
         """
         import numpy
 
@@ -124,7 +124,7 @@ class InferenceSession:
         self._interpreter.invoke()
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
-        """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return its scores as float32."""
+        """Run the graph on float32 inputs of `shape` (N, C, R, R), batch by batch; return the scores as float32."""
         import numpy
 
         self._answers = _scores(self._outputs, classes)
@@ -149,12 +149,12 @@ class InferenceSession:
         return (outputs - zero) * scale if scale else outputs
 
     def facts(self) -> dict[str, str]:
-        """Return the delegate that took over operators: XNNPACK, which the interpreter tries by default, or none."""
+        """Return which delegate took over operators: `XNNPACK`, the default delegate, or `none`."""
         return {"delegate": delegate(self._interpreter)}
 
 
 def _flat(outputs: Any) -> Any:
-    """Return the outputs of N images as rows, (N, values), with channels before pixels, unlike in the file."""
+    """Return the outputs of N images as an array (N, values); put channels before pixels, because the file has NHWC."""
     is_map = outputs.ndim == 4
     return (outputs.transpose(0, 3, 1, 2) if is_map else outputs).reshape(len(outputs), -1)
 
@@ -162,8 +162,8 @@ def _flat(outputs: Any) -> Any:
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
     """Return the outputs that contain the scores.
 
-    This is the output with one value per class. If there is none, it is all outputs if together they have one value per
-    class, and otherwise the first output.
+    If an output has one value per class, return that output. Otherwise, if all outputs together have one value per
+    class, return all outputs. Otherwise, return the first output.
     """
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:

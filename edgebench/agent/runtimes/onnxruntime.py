@@ -32,10 +32,10 @@ NO_PROFILE = ""
 WARMS_UP = True
 
 SEED = 0  # seed of the image for timing
-INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # types of integer inputs, by onnxruntime's names
-ONNX_BFLOAT16 = 16  # onnx's number of the type bfloat16
+INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # onnxruntime's names of integer input types -> numpy's
+ONNX_BFLOAT16 = 16  # onnx's number for the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
-_KERNEL = "_kernel_time"  # how the name of a node's event ends in a trace
+_KERNEL = "_kernel_time"  # ending of the name of a node's event in a trace
 # Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results the CPU needs.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
@@ -63,7 +63,7 @@ class InferenceSession:
     def _noise(self, shape: tuple[int, ...]) -> Any:
         """Draw random images in the range of normalized images, or of integers if the graph takes integers.
 
-        They have no denormals, which would slow kernels, and few zeros, which kernels could skip.
+        No value is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
         """
         import numpy
         import onnxruntime
@@ -94,7 +94,7 @@ class InferenceSession:
         return self._binding.get_outputs()[self._names.index(name)]
 
     def infer(self, data: bytes | memoryview, shape: tuple[int, ...], classes: int = 0) -> bytes:
-        """Run the graph on float32 inputs of `shape` (N, C, R, R); return the scores of its classes as float32."""
+        """Run the graph on float32 inputs of `shape` (N, C, R, R); return the scores of the classes as float32."""
         import numpy
 
         images = self._as_taken(numpy.frombuffer(data, dtype="<f4").reshape(shape))
@@ -105,7 +105,7 @@ class InferenceSession:
         return answers
 
     def _as_taken(self, images: Any) -> Any:
-        """Convert images to what the graph takes: channels last if it takes NHWC, rounded if it takes integers."""
+        """Convert images to the layout and type of the graph's input: channels last for NHWC, rounded for integers."""
         import numpy
 
         if images.shape[1:] != tuple(self._input.shape[1:]):
@@ -160,7 +160,7 @@ def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
 
 
 def _array(value: Any) -> Any:
-    """Return a copy of an output; bfloat16, which numpy lacks, becomes float32, which has every bfloat16 value."""
+    """Return a copy of an output; bfloat16, which numpy lacks, becomes float32 without loss."""
     import numpy
 
     if value.data_type() != "tensor(bfloat16)":
@@ -183,7 +183,8 @@ def _bits(value: Any) -> Any:
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
     """Return the output with one value per class.
 
-    If there is none, return all outputs joined if together they have one value per class, and otherwise the first.
+    If no output has one value per class, return all outputs joined if together they have one value per class, and
+    otherwise the first output.
     """
     import numpy
 
@@ -197,7 +198,7 @@ def version() -> str:
     """Return the version of the installed package, one of `PACKAGES`, without importing it.
 
     Raises:
-        PackageNotFoundError: none of them is installed.
+        PackageNotFoundError: none of `PACKAGES` is installed.
     """
     versions = (item.version for name in PACKAGES for item in metadata.distributions(name=name))
     return next(versions, "") or metadata.version(NEEDS[0])
@@ -210,7 +211,10 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Return a reason to refuse int8 that the provider cannot compute, or TF32 where it has no effect."""
+    """Return why these options are refused for the variant; an empty text if they are not.
+
+    The reason is int8 that the provider cannot compute, or TF32 if it would have no effect.
+    """
     quantization = variant.quantization
     if CUDA in options and quantization:
         return f"onnxruntime's CUDA provider has no integer convolution: use --runtime onnxruntime+{TENSORRT} for int8"
@@ -254,7 +258,7 @@ def _settings(threads: int) -> Any:
 
 
 def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> Any:
-    """Load the graph; operators that TensorRT lacks run on CUDA, and those that CUDA lacks run on the CPU."""
+    """Load the graph; operators that TensorRT lacks run on CUDA, and operators that CUDA lacks run on the CPU."""
     import onnxruntime
 
     if provider == CPU:
@@ -263,7 +267,7 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         os.environ["NVIDIA_TF32_OVERRIDE"] = (
             "0"  # CUDA's libraries read this when they are loaded; otherwise they would round fp32 to TF32
         )
-    with redirect_stdout(sys.stderr):  # preload_dlls prints missing libraries' names, but stdout is for the answer
+    with redirect_stdout(sys.stderr):  # preload_dlls prints names of missing libraries, but stdout is for the answer
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
@@ -285,7 +289,7 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
     """Refuse a session that silently uses a different provider.
 
     Raises:
-        RuntimeError: the session does so; the message names the providers that it uses.
+        RuntimeError: the session uses a different provider; the message names all providers that it uses.
     """
     if used[0] == provider:
         return
@@ -301,7 +305,7 @@ def require(provider: str, used: Sequence[str], available: Sequence[str]) -> Non
 def _profiled(
     path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
 ) -> list[dict[str, Any]]:
-    """Load the graph in a separate profiling session, call `use` with that session; return the events of its trace."""
+    """Load the graph into a profiling session, call `use` with it, and return the events of the session's trace."""
     with TemporaryDirectory() as scratch:
         settings = _settings(threads)
         settings.enable_profiling = True
@@ -333,7 +337,7 @@ def profile(
 
 
 def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, Any]:
-    """Summarize a trace: median seconds of each node over its last `iterations` runs, and of the whole inference."""
+    """Summarize a trace: median seconds of each node and of the whole inference, over the last `iterations` runs."""
     runs, whole = defaultdict[str, list[dict[str, Any]]](list), list[float]()
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):

@@ -47,7 +47,7 @@ def open(
     """Load a file with exactly `threads` threads.
 
     Raises:
-        RuntimeError: the installed numpy is version 2, with which this runtime can be imported but cannot open a file.
+        RuntimeError: numpy 2 is installed; with numpy 2, this runtime can be imported, but it cannot open a file.
     """
     import numpy
     from tflite_runtime.interpreter import Interpreter

@@ -40,7 +40,7 @@ CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's document
 
 
 class InferenceSession:
-    """A network and one batch of images, both in host memory."""
+    """A network and one batch of images; both are in host memory."""
 
     def __init__(self, network: Network, images: Tensor) -> None:
         self._network, self._images = network, images
@@ -92,7 +92,7 @@ class CudaSession(InferenceSession):
                 self._network = _captured(network, self._on_device)
 
     def run(self) -> None:
-        """Copy the batch to the GPU, run the network, copy its outputs back; the last copy waits for all of this."""
+        """Copy the batch to the GPU, run the network, copy its outputs back; the last copy waits for all steps."""
         import torch
 
         with torch.inference_mode():
@@ -133,7 +133,7 @@ class CudaSession(InferenceSession):
 
 
 def version() -> str:
-    """Return the installed package's version, with its build (`+cpu`, `+cu130`), without importing it."""
+    """Return the version of the installed package and its build (`+cpu`, `+cu130`), without importing the package."""
     return metadata.version("torch")
 
 
@@ -144,7 +144,10 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Return a reason to refuse GPU-only options on a CPU, or TF32 for a network that does not compute in fp32."""
+    """Return why these options are refused for the variant; an empty text if they are not.
+
+    The reason is an option that needs a GPU, or TF32 for a network that does not compute in fp32.
+    """
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
         return f"torch has {' and '.join(sorted(only))} on CUDA only: use --target gpu"
     if "tf32" in options and variant.precision != "fp32":
@@ -174,7 +177,7 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:  # torch allows setting it only once
         torch.set_num_interop_threads(1)
-    # Both are always set, because by default cuDNN rounds the products of fp32 convolutions to TF32.
+    # Both flags are always set, because by default cuDNN rounds the products of fp32 convolutions to TF32.
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 
@@ -200,7 +203,7 @@ def _built(path: str) -> tuple[nn.Module, tuple[int, int, int], int]:
 
 
 def _joined(network: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module, tuple[int, int, int], int]:
-    """Return a network whose outputs are joined into one, (N, values), and the number of values per image."""
+    """Return a network that joins its outputs into one array (N, values), and the number of values per image."""
     import torch
 
     class Joined(torch.nn.Module):

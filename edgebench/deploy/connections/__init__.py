@@ -48,7 +48,7 @@ class Connection(Protocol):
         """
 
     def with_agent(self, bundle: Path) -> "Connection":
-        """Return a connection to the same target that uses another agent; closing either one closes both."""
+        """Return a connection to the same target that uses another agent; closing one of the two closes both."""
 
     def __hash__(self) -> int:
         """Hash by identity, because answers are cached per connection."""

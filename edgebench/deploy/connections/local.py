@@ -23,7 +23,7 @@ class Local:
         self._held = ends_with_host(bundle)
 
     def push(self, path: Path, sha256: str) -> str:
-        """Return the file's own path, because it is already here."""
+        """Return the file's own path, because the file is already on this machine."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
@@ -37,9 +37,9 @@ class Local:
         return Local(self._python, bundle, has_own_agent=False)
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: there is nothing to release."""
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Connect with the target's Python, by default the one that runs this program."""
+    """Connect with the target's Python, by default the Python that runs this program."""
     return Local(target.python or sys.executable, bundle)

@@ -19,7 +19,7 @@ class Here:
     shares_files, brings_runtimes, has_own_agent = True, False, True
 
     def push(self, path: Path, sha256: str) -> str:
-        """Return the file's own path, because it is already here."""
+        """Return the file's own path, because the file is already on this machine."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
@@ -28,7 +28,8 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
-        # This process started long ago, so count `start_s` from the request, as if a process had been started for it.
+        # This process started long ago, so `start_s` begins at the request, as if a process had been started for the
+        # request.
         since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
         return reply["value"] | since
 
@@ -37,7 +38,7 @@ class Here:
         return self
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: there is nothing to release."""
 
 
 def open(target: Target, bundle: Path) -> Connection:

@@ -1,7 +1,7 @@
 """A Raspberry Pi 4's processor, emulated on this machine: every request starts a fresh aarch64 Python with the agent.
 
-Outputs equal the board's, bit for bit if the runtime is deterministic. Times and memory are the emulator's, and the
-agent reports the emulator.
+Outputs equal the outputs of the board, bit for bit if the runtime is deterministic. Times and memory describe the
+emulator and not the board; the agent reports that there is an emulator.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Emulated:
         self._counters = TemporaryDirectory(prefix="edgebench-")
 
     def push(self, path: Path, sha256: str) -> str:
-        """Return the file's own path, because it is already here."""
+        """Return the file's own path, because the file is already on this machine."""
         return str(path)
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:

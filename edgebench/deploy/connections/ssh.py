@@ -51,17 +51,17 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
-    # How many seconds the master connection outlives its last session. That session is the process that holds the lock,
-    # which ends if this process is killed.
+    # How many seconds the master connection outlives its last session. The last session is the process that holds the
+    # lock; it ends if this process is killed.
     "ControlPersist": "5",
     "ForwardAgent": "no",
     "RequestTTY": "no",
     "LogLevel": "ERROR",
 }
 LOST = 255  # ssh's exit code when the connection, not the command, failed
-BACK_S, PAUSE_S = 180.0, 3.0  # how long to wait for a board whose connection is lost, and between two attempts
+BACK_S, PAUSE_S = 180.0, 3.0  # how long to try to reach a board again after a lost connection; pause between two tries
 PUSH_S, SHORT_S = 600.0, 30.0
-LOGIN_S = 60.0  # how long to wait for the login, and for the first answer, once a board accepted the connection
+LOGIN_S = 60.0  # after a board accepted the connection: how long to wait for the login, and for the first answer
 CHUNK = 2**20
 SHORT_HASH = 16  # hash digits at the start of a file's name on the board
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
@@ -149,7 +149,7 @@ class Ssh:
             raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that run ends")
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
-        """Return the line on which `agent.hold` answers; skip all that the login prints before it."""
+        """Return the line with the answer of `agent.hold`; skip everything that the login prints before that line."""
         assert holder.stdout
         line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # ends the wait for a line that never comes
         silence.start()
@@ -166,7 +166,7 @@ class Ssh:
         return line
 
     def push(self, path: Path, sha256: str) -> str:
-        """Copy a file below the board's `~/.cache/edgebench` unless it is complete there; return its path there."""
+        """Copy a file to the board's `~/.cache/edgebench` unless a complete copy is there; return its path there."""
         if sha256 not in self._pushed:
             keep = [Path(there).name[:SHORT_HASH] for there in self._pushed.values()]
             header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False, "keep": keep}
@@ -200,7 +200,7 @@ class Ssh:
         return call()
 
     def _is_linked(self) -> bool:
-        """Return whether the connection still works; then exit code `LOST` means that the remote process was killed."""
+        """Return whether the connection works; if so, exit code `LOST` means that the remote process was killed."""
         return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
@@ -230,9 +230,9 @@ class Ssh:
         return error
 
     def _script(self, module: Any, header: Mapping[str, Any], path: Path | None = None) -> tuple[list[str], Any]:
-        """Return a command for the board and its input: the source of a module, then the input of that module.
+        """Return a command for the board, and the command's input: a module's source code, then the module's own input.
 
-        The source is sent because the agent is not yet on the board.
+        The source code is sent because the agent is not yet on the board.
         """
         source = Path(module.__file__).read_bytes()
         loader = f"import sys; exec(compile(sys.stdin.buffer.read({len(source)}), {module.__name__!r}, 'exec'))"
@@ -269,7 +269,7 @@ def _where(address: str) -> tuple[str, ...]:
 
 
 def _within(limit_s: float, command: list[str], output: IO[bytes] | int = subprocess.DEVNULL) -> int | None:
-    """Run a command; return its exit code, None if it was killed because it took longer."""
+    """Run a command; return its exit code, or None if it ran out of time and was killed."""
     try:
         return subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=limit_s, check=False
@@ -293,7 +293,7 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Return the error of a process that ended without an answer."""
     stderr = b""
-    with suppress(subprocess.TimeoutExpired):  # the master may keep the pipe of a killed client open
+    with suppress(subprocess.TimeoutExpired):  # the master can still hold the pipe of a killed client
         _, stderr = process.communicate(timeout=SHORT_S)
     process.kill()
     process.wait()
@@ -313,10 +313,10 @@ def _refusal(target: Target, output: bytes) -> str:
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Connect to the target's address: a host name of ssh's configuration, or `user@host[:port]`.
+    """Connect to the target's address: a host name from ssh's configuration, or `user@host[:port]`.
 
     Raises:
-        RequestError: the target has no address, or its Python is missing.
+        RequestError: the target has no address, or the target's Python is missing.
         Unreachable, Busy
     """
     if not target.address:

@@ -1,7 +1,7 @@
 """This host's qemu-user and Debian's arm64 packages -> a command that starts Python on an emulated Raspberry Pi 4.
 
-Only the processor is emulated; kernel, files and memory are this machine's. So outputs and instruction counts equal
-the board's, but times and memory do not.
+Only the processor is emulated; kernel, files and memory are this machine's. So outputs and instruction counts are the
+same as on the board, but times and memory are not.
 """
 
 import shutil
@@ -48,7 +48,7 @@ def emulation() -> Emulation:
 
 
 def _fixed() -> tuple[str, ...]:
-    """Return a command prefix that fixes load addresses, which affect the instruction count; empty if forbidden."""
+    """Return a command prefix that fixes load addresses, which affect the instruction count; none if forbidden."""
     fixed = ("setarch", "--addr-no-randomize")
     allowed = (
         shutil.which(fixed[0]) and not subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode
@@ -57,7 +57,7 @@ def _fixed() -> tuple[str, ...]:
 
 
 def _takes_plugins() -> bool:
-    """Return whether qemu can load plugins: Debian's dynamic build can, a static build cannot."""
+    """Return whether qemu can load plugins: Debian's dynamic build can load them, a static build cannot."""
     return (
         "-plugin"
         in subprocess.run([QEMU, "-h"], capture_output=True, encoding="utf-8", errors="replace", check=False).stdout

@@ -12,7 +12,7 @@ from edgebench.foundation import cache, files
 from edgebench.foundation.errors import RequestError
 
 SOURCE = Path(__file__).parent / "counter.c"
-FIRST_OF_API_2 = 9  # QEMU 9 accepts only plugins of API 2, QEMU 7 and 8 only those of API 1
+FIRST_OF_API_2 = 9  # QEMU 9 accepts only plugins of API 2; QEMU 7 and 8 accept only plugins of API 1
 
 
 def path(qemu: int) -> Path:

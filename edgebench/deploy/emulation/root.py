@@ -1,4 +1,4 @@
-"""apt's configured sources -> a folder that user-mode emulation uses as a Raspberry Pi 4's root directory, with Python.
+"""apt's configured sources -> a folder with Python, which user-mode emulation uses as the root of a Raspberry Pi 4.
 
 apt resolves and downloads arm64 packages in a separate state folder, so the host's packages are neither read nor
 changed, and no root rights are needed.
@@ -20,7 +20,7 @@ PACKAGES = ("python3", "libstdc++6")
 ARCHITECTURE = "arm64"
 PYTHON = "usr/bin/python3"
 CORES = 4
-# /proc/cpuinfo of the board. onnxruntime and LiteRT read it, and crash if they read an x86 host's.
+# The board's /proc/cpuinfo. onnxruntime and LiteRT read this file, and crash if they find the file of an x86 host.
 CPUINFO = """processor\t: {core}
 BogoMIPS\t: 108.00
 Features\t: fp asimd evtstrm crc32 cpuid
@@ -35,7 +35,7 @@ MODEL = "Model\t\t: Cortex-A72 of a Raspberry Pi 4\n"
 
 
 def folder() -> Path:
-    """Return the root folder; make it unless the cache contains it undamaged. A partial folder is never stored.
+    """Return the root folder; make it if the cache has no undamaged folder. An incomplete folder is never stored.
 
     Raises:
         RequestError: apt cannot download the packages.
@@ -81,7 +81,7 @@ def _make(scratch: Path) -> None:
 
 
 def _options(place: Path) -> Iterator[str]:
-    """Yield options that give apt its own state, cache and architecture; sources and keys are the host's."""
+    """Yield options by which apt uses a separate state, cache and architecture, but the host's sources and keys."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (place / folder).mkdir(parents=True)
     (place / "state" / "status").touch()
@@ -92,7 +92,7 @@ def _options(place: Path) -> Iterator[str]:
         "APT::Architecture": ARCHITECTURE,
         "APT::Architectures": ARCHITECTURE,
         "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",  # apt's own user may not write to this folder
+        "APT::Sandbox::User": "root",  # because the user `_apt` may not write to this folder
         "Acquire::Languages": "none",
         "Debug::NoLocking": "true",
     }

@@ -1,4 +1,4 @@
-"""A target's name -> a report on the target's state; also runtimes -> copied to the target in advance."""
+"""A target's name -> a report on the target's state, or the requested runtimes copied to the target in advance."""
 
 from collections.abc import Mapping
 from time import monotonic
@@ -24,7 +24,7 @@ NOTE = (
 
 
 def listed() -> Sheet:
-    """Return a table of all known targets; its notes name each file that cannot be read."""
+    """Return a table of all known targets; the table's notes name each file that cannot be read."""
     known, faults = list[Target](), list[str]()
     for name in catalogue.targets():
         try:
@@ -122,7 +122,7 @@ def _missing(report: Facts) -> tuple[RuntimeRequest, ...]:
 def _bring(
     request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
 ) -> tuple[Runtime, str]:
-    """Copy a runtime to the target; return it with the version that the target's Python reports, and its folder."""
+    """Copy a runtime to the target; return the runtime with the version reported there, and its folder there."""
     show(Step(activity="bring", subject=request.pinned))
     return bring(request, connection, target, facts)[0], unpack(connection, request, platform(facts))
 

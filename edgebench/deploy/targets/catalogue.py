@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 HERE = "targets"  # the folder of the user's own targets
-SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # the first in a wheel, the second in a checkout
+SHIPPED = (_PACKAGE / "targets", _PACKAGE.parent / "targets")  # the folder in a wheel, and in a checkout
 
 
 def _files() -> dict[str, Path]:
@@ -45,7 +45,7 @@ def target(name: str) -> Target:
 
 
 def chosen(name: str) -> Target:
-    """Read the file of a target that will be used; if the file is in ./targets, warn of what it changes.
+    """Read the file of a target before its use; if the file is in ./targets, warn of what the file changes.
 
     Raises:
         UnknownName, InvalidFile

@@ -9,9 +9,9 @@ from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
 COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock at 20 °C more
-SPARE_MEMORY_MIB = 256.0  # to load, VGG16 in float needs four times this, a MobileNet a quarter
+SPARE_MEMORY_MIB = 256.0  # loading VGG16 in float takes four times as much, loading a MobileNet a quarter
 SPARE_DISK_MIB = 512.0  # for a runtime's unpacked packages and some artifacts
-MOST_USED_MIB = 1024.0  # GPU memory in use that a desktop and a driver do not exceed
+MOST_USED_MIB = 1024.0  # a desktop and a driver together use less GPU memory than this
 MOST_LOAD = 0.5  # cores used by other processes; more would disturb measurements
 WITH_WHEELS = ("aarch64", "x86_64")  # machines with wheels of onnxruntime, LiteRT and torch
 
@@ -41,8 +41,8 @@ class Status:
     """A target's status as its agent reports it.
 
     Attributes:
-        answered_s: time that a fresh agent process takes to answer.
-        offered: version of each runtime that is missing on the target but can be copied there.
+        answered_s: the time until a fresh agent process has answered.
+        offered: the version of each runtime that is missing on the target but can be copied there.
     """
 
     machine: Mapping[str, str]
