@@ -1,7 +1,7 @@
-"""argv -> one call of another package -> exit code: this package computes nothing itself.
+"""The arguments of a command -> one call of another package -> exit code: this package computes nothing itself.
 
-`commands` has the commands, and `options` has the options that several of them share. `reader` turns options into a
-sweep, `terminal` prints answers, and `layout` fits tables into a terminal's width. `streams` prepares standard output
+`commands` has the commands, and `options` has the options that several commands share. `reader` turns options into a
+sweep, `terminal` prints results, and `layout` fits tables into a terminal's width. `streams` prepares standard output
 and standard error. `exit_codes` defines the exit codes: 0 answered, 1 failed or nothing found, 2 refused, 130
 interrupted.
 """
@@ -45,7 +45,7 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """The group of all commands; the exit code keeps an interruption's signal, which typer would turn into Ctrl-C."""
+    """All commands. The exit code of an interrupted command says which signal it was; typer would say Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -56,7 +56,7 @@ class _Commands(TyperGroup):
 
 
 class _Program(typer.Typer):
-    """The command line; its parser is built only once, even in a process that runs several commands."""
+    """The command line. Its parser is built only once, even if one process runs several commands."""
 
     @cached_property
     def parser(self) -> Any:

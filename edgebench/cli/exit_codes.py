@@ -1,6 +1,6 @@
-"""The meaning of exit codes; those of `nightly` are in `edgebench.nightly.exit_code`."""
+"""The exit codes of all commands except `nightly`, whose exit codes are in `edgebench.nightly.exit_code`."""
 
-SOME_FAILED = 1  # a case or a training failed; its row has the reason
+SOME_FAILED = 1  # a case or a training failed; the row of the table gives the reason
 NOTHING = 1  # no configuration meets the limits, or no cell can be predicted
 FOUND = 1  # lint has findings
 BROKEN = 1  # doctor found a required package that does not work
@@ -9,7 +9,7 @@ BUG = 70  # a bug in edgebench; EX_SOFTWARE of sysexits.h
 
 
 def ended_by(signal: int) -> int:
-    """Return the exit code of a process that a signal interrupted, as shells define it: 130, 143 or 129."""
+    """Return the exit code that shells define for a process that this signal interrupted: 130, 143 or 129."""
     return 128 + signal
 
 

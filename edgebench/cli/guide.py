@@ -1,4 +1,4 @@
-"""A topic -> its page in the terminal: the README.md of a package, or a page such as results/words.md."""
+"""A topic of the guide -> its page, printed: the README.md of a package, or a file such as results/words.md."""
 
 import re
 import sys
@@ -14,13 +14,13 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
 def pages() -> dict[str, Path]:
-    """Return each topic's page; the topic of a README.md is its folder's name, that of another page its file's name."""
+    """Return the page of each topic. A README.md is named after its folder, any other page after its file."""
     files = _PACKAGE.rglob("*.md")
     return dict(sorted((file.parent.name if file.name == "README.md" else file.stem, file) for file in files))
 
 
 def summary(page: str) -> str:
-    """Return the summary of a page, the line below its heading."""
+    """Return the summary of a page: the line below the heading."""
     return page.splitlines()[2]
 
 

@@ -2,8 +2,9 @@
 
 If a table is too wide, it is narrowed step by step. First, values that all rows share move to a sentence above the
 table, and empty columns are left out. Then the columns with the highest ranks are left out, then the intervals next to
-figures, and long texts wrap. If the columns that identify a row leave no room for its figures, they get a line of their
-own above the figures. If that is still too wide, each row becomes a block with a line for each cell.
+figures, and long texts are wrapped. If the columns that identify a row leave no room for the row's figures, these
+columns are printed on a separate line above the figures. If the table is still too wide, each row becomes a block with
+a line for each cell.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from edgebench.foundation.sheet import FormattedColumn
 
 WIDE, NARROW, INDENT = 3, 2, 2  # blanks between columns, between columns in a narrow table, and before an indented line
-EDGES = 2  # blanks at the two ends of a line together, if there is room for them
+EDGES = 2  # total number of blanks at both ends of a line, if there is room for them
 LEAST_PROSE = 16  # least width of wrapped prose; narrower prose is harder to read than a block
-LONGEST_NAME = 32  # greatest width of a name; longer texts are prose
+LONGEST_NAME = 32  # greatest width of a name; a longer text is treated as prose
 EMPTY = ("", "-")
 _WITH_INTERVAL = re.compile(r"(?P<figure>.*[^\s,]) [\[(][^\[\]()]*[\])](?P<mark>[* ]?)")
 
@@ -45,7 +46,7 @@ class Laid:
 
 
 def lay_out(columns: Sequence[FormattedColumn], width: int) -> Laid:
-    """Lay out columns of equal length within a width, which is given in terminal cells."""
+    """Lay out columns that have equally many cells within a width, which is given in terminal cells."""
     if table_width(columns, WIDE) + EDGES <= width:
         return Laid(lines=tuple(_grid(columns, WIDE, has_edges=True)))
     if not _height(columns):
@@ -70,7 +71,7 @@ def lay_out(columns: Sequence[FormattedColumn], width: int) -> Laid:
 
 
 def _fitted(columns: Sequence[FormattedColumn], width: int) -> tuple[list[FormattedColumn], bool]:
-    """Return the columns that fit, or none, and whether a row's identity needs a line of its own above its figures."""
+    """Return the columns that fit, or an empty list, and whether each row's figures go on a line below its names."""
     if side_by_side := _fit(columns, width):
         return side_by_side, False
     identity = [column for column in columns if column.rank <= IDENTITY]
@@ -79,7 +80,7 @@ def _fitted(columns: Sequence[FormattedColumn], width: int) -> tuple[list[Format
 
 
 def _fit(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn]:
-    """Return the required columns, and others while there is room; none if the required ones are too wide."""
+    """Return the required columns, and others while there is room; an empty list if the required columns do not fit."""
     needed = [column for column in columns if column.rank <= OBJECTIVE]
     shown = {column.heading: column for column in needed}
     if table_width(needed) > width:
@@ -91,12 +92,12 @@ def _fit(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn
         if table_width([*more.values()]) <= width:
             shown = more
         elif column.rank > OBJECTIVE:
-            break  # columns of higher rank are shown only with this one
+            break  # columns of higher rank are shown only if this column is shown
     return [shown[column.heading] for column in columns if column.heading in shown]
 
 
 def _brief(column: FormattedColumn) -> FormattedColumn:
-    """Return a column of figures without the intervals behind them; an interval that has its own column stays."""
+    """Return a column of figures without the interval behind each figure; a column of intervals alone is unchanged."""
     if column.align == "left":
         return column
     matches = [_WITH_INTERVAL.fullmatch(cell) for cell in column.cells]
@@ -105,7 +106,7 @@ def _brief(column: FormattedColumn) -> FormattedColumn:
 
 
 def _wrapped(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn]:
-    """Wrap the widest columns of prose until the table fits; return no columns if it cannot fit."""
+    """Wrap the widest columns of prose until the table fits; return an empty list if it cannot fit."""
     prose = {place for place, column in enumerate(columns) if column.rank > IDENTITY and column.align == "left"}
     widths = [column_width(column) for column in columns]
     least = [max(LEAST_PROSE, *(cells(word) for word in _words(column))) for column in columns]
@@ -129,7 +130,7 @@ def _is_wrapped(column: FormattedColumn) -> bool:
 
 
 def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[FormattedColumn], str]:
-    """Leave out columns that are empty or equal in every row; return the others, and a sentence with the values."""
+    """Return the columns whose values differ, and a sentence that states the values of the constant columns."""
     kept = [column for column in columns if len({*map(str.strip, column.cells)}) > 1]
     constant = [column for column in columns if column not in kept and column.cells[0].strip() not in EMPTY]
     said = ", ".join(f"{column.heading} {column.cells[0].strip()}".strip() for column in constant)
@@ -137,7 +138,7 @@ def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[Formatt
 
 
 def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
-    """Add columns to the rows' identity, the lowest rank first, until it distinguishes all rows that differ."""
+    """Add columns to those that identify a row, the lowest rank first, until all rows that differ are told apart."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     distinct, more = _distinct(identity), set[str]()
     candidates = [column for column in columns if column.rank > OBJECTIVE and _is_a_setting(column)]
@@ -150,14 +151,14 @@ def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
 
 
 def _is_a_setting(column: FormattedColumn) -> bool:
-    """Return whether the cells are names or counts, which may identify a row; figures and prose may not."""
+    """Return whether the cells are names or counts, which can identify a row; figures and prose cannot."""
     if column.align == "left":
         return max(map(cells, column.cells)) <= LONGEST_NAME
     return all(cell.isdigit() or cell in EMPTY for cell in column.cells)
 
 
 def _distinct(columns: Sequence[FormattedColumn]) -> int:
-    """Count the rows that these columns tell apart."""
+    """Return how many rows can be told apart by these columns."""
     return len(set(zip(*(column.cells for column in columns), strict=True)))
 
 
@@ -166,7 +167,7 @@ def _height(columns: Sequence[FormattedColumn]) -> int:
 
 
 def cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes."""
+    """Return the width of a text in terminal cells."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -175,7 +176,7 @@ def cells(text: str) -> int:
 
 
 def column_width(column: FormattedColumn) -> int:
-    """Return the width of a column's widest line."""
+    """Return the width of the widest line of a column."""
     lines = "\n".join((column.heading, *column.cells)).split("\n")
     return max(map(len if all(map(str.isascii, lines)) else cells, lines))
 
@@ -222,7 +223,7 @@ def _padded(text: str, column: FormattedColumn, width: int) -> str:
 
 
 def _stack(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
-    """Yield the identity of each row above the line of its figures."""
+    """Yield each row in two parts: the cells that identify it, and below them its figures."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     figures = [column for column in columns if column.rank > IDENTITY]
     below = (" " * INDENT + line for line in _grid(figures, NARROW))
@@ -234,7 +235,7 @@ def _stack(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
 
 
 def _blocks(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
-    """Yield each row as a block: its identity, then a line for each other cell that is not empty."""
+    """Yield each row as a block: the cells that identify the row, then a line for each other cell that is not empty."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     others = [column for column in columns if column.rank > IDENTITY]
     label = max((cells(column.heading) for column in others), default=0) + NARROW
@@ -247,7 +248,7 @@ def _blocks(columns: Sequence[FormattedColumn], width: int) -> Iterator[str]:
 
 
 def _labelled(heading: str, text: str, label: int, width: int) -> Iterator[str]:
-    """Yield a heading with its text beside it, or below it where there is too little room."""
+    """Yield a heading with the text beside it; if there is too little room, wrap the two as one text."""
     room = width - INDENT - label
     if room < min(LEAST_PROSE, cells(text)):
         yield from (" " * INDENT + line for line in wrap(f"{heading} {text}", width - INDENT))

@@ -1,4 +1,4 @@
-"""The options that commands share, with their help, and the classes that carry the typed texts to `reader`.
+"""The options that several commands share, with their help texts, and the classes that pass typed texts to `reader`.
 
 Options are parsed and checked in `reader`, so that `--help` imports nothing slow.
 """
@@ -44,13 +44,13 @@ OnlyThreads = Annotated[str, typer.Option("--threads", help="Only rows of these 
 
 
 def resolved(format: str, *, json: bool) -> str:
-    """Return the format that `--format` and `--json` request together: `--json` wins."""
+    """Return the format to print: JSON if `--json` is given, otherwise the format that `--format` names."""
     return "json" if json else format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
-    """The options that change a sweep, as the user typed them; an empty text changes nothing. Most are comma lists."""
+    """The options that change a sweep, as the user typed them, mostly comma-separated lists; empty means no change."""
 
     target: str = ""
     model: str = ""
@@ -82,7 +82,7 @@ class SweepOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOptions:
-    """The options that change a training, as the user typed them; an empty text changes nothing."""
+    """The options that change a training, as the user typed them; an empty text means no change."""
 
     epochs: str = ""
     optimizer: str = ""

@@ -1,4 +1,4 @@
-"""Options as the user typed them -> the sweep or the training that they request."""
+"""The options that the user typed -> the sweep or the training that these options request."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
-CONVOLUTIONAL = "_conv"  # suffix of the names of networks with convolutions in place of dense layers
+CONVOLUTIONAL = "_conv"  # ends the name of a network with convolutions in place of dense layers
 Value = TypeVar("Value")
 
 
 def _many(read: Callable[[str], Value]) -> Callable[[str], tuple[Value, ...]]:
-    """Return a function that reads a comma list, each part with `read`."""
+    """Return a function that reads a comma-separated list and applies `read` to each part."""
     return lambda text: tuple(read(part.strip()) for part in text.split(",") if part.strip())
 
 
@@ -69,7 +69,7 @@ def _time(text: str) -> str:
 
 
 def sweep(given: str, options: SweepOptions) -> Sweep:
-    """Start from a sweep, the given models or the default sweep, and apply the options.
+    """Return a sweep with the options applied: the named sweep, one made of the given models, or the default.
 
     Raises:
         RequestError: a name or number is impossible.
@@ -81,7 +81,7 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
-    """Start from a results folder's sweep, and apply networks and sizes from another sweep or from options.
+    """Return the sweep of a results folder with networks and sizes taken from another sweep or from options.
 
     Raises:
         RequestError: a name or number is impossible, or both a sweep and models are given.
@@ -94,7 +94,7 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
 
 
 def _changed(start: Sweep, options: SweepOptions) -> Sweep:
-    """Return a sweep with the options applied."""
+    """Return the sweep `start` with the options applied."""
     of_cells, of_run = _of_cells(options), _of_run(options)
     start = _convolutional(start) if options.convolutional else start
     _require_its_kind(start, options)
@@ -111,7 +111,7 @@ def _convolutional(start: Sweep) -> Sweep:
     """Return a sweep of the same networks with convolutions in place of their dense layers.
 
     Raises:
-        UnknownName: a network has no such form.
+        UnknownName: a network has no form without dense layers.
     """
     known = {name.removesuffix(CONVOLUTIONAL): name for name in names("architectures") if name.endswith(CONVOLUTIONAL)}
     for block in start.models:
@@ -160,7 +160,7 @@ def _read(read: Callable[[str], Value], text: str) -> Value | None:
 
 
 def detectors(model: str, width: str) -> list[tuple[str, float]]:
-    """Read comma lists of detectors and widths; an empty list of pairs stands for the usual ones.
+    """Return pairs of detector and width, read from comma-separated lists; an empty list means the default pairs.
 
     Raises:
         RequestError: a network is not a detector, or a width is not a number.
@@ -168,7 +168,7 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     if not model and not width:
         return []
     detecting = [name for name in names("architectures") if task(name) == "detection"]
-    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # only these are trained
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # can be trained
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]
@@ -183,7 +183,7 @@ def _present(**fields: object) -> dict[str, Any]:
 
 
 def _require_its_kind(start: Sweep, options: SweepOptions) -> None:
-    """Refuse options that apply to none of the models."""
+    """Refuse an option that applies to none of the sweep's models."""
     given = [is_custom(block.name) for block in start.models]
     for option, text in (("width", options.width), ("resolution", options.resolution)):
         if text and given and all(given):
@@ -239,7 +239,7 @@ def _rate(text: str) -> float:
 
 
 def _augmentation(text: str) -> tuple[str, ...] | None:
-    """Parse a comma list of augmentations; `none` gives an empty list, and an empty text gives None."""
+    """Parse a comma-separated list of augmentations: `none` gives an empty tuple, and an empty text gives None."""
     kinds = _many(str)(text)
     for kind in kinds:
         require("augmentation", kind, (*AUGMENTATIONS, "none"))

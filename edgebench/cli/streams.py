@@ -1,7 +1,7 @@
-"""Standard streams, which may be closed, full or limited to ASCII -> streams that every command can write to.
+"""Standard streams, possibly closed, on a full disk or limited to ASCII -> streams to which every command can write.
 
-Standard error carries progress, so a failed write is ignored. Standard output carries the answer, so the first failed
-write raises `OutputLost`.
+Progress goes to standard error, so a failed write is ignored there. The command's result goes to standard output, so
+the first failed write raises `OutputLost` there.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from typing import Any, cast
 from edgebench.foundation.errors import RequestError
 
 ESCAPED = "edgebench-escaped"
-# Replacements for letters that the stream's encoding lacks; any other such letter is escaped as in JSON: \u00e9.
+# Replacements for characters that the encoding of a stream lacks; all others that it lacks are escaped, as \u00e9.
 _LETTERS = {
     "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "°": " deg", "≤": "<=", "≥": ">=",
     "≈": "~", "−": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "α": "alpha", "ρ": "rho", "Δ": "delta", "µ": "u",
@@ -24,7 +24,7 @@ _LETTERS = {
 
 
 class OutputLost(Exception):
-    """Standard output cannot be written: the process that reads it has ended (no error), or the disk is full."""
+    """Standard output cannot be written: its reader has ended, which is not an error, or the disk is full."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror)
@@ -58,9 +58,12 @@ class _Stream(io.RawIOBase):
 
 
 def prepare() -> None:
-    """Open closed streams on /dev/null, make open ones accept every letter, and leave those that a caller replaced."""
+    """Connect closed standard streams to /dev/null, and let the others write any character.
+
+    Streams that a caller replaced are left unchanged.
+    """
     codecs.register_error(ESCAPED, _escaped)
-    if not os.environ.get("COLUMNS", "1").strip("0"):  # 0 means an unknown width, at which rich would print nothing
+    if not os.environ.get("COLUMNS", "1").strip("0"):  # 0 means that the width is unknown; rich would print nothing
         del os.environ["COLUMNS"]
     for handle, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -72,7 +75,7 @@ def prepare() -> None:
 
 
 def _open(handle: int) -> None:
-    """Open a closed descriptor on /dev/null, before another file of this program gets its number."""
+    """Connect a closed descriptor to /dev/null, before a file that is opened later gets the descriptor's number."""
     with suppress(OSError):
         os.fstat(handle)
         return
@@ -83,13 +86,13 @@ def _open(handle: int) -> None:
 
 
 def keep_libraries_quiet() -> None:
-    """Silence libraries on standard error: their warnings and the output of their C++ code do not help users.
+    """Silence libraries on standard error: neither their warnings nor the output of their C++ code helps users.
 
     `python -W` or PYTHONWARNINGS shows the warnings.
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise a caller has replaced it
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise a caller has replaced stderr
         ours, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 2)
         os.close(quiet)
@@ -110,7 +113,7 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 
 def _code(letter: str) -> str:
-    """Escape a letter as JSON does, by its UTF-16 code units."""
+    """Return a character escaped as in JSON: the UTF-16 code units in hexadecimal."""
     units = letter.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[place] << 8 | units[place + 1]:04x}" for place in range(0, len(units), 2))
 

@@ -47,7 +47,7 @@ _REPORTS = {
     "csv": "csv",
     "latex": "latex",
     BENCHMARK: "pytest_benchmark",
-}  # the report that prints each format
+}  # the report module that prints each format
 _STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
 
 _WORK: tuple[Column[tuple[Case, str]], ...] = (
@@ -61,10 +61,10 @@ _WORK: tuple[Column[tuple[Case, str]], ...] = (
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Show]:
-    """Yield a function that shows steps and notices on standard error.
+    """Yield a function that prints the steps and notices passed to it on standard error.
 
-    On a terminal, one line is rewritten, but only between measured processes: nothing else may run while a sample is
-    taken. In a log, every change of activity gets a line.
+    On a terminal, the same line is rewritten, but only between two measured processes: nothing else is allowed to run
+    while a process is measured. In a log, every change of activity is a new line.
     """
     from rich.console import Console
 
@@ -117,7 +117,7 @@ def _left(step: Step) -> str:
 
 
 def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
-    """Print the cases of a run and their expected time."""
+    """Print the cases of a run, and the time that the run is expected to take."""
     if json:
         show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
         return
@@ -126,7 +126,7 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
 
 
 def _forecast_sheet(forecast: Forecast) -> Sheet:
-    """Return a table of the run's cases with the step that each needs next, and the expected time."""
+    """Return a table of the run's cases, with the next step that each case needs; a note gives the expected time."""
     count = len(forecast.work)
     times = (
         f"about {duration(forecast.prepare_s)} to train and export, at most {duration(forecast.measure_s)} to measure"
@@ -159,7 +159,7 @@ def warn(text: str) -> None:
 
 
 def show_json(command: str, fields: Mapping[str, Value]) -> None:
-    """Print a command's answer as one JSON document."""
+    """Print the result of a command as one JSON document."""
     is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     print(as_json(command, fields, is_ascii=not is_unicode), end="")
 
@@ -173,13 +173,13 @@ def show_rows(command: str, table: Table) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    # Output that goes to a log is as wide as necessary and not wrapped, unless COLUMNS gives a width.
+    # Lines of a log are as long as necessary and not wrapped, unless COLUMNS gives a width.
     has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
     return Console(highlight=False, emoji=False, width=None if has_width else LOG_WIDTH)
 
 
 def show_bulletin(bulletin: Bulletin) -> None:
-    """Print a night's result: a row for each new change, the causes of changes, and a line for each known change."""
+    """Print the result of a night: a table of new changes, then the causes of changes, then the known changes."""
     console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
     known = [f"known: {reminder}" for reminder in bulletin.reminders]
     if lines := bulletin.needs_attention:
@@ -192,7 +192,7 @@ def show_bulletin(bulletin: Bulletin) -> None:
 
 
 def show_table(table: Table, folder: str = "") -> None:
-    """Print a results table as wide as the terminal allows, with its conclusions; `folder` has its reports."""
+    """Print a results table and its conclusions in the width of the terminal; the table's reports are in `folder`."""
     console, folder = _console(), shlex.quote(folder or f"results/{table.title}")
     for sheet in comparison.every_sheet(table):
         _print(sheet, console, _unlimited(f"edgebench report {folder}"))
@@ -205,7 +205,7 @@ def show_table(table: Table, folder: str = "") -> None:
 
 
 def show_report(table: Table, format: str, background: Background = NOTHING, folder: str = "") -> None:
-    """Print a results table in one of the formats; `folder` has its reports.
+    """Print a results table in one of the formats; the table's reports are in `folder`.
 
     Raises:
         UnknownName: the format does not exist.
@@ -220,12 +220,12 @@ def show_report(table: Table, format: str, background: Background = NOTHING, fol
 
 
 def show_weights(command: str, cards: Sequence[Weights], *, json: bool) -> None:
-    """Print cards, the descriptions of weights, as a table or as JSON."""
+    """Print descriptions of weights as a table or as JSON."""
     show_sheets(command, [weights(cards)], "json" if json else "table")
 
 
 def show_sheets(command: str, sheets: Sequence[Sheet], format: str = "table", table: str = "") -> None:
-    """Print sheets (tables with notes) for a terminal, as Markdown, LaTeX or one JSON document, or one sheet as CSV.
+    """Print sheets (tables with notes) as text, Markdown, LaTeX or one JSON document, or one of the sheets as CSV.
 
     Raises:
         UnknownName: the format or the table does not exist.
@@ -250,8 +250,8 @@ def _show_to_people(sheets: Iterable[Sheet], format: str) -> None:
 
 
 def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
-    """Print a sheet (table with notes) as wide as the terminal allows; `whole` is a command that shows all of it."""
-    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # a log has no limit
+    """Print a sheet (table with notes) in the width of the terminal; `whole` is a command that prints it in full."""
+    width = console.width if console.width != LOG_WIDTH else sys.maxsize  # the width of a log is not limited
     remarks, columns = list[str](), [_shown(column) for column in sheet.columns]
     if layout.table_width(columns, layout.WIDE) + layout.EDGES > width:
         columns, remarks = _brief(columns)
@@ -269,7 +269,7 @@ def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
 
 def _write(lines: Sequence[str], console: Console) -> None:
     """Write the lines of a table; on a terminal the verdicts have colours."""
-    if not console.is_terminal:  # rich is slow, and a log may have ten thousand rows
+    if not console.is_terminal:  # rich is slow, and a table in a log can have ten thousand rows
         console.file.write("\n".join(lines) + "\n" * bool(lines))
         return
     from rich.text import Text
@@ -282,14 +282,14 @@ def _write(lines: Sequence[str], console: Console) -> None:
 
 
 def _say_wrapped(text: str, console: Console, style: str, *, indent: int = 0, before: str = "") -> None:
-    """Print a sentence, which may contain foreign text; break it at blanks to the width of the terminal."""
+    """Print a sentence, with control characters escaped; wrap it at blanks to the width of the terminal."""
     lines = layout.wrap(escape.terminal(text), console.width - indent)
     shown = "\n".join(" " * indent + line for line in lines)
     console.print(f"{before}{shown}", markup=False, style=style, soft_wrap=True)
 
 
 def _left_out(laid: layout.Laid, width: int, whole: str) -> Iterator[str]:
-    """Say what a narrow terminal leaves out, and which command shows it."""
+    """Yield a sentence that says what a narrow terminal leaves out, and which command shows it; nothing if all fits."""
     parts = [", ".join(laid.left_out)] if laid.left_out else []
     parts += [f"the intervals of {', '.join(laid.without_intervals)}"] if laid.without_intervals else []
     if parts:
@@ -297,7 +297,7 @@ def _left_out(laid: layout.Laid, width: int, whole: str) -> Iterator[str]:
 
 
 def _command() -> str:
-    """Return the command that prints without the limit of the terminal's width."""
+    """Return the user's command with additions that make it print everything, at any width."""
     return _unlimited(shlex.join(["edgebench", *sys.argv[1:]]))
 
 
@@ -306,7 +306,10 @@ def _unlimited(command: str) -> str:
 
 
 def _brief(columns: list[FormattedColumn]) -> tuple[list[FormattedColumn], list[str]]:
-    """Shorten columns: an int8 scheme of all rows becomes a remark; a heading mentions ranges only if a row has one."""
+    """Return shortened columns, and remarks with what was shortened.
+
+    If all int8 rows share one scheme, it becomes a remark. A heading mentions ranges only if a row has a range.
+    """
     precisions = next((column.cells for column in columns if column.heading == comparison.PRECISION.heading), ())
     schemes = {cell for cell in precisions if " " in cell}
     remarks = [f"{scheme.partition(' ')[0]}: {scheme}" for scheme in schemes] if len(schemes) == 1 else []
@@ -322,7 +325,7 @@ def _shortened(column: FormattedColumn, has_one_scheme: bool) -> FormattedColumn
 
 
 def _shown(column: FormattedColumn) -> FormattedColumn:
-    """Return a column with escaped control characters, so that its texts cannot command the terminal."""
+    """Return a column with control characters escaped, because a terminal would execute them."""
     return replace(
         column, heading=escape.terminal(column.heading), cells=tuple(escape.terminal(cell) for cell in column.cells)
     )

@@ -1,9 +1,10 @@
-"""A sweep and a target -> the records of a session, which measures the sweep's unfinished cases on this target.
+"""A sweep and a target -> the records of one session, in which the target measures the sweep's unfinished cases.
 
-    the target's environment -> plan (which cases there are, and what each still needs)
+    the target's environment -> plan (lists the cases, and what each case still needs)
         -> stage (exports, copies and evaluates each artifact) -> rounds (runs fresh processes in random order)
 
-A case is one row of the sweep. `budget` chooses which rows to measure within a time limit; the others are predicted.
+A case is one row of the sweep. `budget` chooses which rows are measured within a time limit; the other rows are
+predicted.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
 
-MOMENT_S = 1e-3  # time limit of a session whose budget is used up; a limit of 0 would mean no limit
+MOMENT_S = 1e-3  # time limit of a session whose budget is used up; 0 would mean that there is no limit
 
 
 def open_session(sweep: Sweep, environment: Environment) -> Session:
-    """Return a session with the sweep's cases on a target; facts of the target's environment complete each case.
+    """Return a session with the sweep's cases on a target, each completed with facts of the target's environment.
 
     Raises:
         RequestError: a case is impossible on this target.
@@ -47,10 +48,10 @@ def open_session(sweep: Sweep, environment: Environment) -> Session:
 def answer(
     session: Session, held: Held, records: Sequence[Record], show: Show, *, deadline: float = 0.0
 ) -> Iterator[Record]:
-    """Measure the cases of one target that the earlier `records` leave unfinished; yield each new record at once.
+    """Measure the target's cases that are unfinished in the earlier `records`; yield each new record at once.
 
-    With a deadline, in seconds of `monotonic()`, measuring ends at the deadline. Cases for which an earlier session
-    had too little time are then measured as well.
+    With a deadline, in seconds of `monotonic()`, measuring ends at the deadline, and cases that ran out of time in an
+    earlier session are measured, too.
 
     Raises:
         AgentError, Unreachable: the target stopped answering.
@@ -65,7 +66,7 @@ def answer(
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
     started = monotonic()
-    if deadline:  # the journal keeps the limit, from which later sessions see if the time ran out
+    if deadline:  # later sessions read this limit in the journal, to see if the time ran out
         session = replace(session, time_limit_s=max(deadline - started, MOMENT_S))
     yield session
     jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))

@@ -1,4 +1,4 @@
-"""A case -> test pictures on its target, and the fields of a request to time what an app does around inference."""
+"""A case -> test pictures copied to its target, and the request's fields for timing the steps around inference."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 PICTURES = 8  # number of pictures, spread evenly over the test split
-WHITE, QUALITY = 255.0, 90  # white level and quality of the JPEG files, which stand in for files of a camera
+WHITE, QUALITY = 255.0, 90  # white level and quality of the JPEG files, which represent a camera's files
 
 
 def request(variant: Variant, channels: int, connection: Connection, *, is_whole: bool) -> dict[str, Any]:
-    """Send some test pictures to the target; return the fields of a request to time the stages around inference.
+    """Copy some test pictures to the target; return the request's fields for timing the stages around inference.
 
     With `is_whole`, the stages before inference are timed too; without it, only post-processing is timed.
 
@@ -54,7 +54,7 @@ def request(variant: Variant, channels: int, connection: Connection, *, is_whole
 
 
 def _pictures(variant: Variant, images: Images, *, is_whole: bool) -> FedData:
-    """Store the pictures in the cache: as the network's input pixels, and with `is_whole` also as JPEG files."""
+    """Store the pictures in the cache as the network's input pixels; with `is_whole`, also store them as JPEG files."""
     parts = {
         "dataset": f"{variant.dataset} {variant.dataset_sha256} {len(images)}",
         "recipe": repr(splits.recipe(variant)),

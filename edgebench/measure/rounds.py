@@ -1,4 +1,4 @@
-"""Rounds of fresh processes in random order, until every case is precise or the time is up."""
+"""Cases, ready on the target -> records of fresh processes, run in rounds until all is precise or the time is up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -20,10 +20,10 @@ from edgebench.schema.record import Failure, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
-HOT_RUNS = 3  # number of runs that are discarded because the board was hot; the next run is kept in any case
-COOL_S, PAUSE_S = 300.0, 5.0  # limit on the time to cool down, and the pause between two checks
-TIMEOUT_S = 600.0  # limit on one process; a process that takes longer has hung
-# The fields of a run that its process reports.
+HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
+COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
+TIMEOUT_S = 600.0  # limit on one process; a longer process is taken as hung
+# The fields of a run that the process on the target reports.
 OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
 
 
@@ -31,7 +31,7 @@ OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item 
 class Job:
     """One case with its artifact on the target, and its runs so far.
 
-    `around` has the fields of a request to time the stages around inference; it is empty if these are not timed.
+    `around` has the request's fields for timing the stages around inference; it is empty if they are not timed.
     """
 
     case: Case
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def iterations(self) -> int | None:
-        """The number of iterations that the case's first process chose and later ones use; None before the first."""
+        """The number of iterations, which the first process chose for all later processes; None before the first."""
         timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
         return len(timed[0].samples_s) if timed else None
 
@@ -50,14 +50,14 @@ Entry = tuple[Job | Reference, Purpose]
 
 
 def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
-    """Yield the record of each process as it ends; a case that fails is left out of later rounds.
+    """Run rounds of processes; yield the record of each process when it ends. A case that fails is in no later round.
 
     Raises:
         Unreachable: the target no longer answers.
     """
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
     failed, settings = set[Case](), PRESETS[session.preset]
-    for number in range(1, settings.interim_analyses[-1] + 2):  # one more round, for the sustained runs at the end
+    for number in range(1, settings.interim_analyses[-1] + 2):  # the last round is for the sustained runs
         entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
@@ -65,7 +65,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
             if is_bounded and left_s <= spent.get(key, 0.0):
-                continue  # another entry may be a shorter process, which still fits
+                continue  # a shorter process can still fit into the time
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
@@ -83,9 +83,9 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
 
 
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
-    """List the processes of this round: those that cases still need, and the reference workloads.
+    """Return the processes of this round: the processes that cases still need, and the reference workloads.
 
-    An emulator runs no reference workloads. Sustained runs are listed only if no case needs another process.
+    An emulator runs no reference workloads. Sustained runs are included only if no case needs any other process.
     """
     open_jobs = [job for job in jobs if job.case not in failed]
     entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in _needed(job, session)]
@@ -112,7 +112,7 @@ def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float
 def observe(
     subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int, show: Show
 ) -> Run | Failure:
-    """Run a process and return its record; if heat made the board lower its clock, let it cool and run again.
+    """Run a process and return its record; if heat made the board lower its clock, let the board cool and run again.
 
     A sustained run, which heats the board on purpose, starts on a cool board and is never repeated.
     """
@@ -133,12 +133,12 @@ def observe(
 
 
 def _was_hot(run: Run) -> bool:
-    """Return whether the clock was lowered for a reason that passes, as heat does and a weak power supply does not."""
+    """Return whether the clock was lowered for a passing reason, such as heat; a weak power supply does not pass."""
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 
 def _cool(connection: Connection, show: Show) -> None:
-    """Wait until the board is cool and its clock is not lowered, but at most `COOL_S` seconds."""
+    """Wait until the board is cool and the clock is not lowered, but at most `COOL_S` seconds."""
     started = monotonic()
     while (left_s := COOL_S - (monotonic() - started)) > 0:
         conditions = facts(connection, {"runtimes": ("null",)}, timeout_s=TIMEOUT_S).conditions
@@ -153,7 +153,7 @@ def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, ses
     """Run a process and return its measurements.
 
     Raises:
-        AgentError: the process failed, or its answer is malformed, impossible, or about another case.
+        AgentError: the process failed, or the agent's answer is malformed, impossible, or about another case.
     """
     request = _request(subject, purpose, PRESETS[session.preset]) | {"sustained_s": session.sustained_s}
     started_at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), monotonic()
@@ -184,7 +184,7 @@ def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> 
     if isinstance(subject, Reference):
         return shared | {"reference": subject.workload, "iterations": REFERENCE_ITERATIONS, "warmup_s": 0.1}
     case = subject.case
-    # Idle threads wait in a loop, whose instructions would be counted too.
+    # Idle threads wait in a loop, and the instructions of this loop would be counted, too.
     threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads
     opened = subject.deployed.request(case.runtime, threads, case.batch)
     around = subject.around if purpose == Purpose.STAGES else {}

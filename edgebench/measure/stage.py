@@ -1,4 +1,4 @@
-"""A case -> its artifact (the file to run) on the target, ready to be measured, and its accuracy.
+"""A case -> the case's artifact (the file to run) on the target, ready to be measured, and the accuracy.
 
 export -> install -> evaluate
 """
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """The preparation of a session's cases on its target.
+    """Prepares the cases of a session on the session's target.
 
-    `float_answers` keeps the outputs of the last float artifact, with which outputs of int8 artifacts are compared.
+    `float_answers` keeps the outputs of the last float artifact, because outputs of int8 artifacts are compared with
+    them.
     """
 
     session: Session
@@ -48,11 +49,11 @@ class Stage:
     float_answers: FloatAnswers = field(default_factory=FloatAnswers)
 
     def ready(self, state: CaseState) -> Generator[Record, None, Job | None]:
-        """Export, install and evaluate a case; yield its records; return its job, or None if it failed."""
+        """Export, install and evaluate a case; yield the new records; return a job, or None if the case failed."""
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
-        except Exception as error:  # a bug of edgebench fails only this case, and is called a bug there
+        except Exception as error:  # after a bug in edgebench only this case fails, and its row says that it is a bug
             yield self._failure(case, "export", error)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
@@ -66,7 +67,7 @@ class Stage:
         return Job(case=case, deployed=deployed, around=around, runs=list(state.runs))
 
     def _around(self, state: CaseState) -> dict[str, Any]:
-        """Return the fields of a request to time the stages before and after inference; empty if they are not timed."""
+        """Return the request's fields for timing the stages around inference; no fields if they are not timed."""
         variant = state.case.variant
         if not state.times_stages:
             return {}
@@ -77,7 +78,7 @@ class Stage:
             return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
-        """Evaluate a case on its target, or on this host in place of a board, which then checks some of the outputs.
+        """Evaluate a case on its target; or, for some boards, on this host, and check some of the outputs on the board.
 
         `channels` is the number of channels of the network's input: 3, or 1 for grey images.
 
@@ -110,7 +111,7 @@ class Stage:
     def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
         try:
             return self.accuracy(state.case, deployed, state.channels)
-        except Exception as error:  # as in `ready`
+        except Exception as error:  # as in `ready`: after a bug only this case fails
             return self._failure(state.case, "evaluate", error)
 
     def _failure(self, case: Case, stage: str, error: Exception) -> Failure:

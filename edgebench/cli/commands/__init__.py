@@ -1,1 +1,1 @@
-"""The commands, one module per topic; what a command needs is imported only when the command is called."""
+"""The commands, one module per topic. A command imports the modules that it needs only when it is called."""

@@ -65,7 +65,7 @@ def describe(
 
     if sliding:
         return terminal.show_sheets("describe", [describe.sliding(network, width, resolution, classes)], format, table)
-    is_whole = format == "json" or table  # JSON and a named table need every topic
+    is_whole = format == "json" or table  # JSON contains every topic, and --table accepts any
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
     if describe.is_given(network):

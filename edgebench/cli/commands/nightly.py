@@ -15,7 +15,7 @@ History = Annotated[Path, typer.Argument(help="Folder with the history of nights
 
 
 class _Nights(TyperGroup):
-    """The group of nightly commands; a word that is none of them names a sweep to run."""
+    """The nightly commands. A first word that is not the name of a command is taken as the sweep to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Let `nightly nightly.toml` mean `nightly run nightly.toml`."""

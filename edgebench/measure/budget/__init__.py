@@ -1,6 +1,6 @@
 """A sweep's time budget and the journal -> the cells (rows of the sweep) to measure next, and for how long.
 
-The cells that predictions need come first. The cells whose predictions are most uncertain follow.
+The cells that predictions need are measured first, then the cells whose predictions are most uncertain.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NEEDED_SHARE = 0.5  # share of the budget for the cells that predictions need
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
-    """Yield sessions, each with some of a target's cells, and the deadline of each in seconds of `monotonic()`.
+    """Yield sessions with some of a target's cells each, and each session's deadline in seconds of `monotonic()`.
 
-    The caller must measure each session and write its records to the journal before it takes the next session. When
-    the budget is spent, the process, training or export that is running is still completed. Without a budget, yield
-    the session `whole` with deadline 0, which means no deadline.
+    The caller must measure each session and write its records to the journal before it takes the next session. A
+    process, training or export that is still running when the budget is spent is completed. Without a budget, yield the
+    session `whole` with deadline 0, which means no deadline.
     """
     if not sweep.budget:
         yield whole, 0.0
@@ -58,9 +58,9 @@ def _why(is_needed: bool) -> str:
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
-    """Train and export cases, at least one, until the time `until`; yield each of them.
+    """Train and export one case after the other until the time `until`, but at least one case; yield each case.
 
-    A case that fails here is yielded too: it fails again when it is measured, and its failure is recorded then.
+    A case that fails here is yielded, too: it fails again when it is measured, and only then is the failure recorded.
     """
     for case in cases:
         try:

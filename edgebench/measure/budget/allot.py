@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # how often one command measures a case at most: once, and again if it is an outlier
+TWICE = 2  # most measurements of a case by one command: one, and another if it is an outlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """The cases to measure next, the most worthwhile first; `is_needed` says whether predictions need these cases."""
+    """The cases to measure next, the most worthwhile first; if `is_needed`, predictions are impossible without them."""
 
     cases: tuple[Case, ...]
     is_needed: bool
 
 
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
-    """Choose the cells that the fits still need; if the fits need none, choose the most worthwhile cells.
+    """Choose the cells without which no fit is possible; if there are none left, choose the most worthwhile cells.
 
     A case that this command has already tried without a usable measurement is not chosen again.
     """
@@ -86,7 +86,7 @@ def _width(cell: Predicted) -> float:
 def _near_front(
     cases: Iterable[Case], cells: Iterable[Predicted], known: Mapping[Case, Measurement | None], shares: Shares
 ) -> set[Case]:
-    """Return the cells that may be on the Pareto front of latency and metric, given the latencies' intervals."""
+    """Return the cells that are possibly on the Pareto front of latency and metric, given each latency's interval."""
     times = {cell.case: cell.time_s for cell in cells if cell.time_s}
     for case, measurement in known.items():
         if measurement and measurement.p50_s and measurement.low_s and measurement.high_s:
@@ -99,8 +99,8 @@ def _near_front(
 def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
     """Return the metric of each case, measured or predicted.
 
-    If any case has neither, return the published top-1 of every case instead. If any case has no published top-1,
-    return the multiply-adds of every case.
+    If a case has neither, return every case's published top-1 instead. If a case has no published top-1, return every
+    case's multiply-adds.
     """
     fitted = surfaces.reliefs(shares, cases)
     expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]

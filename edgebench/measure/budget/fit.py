@@ -1,6 +1,6 @@
-"""Latencies of a few networks, and the work of all networks -> which to measure, and predictions for the others.
+"""Latencies of a few networks, and the work of all networks -> the networks to measure, and predictions for the rest.
 
-The functions here are pure and do no I/O. Predictions have the unit of the values to which the costs are fitted. A
+The functions here are pure and do no I/O. Predictions have the same unit as the latencies to which costs are fitted. A
 cell is one network at one width and resolution.
 """
 
@@ -13,14 +13,14 @@ from typing import Any
 
 CONFIDENCE = 0.90
 ENOUGH = 6  # least number of measured cells for a fit; the intervals were calibrated with this number
-# Prior for how far cells lie from their fit: the standard deviation of log latency, and its degrees of freedom. Both
+# Prior for how far cells lie from the fit: a standard deviation of log latency, and degrees of freedom. Both numbers
 # are maximum likelihood estimates from the published ArmNN grids of the Raspberry Pi 4. `tests.benchmarks.prediction`
-# computes them again. It also computes the coverage of the resulting intervals on the TFLite grids, which were not
-# used for the prior.
+# computes them again. It also computes how often the resulting intervals contain the measured value in the TFLite
+# grids, which were not used for the prior.
 PRIOR = (0.03, 3)
-LEAST_GAIN = 1e-9  # least increase of the log determinant that counts; a smaller one is a rounding error
+LEAST_GAIN = 1e-9  # least increase of the log determinant; smaller increases are rounding errors
 METRIC_WEIGHT = 0.5  # weight of information about the metric, relative to information about the latency
-RIDGE = 1e-9  # added to the normal matrices, so that designs with fewer cells than terms can be compared
+RIDGE = 1e-9  # added to the diagonal of normal matrices, so that designs with fewer cells than terms can be compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ class Fit:
     """The fitted costs of one runtime, precision and network family.
 
     Attributes:
-        costs: a constant, and the costs per multiply-add, per activation and per weight; none is negative.
+        costs: a constant, and the costs per multiply-add, per activation and per weight; all are at least 0.
         cells: number of measured cells.
-        scatter: standard deviation of the logarithms of measured latencies about the fit, combined with the prior.
+        scatter: standard deviation of log latency, measured minus fitted, combined with the prior.
         freedom: degrees of freedom of `scatter`.
         spread: covariance matrix of the non-zero costs, in units of `scatter` squared.
     """
@@ -60,7 +60,7 @@ class Fit:
     spread: tuple[tuple[float, ...], ...]
 
     def predict(self, work: Work) -> Prediction:
-        """Predict the latency of a network with this work; its interval comes from Student's t distribution."""
+        """Predict the latency of a network with this work; the interval comes from Student's t distribution."""
         from scipy.stats import t
 
         value = _dot(_terms(work), self.costs)
@@ -68,7 +68,7 @@ class Fit:
         return Prediction(value=value, low=value * exp(-reach), high=value * exp(reach))
 
     def deviation(self, work: Work) -> float:
-        """Return the standard deviation of log latency about its prediction, from scatter and errors of the costs."""
+        """Return the standard deviation of log latency about the prediction, due to scatter and errors of the costs."""
         value = _dot(_terms(work), self.costs)
         shares = [term / value for term, cost in zip(_terms(work), self.costs, strict=True) if cost]
         leverage = _dot(shares, [_dot(row, shares) for row in self.spread])
@@ -90,7 +90,7 @@ def _rows(works: Sequence[Work]) -> Any:
 
 
 def _scale(rows: Any) -> Any:
-    """Return a divisor for each column that brings the column's mean to 1; for a column of zeros it is 1."""
+    """Return the mean of each column, by which the column can be divided; return 1 for a column of zeros."""
     import numpy
 
     mean = rows.mean(axis=0)
@@ -100,11 +100,12 @@ def _scale(rows: Any) -> Any:
 def informative(
     works: Sequence[Work], count: int, measured: Sequence[int] = (), metric_terms: Any = None
 ) -> tuple[int, ...]:
-    """Choose `count` cells, including the measured ones, that determine the costs best: a D-optimal design.
+    """Choose the `count` cells, all measured cells among them, that determine the costs best: a D-optimal design.
 
     Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes
-    relative errors, but latencies are not known yet. So rows are weighted as if each term took an equal share of the
-    mean cell's latency. With `metric_terms`, of shape (N, terms), the design serves the fit of a metric as well.
+    relative errors, but latencies are not known yet. So the rows are weighted as if every term had an equal share in
+    the latency of an average cell. With `metric_terms`, of shape (N, terms), the design serves the fit of a metric as
+    well.
     """
     import numpy
 
@@ -132,7 +133,7 @@ def _information(rows: Any) -> float:
 
 
 def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) -> list[int]:
-    """Exchange chosen cells for others as long as this increases the information; keep the first `fixed` cells."""
+    """Exchange chosen cells for other cells as long as this increases the information; keep the first `fixed` cells."""
     known, place = _information(rows[chosen]), fixed
     while place < len(chosen):
         trials = [[*chosen[:place], other, *chosen[place + 1 :]] for other in _others(chosen, works)]
@@ -147,7 +148,7 @@ def _exchanged(rows: Any, chosen: list[int], fixed: int, works: Sequence[Work]) 
 def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int] = PRIOR) -> Fit:
     """Fit non-negative costs by least squares of relative errors.
 
-    A cost per weight is fitted only if it improves leave-one-out predictions.
+    A cost per weight is included only if leave-one-out predictions are better with it.
     """
     import numpy
 
@@ -169,7 +170,7 @@ def fit(works: Sequence[Work], values: Sequence[float], prior: tuple[float, int]
 
 
 def _spread(shares: Any) -> tuple[tuple[float, ...], ...]:
-    """Return the inverse of the normal matrix; terms are scaled first, because their sizes range from 1 to 10^8."""
+    """Return the inverse of the normal matrix; terms are scaled first, because their values range from 1 to 10^8."""
     import numpy
 
     scale = _scale(shares)
@@ -199,7 +200,7 @@ def _left_out(rows: Any, values: Any) -> float:
 
 
 def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]:
-    """Return the indices of outliers: measured cells outside the interval that is predicted from the other cells."""
+    """Return the indices of outliers: cells whose latency is outside the interval predicted from the other cells."""
     outliers = []
     for index, value in enumerate(values):
         others = [other for other in range(len(values)) if other != index]
@@ -212,9 +213,9 @@ def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]
 
 
 def contenders(times: Sequence[Prediction], merits: Sequence[float]) -> tuple[int, ...]:
-    """Return the indices of cells that may be on the Pareto front of time and merit (accuracy, or a substitute for it).
+    """Return the indices of cells that are possibly on the Pareto front of time and merit (accuracy, or a substitute).
 
-    A cell is excluded if another cell is faster, has at least the same merit, and their time intervals do not overlap.
+    A cell is excluded if another cell has at least the same merit and a time interval that lies wholly below.
     """
     cells = list(zip(times, merits, strict=True))
     return tuple(

@@ -1,6 +1,6 @@
 """Measurements -> a fit of latency for each kind of cells, and predicted latencies of other cells.
 
-The cells of a kind differ only in width and resolution, so that they share the costs per multiply-add, activation and
+The cells of a kind differ only in width and resolution, so they have the same costs per multiply-add, activation and
 weight.
 """
 
@@ -37,9 +37,9 @@ class Predicted:
 
     Attributes:
         preset: the preset of the measurements on which the prediction is based.
-        time_s: predicted median latency; None if it cannot be predicted, for the reason in `why`.
-        is_beyond: whether the prediction extrapolates, because the case has more or fewer multiply-adds than all
-            measured cells of its kind.
+        time_s: predicted median latency; None if it cannot be predicted, and then `why` has the reason.
+        is_beyond: whether the prediction is an extrapolation, because the case has more multiply-adds than every
+            measured cell of its kind, or fewer.
     """
 
     case: Case
@@ -52,7 +52,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Measured cells that differ only in width and resolution, and their fit, which is None for too few cells."""
+    """Measured cells that differ only in width and resolution, and the fit to them; `fit` is None for too few cells."""
 
     cases: tuple[Case, ...]
     works: tuple[Work, ...]
@@ -60,11 +60,11 @@ class Kind:
     fit: Fit | None
 
 
-Measured = dict["Case", "Measurement | None"]  # None for a case that was measured without a usable latency
+Measured = dict["Case", "Measurement | None"]  # None: the case was measured, but without a usable latency
 
 
 def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tuple[Predicted, ...], tuple[Kind, ...]]:
-    """Predict the latency of each case that is not in `known`; also return the kinds on which predictions are based.
+    """Return a predicted latency for each case that is not in `known`, and the kinds on which predictions are based.
 
     `preset` is the preset of the measurements in `known`.
     """
@@ -76,7 +76,7 @@ def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tupl
 
 
 def measured(session: Session, records: Iterable[Record]) -> Measured:
-    """Return each case's measurement with the session's preset, target and epoch (hash of the target's environment).
+    """Return the measurements with the session's preset, target and epoch (hash of the target's environment), by case.
 
     The value is None for a case without a usable latency. Cases that have neither runs nor failures are left out.
     """
@@ -86,7 +86,7 @@ def measured(session: Session, records: Iterable[Record]) -> Measured:
 
 
 def key(session: Session) -> tuple[str, str, str]:
-    """Return preset, target and epoch, which are equal for sessions whose figures may be compared."""
+    """Return preset, target and epoch; figures of sessions can be compared if these are equal."""
     return session.preset, session.environment.target, session.environment.epoch
 
 
@@ -95,12 +95,12 @@ def _is_usable(measurement: Measurement) -> bool:
 
 
 def is_predictable(case: Case) -> bool:
-    """Return whether a case's latency can be predicted; a user-supplied model has only one size, so it cannot."""
+    """Return whether a case's latency can be predicted: not that of a user-supplied model, which has only one size."""
     return case.variant.weights != WeightSource.CUSTOM
 
 
 def kind_of(case: Case) -> Case:
-    """Return the case with placeholders for width and resolution; the result is equal for all cells of a kind."""
+    """Return the case with placeholders for width and resolution, which is the same for all cells of a kind."""
     return replace(case, variant=replace(case.variant, width=1.0, resolution=1))
 
 
@@ -118,10 +118,10 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return the p50 of each measurement in seconds, scaled to the same load of the core.
+    """Return the p50 of each measurement in seconds, scaled to equal load on the core.
 
-    A reference beat is a small workload that ran between the samples. Scaling multiplies p50 in beats by the median
-    time of a beat. If any measurement lacks beats, none is scaled.
+    A reference beat is a small workload that ran between the samples. The scaled value is p50 in beats, times the
+    median time of a beat. If one of the measurements lacks beats, no measurement is scaled.
     """
     beats = [row.beat_s for row in group if row.p50_beats and row.beat_s and row.beat == group[0].beat]
     if len(beats) < len(group):
@@ -130,7 +130,7 @@ def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
 
 
 def work(variant: Variant) -> Work:
-    """Return the work of a network of this package."""
+    """Return how much one of edgebench's own networks computes."""
     return _work(variant.architecture, variant.width, variant.resolution, variant.classes)
 
 

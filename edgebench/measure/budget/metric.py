@@ -1,7 +1,7 @@
 """Metric and size of a few networks of a family -> a surface of the metric, and predictions for other sizes.
 
-The surface is over width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1 or mAP. The functions here
-are pure and do no I/O.
+The surface gives the metric as a function of width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1.
+The functions here are pure and do no I/O.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Size = tuple[float, int]  # width multiplier, and resolution in pixels
-NATIVE = 224  # pixels; a resolution enters the fit as this number divided by it
-# Prior for how far cells lie from the surface: the standard deviation of the logit, and its degrees of freedom. Both
+NATIVE = 224  # pixels; the fit uses this number divided by the resolution
+# Prior for how far cells lie from the surface: a standard deviation of the logit, and degrees of freedom. Both numbers
 # are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`
 # computes them again.
 PRIOR = (0.015, 4)
-LEAST = 1e-6  # least distance of a share from 0 and from 1 at which its logit is meaningful
-UNKNOWN = 1e-6  # largest part of a cell's terms that may be outside the span of the measured cells' terms
+LEAST = 1e-6  # shares nearer to 0 or 1 are moved to this distance, because the logits of 0 and 1 are infinite
+UNKNOWN = 1e-6  # a size is predicted if at most this part of its terms lies outside the span of the measured terms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A measured metric with its 95 % interval, from 0 to 1; if the interval is unknown, all three values are equal."""
+    """A measured metric from 0 to 1 with a 95 % interval; if the interval is unknown, both ends equal the value."""
 
     value: float
     low: float
@@ -35,7 +35,7 @@ class Share:
 
     @property
     def logit(self) -> float:
-        """The log odds of the value; for a value of 0 or 1, the log odds of the middle of its interval."""
+        """The log odds of the value; if the value is 0 or 1, the log odds of the middle of the interval."""
         value = self.value
         if value <= 0 or value >= 1:
             value = (self.low + self.high) / 2
@@ -43,7 +43,7 @@ class Share:
 
     @property
     def noise(self) -> float:
-        """The variance of the log odds that is due to the limited number of test images."""
+        """The part of the variance of the log odds that is due to the limited number of test images."""
         return ((logit(self.high) - logit(self.low)) / (2 * _NORMAL_97_5)) ** 2
 
 
@@ -51,13 +51,13 @@ _NORMAL_97_5 = 1.959964  # quantile of the normal distribution for a 95 % interv
 
 
 def logit(share: float) -> float:
-    """Return the log odds of a share, after limiting the share to the range from `LEAST` to 1 - `LEAST`."""
+    """Return the log odds of a share, which is first limited to the range from `LEAST` to 1 - `LEAST`."""
     bounded = min(max(share, LEAST), 1 - LEAST)
     return log(bounded / (1 - bounded))
 
 
 def terms(sizes: Sequence[Size]) -> Any:
-    """Return a row of terms per size: 1, ln α, (ln α)², 224/ρ; the logit of a metric is nearly linear in them."""
+    """Return a row of terms for each size: 1, ln α, (ln α)², 224/ρ. A metric's logit is nearly linear in the terms."""
     import numpy
 
     widths, sides = numpy.array(sizes, float).reshape(-1, 2).T
@@ -66,10 +66,10 @@ def terms(sizes: Sequence[Size]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """The fitted logit of a metric as a function of width α and resolution ρ; it never falls as α or ρ grows.
+    """The logit of a metric, fitted as a function of width α and resolution ρ that never falls as α or ρ grows.
 
     Attributes:
-        heights: a constant, and the coefficients of the other terms of `_rising`, none of which is negative.
+        heights: a constant, and the coefficients of the other terms of `_rising`; the coefficients are at least 0.
         span: the smallest and the largest ln α of the grid.
         cells: number of measured cells.
         scatter: standard deviation of the measured logits about the surface, combined with the prior and with the
@@ -88,7 +88,7 @@ class Surface:
     reach: Any
 
     def predict(self, size: Size) -> Prediction | None:
-        """Predict the metric of a size with its interval; None if the measured cells do not show how α or ρ matters."""
+        """Predict the metric at a size, with an interval; None if the measured cells do not show how α and ρ act."""
         from scipy.stats import t
 
         row = _rising([size], self.span)[0]
@@ -99,7 +99,7 @@ class Surface:
         return Prediction(value=_share(middle), low=_share(middle - distance), high=_share(middle + distance))
 
     def deviation(self, size: Size) -> float:
-        """Return the standard deviation of a cell's logit about its prediction."""
+        """Return the standard deviation of a cell's measured logit about the predicted logit."""
         row = _rising([size], self.span)[0]
         return self.scatter * sqrt(1 + max(float(row @ self.spread @ row), 0.0))
 
@@ -109,10 +109,10 @@ def _share(logit: float) -> float:
 
 
 def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
-    """Return terms that describe the same surfaces as `terms`, but each of which never falls with α or ρ in the span.
+    """Return other terms for the same surfaces as `terms`, chosen so that no term falls with α or ρ within the span.
 
     A parabola in ln α rises over the whole span exactly if it is a sum, with non-negative factors, of two parabolas:
-    one with its minimum at the lower end of the span, and one with its maximum at the upper end.
+    the first has its minimum at the lower end of the span, the second has its maximum at the upper end.
     """
     import numpy
 
@@ -125,7 +125,8 @@ def fit(
 ) -> Surface:
     """Fit a surface to measured metrics by least squares of logits.
 
-    The surface rises with α and ρ over the measured `sizes` and over `others`, which are not measured yet.
+    The surface never falls with α or ρ, neither at the measured `sizes` nor at the `others`, which are not measured
+    yet.
     """
     import numpy
     from scipy.optimize import lsq_linear

@@ -34,7 +34,7 @@ Shares = dict["Case", Share]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relief:
-    """Evaluated cells that differ only in width and resolution, and the surface of their metric."""
+    """Evaluated cells that differ only in width and resolution, and a surface fitted to their metric."""
 
     cases: tuple[Case, ...]
     metric: str
@@ -42,7 +42,7 @@ class Relief:
 
 
 def evaluated(session: Session, records: Iterable[Record]) -> Shares:
-    """Return the measured metric of each case with the session's preset, target and epoch.
+    """Return the measured metric of each case that was evaluated with the session's preset, target and epoch.
 
     INVALID files and networks that learned nothing are left out, because they tell nothing about other cells.
     """
@@ -57,7 +57,7 @@ def evaluated(session: Session, records: Iterable[Record]) -> Shares:
 
 
 def _share(accuracy: Accuracy) -> Share | None:
-    """Return the chief metric of an accuracy record; None if the record does not have it."""
+    """Return the chief metric of an accuracy record; None if the record lacks this metric."""
     name = metric_of(accuracy.case.variant)
     for figure in accuracy.metrics:
         if figure.name == name:
@@ -78,7 +78,7 @@ def size(case: Case) -> Size:
 
 
 def reliefs(shares: Shares, open_cases: Sequence[Case]) -> dict[Case, Relief]:
-    """Return the surface of each kind that has enough evaluated cells; it rises over the open cases, too."""
+    """Return a surface for each kind with enough evaluated cells; up to the open cases, it never falls with α or ρ."""
     groups, others = defaultdict["Case", list["Case"]](list), defaultdict["Case", list["Case"]](list)
     for case in shares:
         groups[kind_of(case)].append(case)
@@ -99,7 +99,7 @@ def _relief(group: Sequence[Case], shares: Shares, others: Sequence[Size]) -> Re
 def predict(case: Case, known: Mapping[Case, Relief]) -> Prediction | None:
     """Predict the metric of a case.
 
-    Return None if too few cells of its kind are evaluated, or if these do not show how its α or ρ matters.
+    Return None if too few cells of the case's kind are evaluated, or if they do not show the effect of α or of ρ.
     """
     relief = known.get(kind_of(case))
     return relief.surface.predict(size(case)) if relief else None

@@ -1,4 +1,4 @@
-"""An artifact (a deployed file), run by its runtime -> its accuracy; for int8 also agreement with its float file."""
+"""An artifact (a deployed file), run by its runtime -> accuracy, and for int8 agreement with the float artifact."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-# Limit per request on the size of the images' file and of the outputs in memory, because boards have little memory.
+# Per request, limit on the size of the file of images, and on the memory for the outputs: boards have little memory.
 PART_BYTES = 256 * 2**20
 COPIES = 8  # number of copies of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
@@ -50,12 +50,13 @@ TIMEOUT_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Answers:
-    """The outputs of an artifact, of shape (N, values), kept in a file because they may not fit in memory.
+    """The outputs of an artifact for N images, of shape (N, values), in a file because memory may not suffice.
 
     Attributes:
-        values: number of values per image: in all outputs, or in what the task reduces the outputs to on the target.
+        values: number of values per image: of all outputs, or of the smaller result that the task computes from the
+            outputs on the target.
         dtype: type of the values: float32, or bytes if the outputs are reduced.
-        inputs_sha256: hash of the pixels that the process read; a hash of hashes if these came in several parts.
+        inputs_sha256: hash of the pixels that the process read; if it read several parts, a hash of the parts' hashes.
     """
 
     stream: IO[bytes]
@@ -65,7 +66,7 @@ class Answers:
 
     @property
     def row_bytes(self) -> int:
-        """Number of bytes of one image's values."""
+        """Number of bytes that the values of one image take."""
         return self.values * (1 if self.dtype == "u1" else 4)
 
     def rows(self, count: int) -> Iterator[NDArray[Any]]:
@@ -86,7 +87,7 @@ class FloatAnswers:
     answers: Answers | None = None
 
     def of(self, images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's outputs for `images`, its test split; compute them if they are not stored here."""
+        """Return the artifact's outputs for `images`, the test split; compute them unless they are stored here."""
         key = (deployed, runtime, threads, connection)
         if self.answers is None or self.key != key:
             self.key, self.answers = key, answers(images, *key)
@@ -103,10 +104,10 @@ def evaluate(
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
-    """Evaluate an artifact on `images`, the test split, and compare it with its float parent if it has one.
+    """Evaluate an artifact on `images`, the test split; if it has a float parent, compare the two.
 
-    `runtime` is the runtime of another machine, which evaluates in place of the case's target; None means the case's
-    own runtime.
+    `runtime` is the runtime of a machine that evaluates in place of the case's target; None stands for the case's own
+    runtime.
 
     Raises:
         AgentError: the artifact could not be run.
@@ -143,7 +144,7 @@ def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[Any]] | Non
 
 
 def made_by(variant: Variant) -> str:
-    """Return a hash of the code and tools on which an accuracy depends, besides artifact, target and data set."""
+    """Return a hash of the code and the tools on which an accuracy depends, without artifact, target and data set."""
     tools = {f"version.{tool}": provenance.version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
         tools | {"source": provenance.source("measure/evaluate/__init__", _source(variant), *sources(variant.dataset))}
@@ -156,7 +157,7 @@ def _source(variant: Variant) -> str:
 
 
 def _is_fine_tuned(case: Case) -> bool:
-    """Return whether the weights were fine-tuned; differences from the parent are then not only quantization noise."""
+    """Return whether the weights were fine-tuned: then not only int8 makes the outputs differ from the parent's."""
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
@@ -169,11 +170,11 @@ def answers(
     *,
     is_reduced: bool = True,
 ) -> Answers:
-    """Return an artifact's outputs for images, which are sent in parts of bounded size.
+    """Return an artifact's outputs for images; the images are sent in parts of limited size.
 
-    With `is_reduced`, the target reduces the outputs, if the variant's task defines a reduction. If a user-supplied
-    file fails, the file is run again with one image at a time, because its operators may fix a batch of one although
-    its input declares an open batch.
+    With `is_reduced`, the target reduces the outputs if the variant's task defines a reduction. If a user-supplied file
+    fails, it is run again with one image at a time: some files declare an input with an open batch, but contain
+    operators that accept only a batch of one.
     """
     reduce = _reduce(deployed.variant) if is_reduced else {}
     try:
@@ -185,7 +186,7 @@ def answers(
 
 
 def _reduce(variant: Variant) -> dict[str, object]:
-    """Return the request's fields that make the target reduce the outputs; empty if the task has no reduction."""
+    """Return the request's fields that make the target reduce the outputs; no fields if the task has no reduction."""
     name = task(variant)
     if not hasattr(load("tasks", name), "reduced"):
         return {}
@@ -204,7 +205,7 @@ def _answers(
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch), **reduce}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     digests = list[str]()
-    # With this number the agent selects the output that has as many values, or else all outputs together.
+    # The agent selects the output with this number of values; if there is none, it returns all outputs together.
     request |= {"classes": values(deployed.variant)}
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         empty = _empty(deployed.variant, stack.enter_context(TemporaryFile(buffering=0)), is_reduced=bool(reduce))
@@ -219,12 +220,12 @@ def _answers(
             empty.stream.write(_outputs(answer, file, part["shape"][0] * empty.row_bytes))
             digests.append(answer.inputs_sha256)
         result = replace(empty, inputs_sha256=_joined(digests))
-        finalize(result, stack.pop_all().close)  # closes the file after the last use of the outputs
+        finalize(result, stack.pop_all().close)  # closes the file when the outputs are no longer used
     return result
 
 
 def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
-    """Return answers that have no images yet, only the number and the type of the values of each image."""
+    """Return outputs for no images yet, with the number and the type of the values that an image will have."""
     import numpy
 
     count = values(variant)
@@ -237,7 +238,7 @@ def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer that was computed from pixels other than those of the request.
+    """Refuse an answer of the agent that was computed from other pixels than the request's pixels.
 
     Raises:
         AgentError: the number or the hash of the images differs.
@@ -250,7 +251,7 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
 
 
 def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
-    """Return the `size` bytes of outputs of a part, from the file if it exists, otherwise from the agent's answer.
+    """Return the outputs of a part, `size` bytes: from the file if it exists, otherwise from the agent's answer.
 
     Raises:
         AgentError: there are more or fewer bytes than `size`.
@@ -270,7 +271,7 @@ def _joined(digests: Sequence[str]) -> str:
 
 
 def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for each part of the images, after the part has been sent to the target."""
+    """Yield the request's fields for each part of the images, once the part is on the target."""
     answers = PART_BYTES // (COPIES * row_bytes)
     if connection.shares_files and images.file:
         return _in_place(images, images.file, max(1, answers))
@@ -279,7 +280,7 @@ def _parts(images: Images, row_bytes: int, scratch: Path, connection: Connection
 
 
 def _in_place(images: Images, file: Path, size: int) -> Iterator[dict[str, Any]]:
-    """Yield the request's fields for each part of the pixels, which the agent reads from the cache file."""
+    """Yield the request's fields for each part of the images; the agent reads the pixels from the file in the cache."""
     for start in range(0, len(images), size):
         shape, offset = _shape(images, min(size, len(images) - start)), start * images.pixel_bytes
         sha256 = _hash_of_part(file, offset, shape[0] * images.pixel_bytes)
@@ -299,7 +300,7 @@ def _hash_of_part(file: Path, offset: int, size: int) -> str:
 def _sent(images: Images, size: int, scratch: Path, connection: Connection) -> Iterator[dict[str, Any]]:
     """Copy the images to the target in parts of `size` batches; yield the request's fields for each part.
 
-    The agent deletes a part after the request for it.
+    The agent deletes each part after it has answered the request.
     """
     batches = images.parts(BATCH)
     for start in range(0, len(images), BATCH * size):
@@ -317,7 +318,7 @@ def _shape(images: Images, count: int) -> tuple[int, ...]:
 
 
 def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
-    """Write pixels to a file, batch by batch; return its hash."""
+    """Write pixels to a file, batch by batch; return the hash of the file."""
     digest = hashlib.sha256()
     with file.open("wb", buffering=0) as stream:
         for pixels in batches:
@@ -327,7 +328,7 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 
 
 def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
-    """Return an accuracy's fields, which the variant's task computes from its outputs and those of its float parent."""
+    """Return fields of an accuracy, computed by the variant's task from the outputs and the float parent's outputs."""
     of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
     counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),

@@ -1,4 +1,4 @@
-"""A detector's answers on its test images -> an album: the ten images with the most errors, with their true boxes."""
+"""A detector's predicted boxes for the test images -> an album: the ten images with the most errors, and all boxes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from edgebench.tasks.detection.boxes import Boxes
 
 MOST = 10  # pictures
-SHOWN, ALIKE = 0.3, 0.5  # lowest score of a drawn box, and least IoU with an object that the box finds
-SIDE, QUALITY = 224, 80  # longer side of a picture in pixels, and quality of its JPEG file
+SHOWN, ALIKE = 0.3, 0.5  # least score of a box that is drawn, and least IoU of a box with an object that it finds
+SIDE, QUALITY = 224, 80  # longer side of a picture in pixels, and quality of the JPEG file
 
 Rows = Any  # an iterator over parts of the outputs, each of shape (n, values)
 
 
 def write(artifact_sha256: str, variant: Variant, images: Images, outputs: Rows, reference: Rows | None) -> None:
-    """Write the album of an artifact to the cache; only detectors have one."""
+    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector."""
     if task(variant) != "detection":
         return
     decode = _decoder(variant)
@@ -48,7 +48,7 @@ def place(artifact_sha256: str) -> Path:
 
 
 def copy(artifact_sha256: str, results: Path) -> None:
-    """Copy an artifact's album to a results folder, if there is one."""
+    """Copy an artifact's album, if it has one, to a results folder."""
     if album := cache.read(place(artifact_sha256)):
         pictures.write(results, artifact_sha256, album)
 
@@ -65,7 +65,7 @@ def _all(decode: Callable[..., list[Boxes]], rows: Rows) -> list[Boxes]:
 
 
 def _errors(answer: Boxes, truth: Truth) -> int:
-    """Count the objects that no box finds, plus the boxes that find no object."""
+    """Return the number of objects that no box finds, plus the number of boxes that find no object."""
     import numpy
 
     assert truth.boxes is not None
@@ -75,7 +75,7 @@ def _errors(answer: Boxes, truth: Truth) -> int:
 
 
 def _page(images: Images, index: int, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
-    """Describe one picture: the part that the network sees, and boxes as fractions of the sides of this part."""
+    """Return a page of the album: the part of a picture that the network sees, and boxes as fractions of its sides."""
     truth = images.truth(index)
     assert truth.boxes is not None
     whole = truth.size * 2
@@ -94,10 +94,10 @@ def _boxes(answer: Boxes) -> list[list[float]]:
 
 
 def _jpeg(images: Images, index: int) -> str:
-    """Return the part of the picture that the network sees, as a JPEG in base64."""
+    """Return the part of the picture that the network sees, as a JPEG file in base64."""
     picture = coloured(images.pictures.picture(int(images.kept[index])), images.pictures.white)
     left, top, right, bottom = map(round, images.part(index))
-    part = picture.crop((left, top, right, bottom))  # a letterbox's margins become black
+    part = picture.crop((left, top, right, bottom))  # parts outside the picture, as in a letterbox, become black
     scale = min(1.0, SIDE / max(part.size))
     width, height = (max(1, round(side * scale)) for side in part.size)
     small = part.resize((width, height))

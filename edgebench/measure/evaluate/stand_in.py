@@ -1,8 +1,8 @@
-"""A case on a board -> an evaluation on this host in place of the board, and a check of some outputs on the board.
+"""A case on a board -> an evaluation on this host instead, and a check of some of the outputs on the board.
 
 A board needs hours for an evaluation that this host does in minutes. In tests of onnxruntime and LiteRT, aarch64 and
-x86-64 with VNNI gave the same outputs: bit for bit in int8, within 1e-6 in float. For every artifact, the board checks
-this on some images. If int8 products overflow on this host, the board evaluates int8 artifacts itself.
+x86-64 with VNNI gave the same outputs: bit for bit in int8, within 1e-6 in float. For every artifact, this is checked
+on the board with some images. If int8 products overflow on this host, the board evaluates int8 artifacts itself.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime
 
-SPOT_IMAGES = 32  # number of images that the board checks: one batch, which takes it seconds
+SPOT_IMAGES = 32  # number of images that the board checks: one batch, which takes a few seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +48,10 @@ class StandIn:
 
 
 def find(case: Case, board: Connection) -> StandIn | None:
-    """Return the substitute that evaluates for the board; None if the board must evaluate the case itself."""
+    """Return the substitute that evaluates in place of the board; None if the board must evaluate the case itself."""
     if not board.brings_runtimes:
         return None
-    with suppress(RequestError):  # there is no wheel of the board's version for this machine
+    with suppress(RequestError):  # the error if there is no wheel of the board's version for this machine
         environment, runtime = _same(case.runtime.name, public(case.runtime.version))
         if not _overflows(case, environment):
             runtime = replace(runtime, options=case.runtime.options)
@@ -61,14 +61,14 @@ def find(case: Case, board: Connection) -> StandIn | None:
 
 @cache
 def _host() -> tuple[Connection, str]:
-    """Connect to this host once, because outputs are cached per connection, which need not be closed."""
+    """Connect to this host only once, because outputs are cached per connection; the connection need not be closed."""
     path, sha256 = bundle()
     return load("connections", HOST.connection).open(HOST, path), sha256
 
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Return a version of the runtime on this host: the installed one, or else one that is downloaded for this use."""
+    """Return this version of the runtime on this host: it is downloaded if another version is installed."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)
@@ -87,7 +87,7 @@ def _overflows(case: Case, environment: Environment) -> bool:
 def spot_check(
     case: Case, images: Images, there: Deployed, here: Deployed, board: Connection, stand_in: StandIn
 ) -> SpotCheck:
-    """Compare the outputs of board and host for some images, spread evenly over `images`, the test split.
+    """Compare the outputs of the board and of the host for some images, spread evenly over `images`, the test split.
 
     Raises:
         AgentError: the board or the host could not run the artifact.

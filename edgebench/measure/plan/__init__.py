@@ -1,6 +1,6 @@
-"""A requested sweep -> the cases of a session, and what is already measured of each.
+"""A requested sweep -> the cases of a session, and what has already been measured of each case.
 
-    sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts of models and target)
+    sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts about models and target)
         -> state (adds what the journal already has)
 
 `training` lists the networks to train; `forecast` estimates the time for `--dry-run`.

@@ -1,6 +1,6 @@
 """A sweep and a target's environment -> the cases of a session.
 
-A cell is one combination of the sweep's lists. A case is a cell that is completed with facts of the target.
+A cell is one combination of entries of the sweep's lists. A case is a cell, completed with facts about the target.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
 
 def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
-    """Complete each cell of a sweep with facts of the target: the runtime's version, and the int8 scheme that it needs.
+    """Complete each cell of a sweep with facts about the target: version of the runtime, and int8 scheme of the target.
 
     Raises:
         RequestError: a runtime is not installed on the target, a data set does not exist or has no calibration images,
-            or no cell can be measured with its user-supplied model.
+            or none of the cells can be measured, because of their user-supplied models.
     """
     cells = tuple(requested)
     models = own_cells.adopt(cells)
     cells = tuple(own_cells.completed(cells, models))
     datasets = _data_sets(cells, models)
-    # `dict.fromkeys` removes duplicates: different texts may mean the same int8 scheme.
+    # `dict.fromkeys` removes duplicates: different texts can mean the same int8 scheme.
     result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
     require_cores(result, environment)
     variants = (case.variant for case in result)
@@ -58,7 +58,7 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
 
 
 def require_cores(requested: Iterable[Case], environment: Environment) -> None:
-    """Refuse more threads than the target has cores, because they would wait for each other.
+    """Refuse more threads than the target has cores, because the threads would wait for each other.
 
     Raises:
         RequestError: a case has more threads.
@@ -72,7 +72,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
     """Return the card (description) of each data set that the cells name, including calibration data sets.
 
     Raises:
-        RequestError: a data set does not exist, or two different ones would have the same name in tables.
+        RequestError: a data set does not exist, or two different data sets would have the same name in tables.
     """
     names = dict.fromkeys(
         name for cell in cells for name in (cell.dataset, _calibrating(cell, own_cells.card(cell, models)))
@@ -85,9 +85,9 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 
 
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
-    """Return the name of a cell's calibration data set: that of its scheme, of the sweep, or else its own data set."""
+    """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
     if model and not model.takes_images:
-        return cell.dataset  # a model without image inputs is calibrated on its own inputs
+        return cell.dataset  # a model without image inputs is calibrated on values of its inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
     return catalogue.calibrating(calibration) if calibration else cell.dataset
 
@@ -111,9 +111,9 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
 
 
 def differs(environment: Environment, records: Iterable[Record]) -> str:
-    """Return in words how a target has changed since it was last measured; empty if it has not changed.
+    """Return in words how a target has changed since it was last measured; an empty text if it has not changed.
 
-    After a change of board, kernel or agent, new rows of the target are kept separate from its earlier rows.
+    After a change of board, kernel or agent, the target's new rows are kept separate from the earlier rows.
     """
     sessions = [record for record in records if isinstance(record, Session)]
     earlier = [session.environment for session in sessions if session.environment.target == environment.target]
@@ -127,7 +127,7 @@ def differs(environment: Environment, records: Iterable[Record]) -> str:
 
 
 def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
-    """Return the requested runtime in the version that the target has, with the requested options."""
+    """Return the requested runtime, with the version that the target has and with the requested options."""
     installed = environment.runtimes.get(request.pinned)
     if installed is None:
         raise UnknownName(f"runtime of target {environment.target}", request.name, tuple(environment.runtimes))
@@ -142,7 +142,7 @@ def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
 
 
 def _require_device(runtime: Runtime, environment: Environment) -> None:
-    """Refuse an option that selects a device other than the target's."""
+    """Refuse an option that selects another device than the target's device."""
     here, devices = environment.facts.get("device", "cpu"), load("runtimes", runtime.name).DEVICES
     for option in runtime.options:
         if (device := devices.get(option, "cpu")) not in ("cpu", here):
@@ -153,7 +153,7 @@ def _require_device(runtime: Runtime, environment: Environment) -> None:
 
 
 def _alternatives(runtime: str, environment: Environment) -> str:
-    """Return advice that names other runtimes of the target that read the same format; empty if there are none."""
+    """Return advice that names the target's other runtimes for the same format; an empty text if there are none."""
     module, names = load("runtimes", runtime), [item.name for item in environment.runtimes.values()]
     others = {name: load("runtimes", name) for name in names if name != runtime}
     same = {name: other.NEEDS[0] for name, other in others.items() if other.FORMAT == module.FORMAT}
@@ -163,7 +163,7 @@ def _alternatives(runtime: str, environment: Environment) -> str:
 def variant_of(
     cell: Cell, dataset: DataSet, quantization: Quantization | None, model: CustomModel | None = None
 ) -> Variant:
-    """Return the variant of a cell; its number of classes and its hashes come from the data set and the files."""
+    """Return the variant of a cell; number of classes and hashes come from the data set and the files."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         recipe = own_cells.recipe(recipe, model)
@@ -197,7 +197,7 @@ def _require_weights(weights: Chosen) -> None:
     """Refuse to fine-tune weights that were never trained.
 
     Raises:
-        RequestError: the network has no weights, or its weights or those of its classifier are random.
+        RequestError: the network has no weights, or random weights, or a classifier with random weights.
     """
     if weights.name in (WeightSource.RANDOM, WeightSource.NONE):
         raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")
@@ -208,7 +208,7 @@ def _require_weights(weights: Chosen) -> None:
 def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Quantization:
     """Return the runtime's default int8 scheme with the requested options.
 
-    Weights have 7 bits if int8 products overflow on the target.
+    Weights have only 7 bits if products of int8 numbers overflow on the target.
     """
     scheme = parse(cell.quantization, _scheme(runtime))
     format: str = load("runtimes", runtime.name).FORMAT
@@ -216,7 +216,7 @@ def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Qua
 
 
 def _calibrated(quantization: Quantization, images: DataSet, dataset: DataSet) -> Quantization:
-    """Return the scheme with its calibration data set, which is left empty if it is the variant's own data set."""
+    """Return the scheme with the calibration data set, which is left empty if it equals the variant's data set."""
     if (images.name, images.sha256) == (dataset.name, dataset.sha256):
         return replace(quantization, calibration="", calibration_sha256="")
     if not re.fullmatch(NAME, images.name):
@@ -228,7 +228,7 @@ def _calibrated(quantization: Quantization, images: DataSet, dataset: DataSet) -
 
 
 def _scheme(runtime: Runtime) -> Quantization:
-    """Return a runtime's default int8 scheme: that of its file format, changed as the runtime's options require."""
+    """Return a runtime's default int8 scheme: the file format's default, changed as the runtime's options require."""
     module = load("runtimes", runtime.name)
     scheme: Quantization = load("formats", module.FORMAT).SCHEME
     for option in runtime.options:
@@ -237,7 +237,7 @@ def _scheme(runtime: Runtime) -> Quantization:
 
 
 def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> Session:
-    """Return a new session record for these cases on the target of this environment."""
+    """Return a new record of a session with these cases on the target of this environment."""
     return Session(
         id=uuid4().hex[:12],
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -252,7 +252,7 @@ def session(sweep: Sweep, environment: Environment, cases: tuple[Case, ...]) -> 
 
 
 def following(session: Session, records: Iterable[Record]) -> Session:
-    """Return the session with a start time after all earlier ones, even if the clock was set back.
+    """Return the session with a start time after the start of every earlier session, even if the clock was set back.
 
     Sessions are sorted by their start time.
     """

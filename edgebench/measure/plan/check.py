@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 _TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
-_EXTRAS = ("tflite",)  # formats whose tools the extra of the same name installs: edgebench[tflite]
-_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # sources that a sweep may name
+_EXTRAS = ("tflite",)  # formats whose tools are installed by an extra of the same name: edgebench[tflite]
+_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # what a sweep can name
 
 
 def check(sweep: Sweep) -> None:
@@ -73,7 +73,7 @@ def _check_cell(cell: Cell) -> None:
 
 
 def _require_decoder(cell: Cell) -> None:
-    """Refuse an unknown decoder, a user-supplied detector without a decoder, and a task that is not the model's.
+    """Refuse an unknown decoder, a user-supplied detector without a decoder, and a task that the model does not have.
 
     Raises:
         UnknownName: there is no such task or decoder.
@@ -105,7 +105,7 @@ def _check_weights(cell: Cell) -> None:
 
 
 def _reads_truth(cell: Cell) -> bool:
-    """Return whether the data set's labels are needed, to train a network or to compute the accuracy of its weights."""
+    """Return whether the data set's labels are needed, to train a network or to compute its accuracy."""
     has_metric = is_custom(cell.model) or literal("tasks", names_of.task(cell.model), "METRIC")
     return cell.weights not in (WeightSource.RANDOM, WeightSource.NONE) and (
         bool(has_metric) or cell.weights == WeightSource.TRAINED
@@ -113,7 +113,7 @@ def _reads_truth(cell: Cell) -> bool:
 
 
 def _require_tools(runtime: str) -> None:
-    """Refuse a runtime if the tools that write its files are not installed on this machine."""
+    """Refuse a runtime if the tools that write files for it are not installed on this machine."""
     format = load("runtimes", runtime).FORMAT
     for tool in load("formats", format).TOOLS:
         try:

@@ -1,4 +1,4 @@
-"""The cells of a sweep with user-supplied models -> the same cells, completed with facts about each model."""
+"""The cells of a sweep, some with user-supplied models -> the same cells, completed with facts about each model."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # prefix of a calibration folder's name in the sweep of a results folder
+UNLABELLED = "unlabelled:"  # in a results folder's sweep, precedes the name of a folder of calibration images
 REBUILT = ("null", "torch")  # formats without a graph, for which the target builds the network with edgebench's code
 RAW = "raw"  # default preprocessing of a network that takes integers
 
 Key = tuple[str, str, str]
-Models = Mapping[Key, CustomModel]  # cards (descriptions) by the model, input and decoder that a cell names
+Models = Mapping[Key, CustomModel]  # cards (descriptions), by the cell's model, input and decoder
 
 
 def check(sweep: Sweep) -> None:
@@ -72,9 +72,9 @@ def _key(cell: Cell) -> Key:
 
 
 def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
-    """Return the card of a model; for a model that cannot be measured, the card has the reason.
+    """Return the card of a model; if the model cannot be measured, the card gives the reason.
 
-    The cases of such a model fail, and the rest of the sweep is measured.
+    The cases of such a model fail, and the other cases of the sweep are measured.
     """
     name, shape, decode = key
     try:
@@ -84,21 +84,21 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 
 
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
-    """Return whether a cell is calibrated on random values or arrays.
+    """Return whether a cell is calibrated on random values or on arrays of the user.
 
-    If so, an image classifier also gets inputs of this kind when it is measured.
+    If so, even an image classifier is measured on such values instead of images.
     """
     calibration = cell.calibration or (parse(cell.quantization).calibration if cell.quantization else "")
     return calibration == RANDOM or calibration.startswith(DATA)
 
 
 def card(cell: Cell, models: Models) -> CustomModel | None:
-    """Return the card of a cell's user-supplied model; None for a network of this package."""
+    """Return the card of a cell's user-supplied model; None if the cell has one of edgebench's own networks."""
     return models.get(_key(cell))
 
 
 def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
-    """Complete each cell with facts of its model; a cell that the model does not support is kept, and its case fails.
+    """Complete each cell with facts about its model; a cell that the model does not support is kept and fails later.
 
     Raises:
         RequestError: no cell can be measured, or there are no images to calibrate int8.
@@ -114,13 +114,13 @@ def completed(cells: Iterable[Cell], models: Models) -> Iterator[Cell]:
 
 def model_of(variant: Variant) -> CustomModel | None:
     """Return the card of a user-supplied model; None for edgebench's own networks, or if the cache lost the model."""
-    with suppress(CaseError):  # the export reports a lost model
+    with suppress(CaseError):  # if the cache lost the model, the export reports it
         return custom_card(variant) if variant.weights == WeightSource.CUSTOM else None
     return None
 
 
 def refusal(case: Case) -> str:
-    """Return why a case's user-supplied model or weights make it impossible to measure; empty if they do not."""
+    """Return why a case cannot be measured with its user-supplied model or weights; an empty text if it can."""
     if reason := weights.refusal(case.variant):
         return reason
     model = model_of(case.variant)
@@ -128,7 +128,7 @@ def refusal(case: Case) -> str:
 
 
 def _why_not(cell: Cell, model: CustomModel) -> str:
-    """Return why a model does not support a cell; empty if it does."""
+    """Return why a model does not support a cell; an empty text if it does."""
     return _refusal(model, cell.runtime, cell.batch, cell.precision)
 
 
@@ -184,9 +184,10 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
 
 
 def _dataset(cell: Cell, model: CustomModel) -> str:
-    """Return the data set for a model: the one that the user supplied, otherwise the calibration images.
+    """Return the data set for a model: the user-supplied data set, otherwise the calibration images.
 
-    A bundled data set is used only for a detector, because a user's classifier has other classes than the data set.
+    A bundled data set is used only for a detector, because a user-supplied classifier has other classes than a bundled
+    data set.
     """
     if family(cell.dataset).PLACE or model.decoding:
         return cell.dataset
@@ -196,7 +197,7 @@ def _dataset(cell: Cell, model: CustomModel) -> str:
 
 
 def _preprocessing(cell: Cell, model: CustomModel) -> str:
-    """Return the preprocessing of a cell; the default is that of its decoder, or `raw` for integer inputs."""
+    """Return the preprocessing of a cell; the default is the decoder's preprocessing, or `raw` for integer inputs."""
     of_decoder = load("decoders", model.decoding.name).PREPROCESSING if model.decoding else ""
     return cell.preprocessing or of_decoder or ("" if model.dtype in ("", "float32") else RAW)
 
@@ -204,7 +205,7 @@ def _preprocessing(cell: Cell, model: CustomModel) -> str:
 def feed(model: CustomModel, folder: str) -> Feed | None:
     """Return the feed of a model, which describes its inputs; None for an image classifier.
 
-    The values of the inputs come from the files in `folder`; without a folder, they are random.
+    The values of the inputs come from the files in `folder`; without a folder, the values are random.
 
     Raises:
         RequestError: the folder does not match the model's inputs, or the model is a classifier.
@@ -220,13 +221,13 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
 
 
 def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Preprocessing | None) -> Quantization:
-    """Return the int8 scheme of a model other than an image classifier, with the inputs that calibrate it.
+    """Return the int8 scheme of a model that is no image classifier, with the inputs that calibrate the model.
 
-    These come from the folder in the scheme, else from that of --calibration, else from that of --input-data. Without
-    a folder, they are random.
+    These inputs come from the scheme's folder, else from the folder of --calibration, else from the folder of
+    --input-data. Without a folder, the inputs are random.
 
     Raises:
-        RequestError: the folder does not have the model's inputs.
+        RequestError: the folder lacks an input of the model.
     """
     folder = scheme.calibration or cell.calibration or cell.input_data
     if not folder or folder == RANDOM:
@@ -243,7 +244,7 @@ def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Pre
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
-    """Return the preprocessing with the range of values of the model; integer inputs take raw pixel values."""
+    """Return the preprocessing, adapted to the model's range of values; integer inputs take raw pixel values."""
     if chosen is None or model.dtype in ("", "float32"):
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)

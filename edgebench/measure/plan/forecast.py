@@ -9,16 +9,16 @@ from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.record import Session
 from edgebench.schema.variant import WeightSource
 
-# Seconds per training, export and process on two cores of a 2.5 GHz x86 server.
+# Typical seconds for one training, one export and one process on two cores of a 2.5 GHz x86 server.
 TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """The work of a session and its estimated time.
+    """The work of a session, and the estimated time for it.
 
     Attributes:
-        work: each case, and the step that it needs next, in words.
+        work: each case with its next step in words.
         prepare_s, measure_s: rough estimates of the time to train and export, and of the time to measure.
     """
 
@@ -29,7 +29,7 @@ class Forecast:
 
 
 def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
-    """Estimate a session's time from typical times of its steps on two cores of a 2.5 GHz x86 server."""
+    """Estimate the time of a session from the typical times above."""
     open_cases = [state for state in states if state.progress == Progress.OPEN and not state.refusal]
     processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
     measure_s = processes * PROCESS_S

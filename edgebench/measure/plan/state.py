@@ -1,7 +1,7 @@
-"""A session and the journal of records -> what is measured, and what is still open, of each of the session's cases.
+"""A session and the journal of records -> for each of the session's cases, what is measured and what is missing.
 
-A record counts only if it is of the artifact that would be measured now, in the same environment.
-`results.measurement.evidence` defines which records count, and which of them the table shows.
+A record is used only if it comes from the same environment and from the artifact that would be measured now.
+`results.measurement.evidence` defines which records are used, and which of these the table shows.
 """
 
 from __future__ import annotations
@@ -36,20 +36,21 @@ class Progress(StrEnum):
 
     OPEN = "open"
     SETTLED = "settled"  # precise enough, or measured by the maximum number of processes
-    OUT_OF_TIME = "out of time"  # an earlier session with as much time per case could not settle it
+    OUT_OF_TIME = "out of time"  # an earlier session with as much time per case could not settle this case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseState:
-    """The journal's records of one case in this session's environment and with its preset.
+    """The journal's records of one case in the session's environment and with the session's preset.
 
     Attributes:
-        model: the card of a user-supplied model; None for a network of this package, or if the cache lost it.
-        artifact: the artifact that would be measured now; None if it is not in the cache.
+        model: the card of a user-supplied model; None for edgebench's own networks, or if the cache lost the model.
+        artifact: the artifact that would be measured now; None if the cache does not have it.
         of_any: the runs and accuracies of every artifact of the case, in this epoch (hash of the environment) and with
-            this preset; `runs` and `accuracy` are those of `artifact` alone.
-        shown: the records behind the case's row in the table, in this epoch; None if no session in this epoch had it.
-        refusal: why the case cannot be measured; empty if no reason is known.
+            this preset; `runs` and `accuracy` belong to `artifact` alone.
+        shown: the records behind the case's row in the table, in this epoch; None if no session in this epoch had the
+            case.
+        refusal: why the case cannot be measured; an empty text if no reason is known.
         times_stages: whether the session times what an app does around inference.
     """
 
@@ -69,7 +70,7 @@ class CaseState:
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The last accuracy of this artifact; None if there is none, or if the evaluating code has changed since."""
+        """The last accuracy of this artifact; None if it was never evaluated, or by code that has changed since."""
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
         return last if last and last.made_by == made_by(self.case.variant) else None
@@ -86,13 +87,13 @@ class CaseState:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the table shows this very artifact, and not a failure."""
+        """Whether the table's row of the case shows this artifact, and not a failure."""
         if self.shown is None or self.shown.artifact is None or self.artifact is None:
             return False
         return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the same state with an artifact, which was made later than the state."""
+        """Return the same state with an artifact that was made after the state."""
         return replace(self, artifact=artifact)
 
 
@@ -123,7 +124,7 @@ def _state(
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # the check imports torch; an artifact makes it needless
+    if artifact is None and not is_custom:  # with an artifact, this slow check (it imports torch) is needless
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
         if reason := lacks_weights(case.variant):
             return replace(state, refusal=reason)
@@ -132,7 +133,7 @@ def _state(
 
 
 def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> Progress:
-    """Return the progress of a case; a case whose artifact the table does not show is open."""
+    """Return the progress of a case; if the table does not show the case's artifact, the case is open."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
     if not any(needed(state.runs, session, times_stages=state.times_stages)):
@@ -142,10 +143,10 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 
 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Return the ids of earlier sessions in which this case had at least as much time as it would have now.
+    """Return the ids of earlier sessions that gave this case at least as much time as this session would.
 
-    Such a session was not interrupted, and this case did not fail in it. It had at least this time limit, at most as
-    many cases, and requested at least the same sustained runs and stages.
+    Such a session was not interrupted, and the case did not fail in it. Its time limit was at least as long, it had at
+    most as many cases, and it included at least the same sustained runs and stages.
     """
     if not session.time_limit_s:
         return set()

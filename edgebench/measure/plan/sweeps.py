@@ -21,7 +21,7 @@ SCHEMES = "quantizations"  # a sweep's int8 schemes
 
 
 def sweep(name: str) -> Sweep:
-    """Read a sweep; `name` is the path of a TOML file, or the name of one in the folder `sweeps` or of a shipped one.
+    """Read a sweep; `name` is the path of a TOML file, or the name of a shipped sweep or of one in the folder `sweeps`.
 
     Raises:
         UnknownName: there is no sweep of this name.
@@ -38,7 +38,7 @@ def sweep(name: str) -> Sweep:
 
 
 def _read(path: Path, name: str) -> Sweep:
-    """Read a sweep's file; warn about Python code that it runs, which the user did not name in the command."""
+    """Read the file of a sweep; warn if the file runs Python code, because the command does not mention that code."""
     read = toml.read(path, Sweep, name, check_value=_check_cells)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
@@ -47,12 +47,12 @@ def _read(path: Path, name: str) -> Sweep:
 
 
 def _check_cells(sweep: Sweep) -> None:
-    """Refuse impossible widths and resolutions, which are checked when a cell is constructed."""
+    """Refuse impossible widths and resolutions: constructing a cell checks them."""
     list(sweep.cells())
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> None:
-    """Write the sweep to its results folder, as a TOML file that `run` reads.
+    """Write the sweep to the results folder, as a TOML file that `run` can read.
 
     Raises:
         RequestError: the disk is full or the folder cannot be written.
@@ -82,7 +82,7 @@ def _toml(sweep: Sweep) -> str:
         for model in sweep.models
     ]
     for block in (fields, *models):
-        # Results contain no paths of this machine, only names, by which data sets and models are found again.
+        # Results contain no paths of this machine, only names; data sets and models are found again by name.
         block |= {key: title(value) for key, value in block.items() if key == "dataset"}
         block |= {key: names.title(value) for key, value in block.items() if key == "name"}
         block |= {key: _named(value) for key, value in block.items() if key == "calibration" and value}
@@ -95,7 +95,7 @@ def _toml(sweep: Sweep) -> str:
 
 
 def _named(calibration: str) -> str:
-    """Return the name of the calibration images without their path."""
+    """Return the name of the calibration images, without the path."""
     if calibration == RANDOM or calibration.startswith(DATA):
         return calibration if calibration == RANDOM else DATA + Path(calibration.removeprefix(DATA)).name
     return title(calibrating(calibration))

@@ -1,4 +1,4 @@
-"""A sweep -> the float networks whose weights it needs."""
+"""A sweep -> the float networks whose weights the sweep needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def to_train(sweep: Sweep) -> tuple[Variant, ...]:
-    """Return the float networks of a sweep, whose weights all precisions, runtimes and targets share.
+    """Return the float networks of a sweep; all precisions, runtimes and targets share the weights of these networks.
 
     Raises:
         RequestError: the sweep is invalid, or contains a user-supplied model.

@@ -1,4 +1,4 @@
-"""A sweep's cell -> the weights of its network: to be trained, random, or from a file, a folder of files or a hub."""
+"""A cell of a sweep -> the weights of its network: to be trained, random, or from a file, a folder or a hub."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Chosen:
 
     Attributes:
         name: a `WeightSource`, or the name of a file.
-        sha256: the file's hash; empty if there is no file.
+        sha256: the file's hash; an empty text if there is no file.
         inputs: the preprocessing that belongs to the file; None if it is not known.
-        classifier: `random` if the file lacks a classifier, which then gets random weights; else empty.
+        classifier: `random` if the file lacks a classifier, and one with random weights is added; else an empty text.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Chosen:
 
 
 def chosen(cell: Cell, classes: int) -> Chosen:
-    """Return the weights of a cell; `classes` is its data set's number of classes.
+    """Return the weights of a cell; `classes` is the number of classes of the cell's data set.
 
     Raises:
-        RequestError: a file does not fit the network, a hub does not have it, or the training data have another number
-            of classes.
+        RequestError: a file does not fit the network, a hub does not have the network, or the training data have
+            another number of classes.
     """
     if cell.weights_dir:
         return _from_folder(cell, classes)
@@ -61,7 +61,7 @@ def chosen(cell: Cell, classes: int) -> Chosen:
 
 
 def refusal(variant: Variant) -> str:
-    """Return why a network's file in a folder of weights cannot be used; empty if it can."""
+    """Return why a network's file in a folder of weights cannot be used; an empty text if it can."""
     if variant.weights in [*WeightSource]:
         return ""
     if not variant.weights_sha256:
@@ -71,7 +71,7 @@ def refusal(variant: Variant) -> str:
 
 
 def _adopted(card: Weights, sha256: str, classes: int) -> Chosen:
-    """Return the weights of a file; if it has no classifier, a random classifier of `classes` is added."""
+    """Return the weights of a file; if the file has no classifier, add a random classifier with `classes` classes."""
     return Chosen(
         name=card.recipe,
         sha256=sha256,
@@ -83,7 +83,7 @@ def _adopted(card: Weights, sha256: str, classes: int) -> Chosen:
 
 
 def _from_folder(cell: Cell, classes: int) -> Chosen:
-    """Return the weights that a folder has for a cell; if a file cannot be used, its row fails and gives the reason."""
+    """Return the weights that a folder has for a cell; if the file cannot be used, the cell's row gives the reason."""
     build.check(cell.model, cell.width, cell.resolution)
     path = published_files.find(Path(cell.weights_dir), cell.model, cell.width, cell.resolution)
     missing = Chosen(name=path.name, classes=cell.classes or classes)
@@ -93,7 +93,7 @@ def _from_folder(cell: Cell, classes: int) -> Chosen:
         return _adopted(*checkpoint.adopt(str(path), cell.model, cell.width, cell.resolution), missing.classes)
     except RequestError as error:
         sha256 = checkpoint.sha256(str(path))
-        reason = str(error).replace(str(path), path.name)  # records store the reason, and must not contain paths
+        reason = str(error).replace(str(path), path.name)  # is stored in records, which must not contain paths
         cache.put(_unfit(cell.model, path.name, sha256), UnfitWeights(reason=reason))
         return Chosen(name=path.name, sha256=sha256, classes=missing.classes)
 
