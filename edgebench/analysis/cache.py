@@ -25,12 +25,13 @@ COLUMNS: tuple[Column[CacheKind], ...] = (
 
 
 def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
-    """Return a sheet of the cache's content, one row per kind of entry. With `kind`, it has only the row of that kind.
+    """Return a sheet of the cache's content, one row per kind of entry. If `kind` is given, the sheet has only the row
+    of that kind.
 
     `deleted` are the entries that were just deleted.
 
     Raises:
-        RequestError: the cache is not private to this user, or there is no such kind.
+        RequestError: the cache is not private to this user, or no kind of entry has this name.
     """
     listed = inventory.entries(kind)
     again = "edgebench can make all of it again, except weights and models that were given as files"

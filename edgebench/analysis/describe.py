@@ -34,8 +34,8 @@ def network(
 ) -> tuple[Sheet, ...]:
     """Describe one network: its layers, its depthwise-separable pairs, and a comparison with full width and resolution.
 
-    If the resolution or the number of classes is None, the published one is used. `more` has names from
-    `lessons.SHEETS`, for further sheets.
+    If the resolution or the number of classes is None, the published value is used. `more` names further sheets, which
+    are those of `lessons.SHEETS`.
 
     Raises:
         UnknownName, RequestError: the network, width or resolution does not exist.
@@ -53,11 +53,12 @@ def network(
 
 
 def sliding(name: str, width: float, resolution: int | None, classes: int | None) -> Sheet:
-    """Compare two ways to run a classifier on a larger image: as a sliding window, and without dense layers.
+    """Compare two ways to run a classifier on a larger image: as a sliding window, and with convolutions in place of
+    its dense layers.
 
     Raises:
-        UnknownName, RequestError: the network, width or resolution does not exist, or the network has no form without
-            dense layers.
+        UnknownName, RequestError: the network, width or resolution does not exist, or convolutions cannot replace the
+            network's dense layers.
     """
     if not name:
         raise RequestError("name a network to describe with --sliding, such as lenet5")
@@ -91,7 +92,7 @@ def is_given(name: str) -> bool:
 
 
 def every_network() -> tuple[Sheet, ...]:
-    """Describe every network at its published widths, native resolution and number of classes, in one line each."""
+    """Describe every network at its published widths, native resolution and number of classes, in one row each."""
     return (overview([blueprint(name, width) for name, width in published_widths()]),)
 
 
@@ -176,7 +177,9 @@ def _conclusion(described: Description) -> Iterator[str]:
 
 
 def _heaviest(described: Description, what: str) -> Iterator[tuple[str, int, float, int]]:
-    """Yield the kind of layer with the largest sum of a quantity, its number of layers, its share, and the total."""
+    """Yield the kind of layer with the largest sum of a quantity, the number of these layers, their share, and the
+    total.
+    """
     sums, counts = Counter[str](), Counter[str]()
     for layer in described.layers:
         sums[layer.kind] += getattr(layer, what)
@@ -192,7 +195,7 @@ def _plural(kind: str, count: int) -> str:
 
 
 def _most(described: Description, what: str) -> str:
-    """Return in words the three layers with the largest share of a quantity, each with its share."""
+    """Return a phrase that names the three layers with the largest share of a quantity, each with its share."""
     total = sum(getattr(layer, what) for layer in described.layers)
     ordered = sorted(described.layers, key=lambda layer: -getattr(layer, what))[:3]
     return ", ".join(f"{layer.name} {getattr(layer, what) / total:.0%}" for layer in ordered if getattr(layer, what))
@@ -212,7 +215,9 @@ def separable(described: Description) -> Sheet | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Separable:
-    """A depthwise convolution, the pointwise one after it, and the cost of the standard convolution they replace."""
+    """A depthwise convolution, the pointwise convolution after it, and the cost of the standard convolution that the
+    two replace.
+    """
 
     name: str
     inputs: int
@@ -257,7 +262,7 @@ _PAIRS: tuple[Column[_Separable], ...] = (
 
 
 def multipliers(described: Description, full: Description) -> Sheet:
-    """Compare a network with its full width and resolution: MACs scale with about α² and ρ²."""
+    """Compare a network with itself at full width and resolution: MACs scale with about α² and ρ²."""
     alpha, rho = described.width / full.width, described.resolution / full.resolution
     size = f"{full.width:g} @{full.resolution}"
     columns: tuple[Column[_Scaled], ...] = (
@@ -294,7 +299,7 @@ class _Scaled:
 
 
 def overview(described: Sequence[Description]) -> Sheet:
-    """Return a sheet with one line per network."""
+    """Return a sheet with one row per network."""
     notes = (
         "fp32 MiB and int8 MiB: parameters times 4 bytes, and times 1 byte. Peak live: the most activations that are in"
         " memory at once, at batch 1.",

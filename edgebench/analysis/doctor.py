@@ -31,9 +31,9 @@ from edgebench.foundation.units import MIB
 
 EXTRAS = ("tflite", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
-TRIAL_S = 120.0  # most seconds for a fresh process, which may import torch from a slow disk
-# The smallest model file of each format, in base64. The model returns its input, an image of one pixel. It is needed
-# because a runtime that can be imported may still fail to open a file.
+TRIAL_S = 120.0  # time limit of a fresh process in seconds; importing torch from a slow disk takes long
+# The smallest model file of each format, in base64. The model returns its input, an image of one pixel. The files are
+# needed because a runtime that can be imported can still fail to open a file.
 LEAST_FILES = {
     "onnx": "CAg6TwoQCgF4EgF5IghJZGVudGl0eRIBZ1obCgF4EhYKFAgBEhAKAggBCgIIAwoCCAEKAggBYhsKAXkSFgoUCAESEAoCCAEKAggD"
     "CgIIAQoCCAFCBAoAEA0=",
@@ -63,11 +63,12 @@ class Package:
     """A package that edgebench requires or can use on this machine.
 
     Attributes:
-        version: the installed version; empty if it is not installed.
-        extra: the optional extra of edgebench that installs it; empty if edgebench itself requires it.
+        version: the installed version; an empty text if the package is not installed.
+        extra: the optional extra of edgebench that installs the package; an empty text if edgebench itself requires the
+            package.
         wanted: the versions that edgebench accepts.
-        problem: why it cannot be used; empty if it works, or if it is optional and not installed.
-        install: the command that installs or repairs it; empty if it is installed and works.
+        problem: why the package cannot be used; an empty text if it works, or if it is optional and not installed.
+        install: the command that installs or repairs the package; an empty text if the package is installed and works.
     """
 
     name: str
@@ -84,9 +85,9 @@ class Ability:
 
     Attributes:
         kind: `runtime`, `format`, `connection`, `figures` or `device`.
-        missing: the package or tool that is missing; empty if the feature works.
-        install: the command that installs what is missing; empty if nothing is missing, or if there is no package for
-            this machine.
+        missing: the package or tool that is missing; an empty text if the feature works.
+        install: the command that installs what is missing; an empty text if nothing is missing, or if there is no
+            package for this machine.
         is_broken: whether the feature is installed but does not work; `missing` then says why.
     """
 
@@ -99,7 +100,7 @@ class Ability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Facts about this machine, without names that identify it. Unknown facts are zero or empty."""
+    """Facts about this machine, without names that identify it. An unknown fact is 0 or an empty text."""
 
     cpu: str
     architecture: str
@@ -226,9 +227,10 @@ def _package(requirement: Requirement, extra: str, *, is_whole: bool) -> Package
 
 
 def _is_imported(package: str) -> bool:
-    """Return whether a package is installed and is to be tested by an import.
+    """Return whether a package is installed and has to be tested by importing it.
 
-    Runtimes are tested by opening a file instead, one per process: two builds of TFLite may crash a common process.
+    Runtimes are tested by opening a file instead, each in a process of its own: two builds of TFLite in one process can
+    crash it.
     """
     is_opened = any(package in load("runtimes", name).NEEDS[:1] for name in names("runtimes"))
     return bool(_version(package)) and not is_opened
@@ -253,7 +255,8 @@ def _pip(wanted: str, extra: str) -> str:
 
 
 def _module(package: str) -> str:
-    """Return the name by which a package is imported: a module named like the package, else its first module.
+    """Return the module to import for a package: the module with the package's name, or else the package's first
+    module.
 
     For example, pillow is imported as PIL.
     """
@@ -265,12 +268,14 @@ def _module(package: str) -> str:
 
 @cache
 def _owners() -> dict[str, set[str]]:
-    """Return, for each module, the canonical names of the packages that install it. The first call takes 0.3 s."""
+    """Return the canonical names of the packages that install each module. The first call takes 0.3 s."""
     return {module: set(map(canonicalize_name, packages)) for module, packages in packages_distributions().items()}
 
 
 def _trial(code: str, *arguments: str) -> str:
-    """Run code in a fresh process and return why it failed, without paths of this machine; empty if it succeeded."""
+    """Run code in a fresh process and return why it failed, without paths of this machine; an empty text if it
+    succeeded.
+    """
     place = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (place, os.environ.get("PYTHONPATH"))))}
     command = [sys.executable, "-c", code, *arguments]
@@ -334,7 +339,7 @@ def _format(name: str) -> Ability:
 
 
 def _bring(package: str) -> str:
-    """Return the command that installs a runtime's package; empty if there is no package for this Python and system."""
+    """Return the command that installs a runtime's package; an empty text if none exists for this Python and system."""
     lines = (_pip(f"{package}{line.specifier}", extra) for line, extra in _wanted() if line.name == package)
     is_elsewhere = any(line.name == package for line in _requirements())
     return next(lines, "" if is_elsewhere else f"pip install {package}")

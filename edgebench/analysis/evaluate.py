@@ -22,7 +22,7 @@ BAR = 20  # length in characters of a bar for a share of 1
 
 
 class _Figure(NamedTuple):
-    """A figure of accuracy. It has no counts of images if one image may be partly right, as in detection."""
+    """A figure of accuracy. It has no counts of images if an image can be partly right, as in detection."""
 
     name: str
     value: float
@@ -101,7 +101,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
 
 
 class _Sureness(NamedTuple):
-    """How well the confidence of this file, or of its float parent, matches its share of right answers."""
+    """How well confidence matches the share of correct predictions, for this file or for its float parent."""
 
     name: str
     reliability: Reliability
@@ -122,7 +122,7 @@ _ERRORS: tuple[Column[_Sureness], ...] = (
 
 
 def sureness(accuracy: Accuracy) -> tuple[_Sureness, ...]:
-    """Return how well confidence matches right answers, for the file and for its float parent if it has one."""
+    """Return how well confidence matches the share of correct predictions, for the file and for any float parent."""
     named = (("here", accuracy.reliability), ("float parent", accuracy.parent_reliability))
     return tuple(_Sureness(name, reliability) for name, reliability in named if reliability)
 
@@ -137,9 +137,9 @@ def _confidence(accuracy: Accuracy) -> Sheet:
 
 
 def _reliability(accuracy: Accuracy) -> Sheet:
-    """Return the bins of confidence that contain images.
+    """Return a sheet of the bins of confidence that contain images.
 
-    Each row has a bar, whose length is the share of right answers, and a mark in the bar at the mean confidence.
+    Each row has a bar, whose length is the share of correct predictions, and a mark at the mean confidence.
     """
     files = sureness(accuracy)
     bins = [place for place in range(BINS) if any(sure.reliability.images[place] for sure in files)]
@@ -179,7 +179,7 @@ def _bar(right: float | None, sure: float | None) -> str:
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
-    """Compare an artifact with its float parent; their accuracies only if the data set's labels fit the network."""
+    """Compare an artifact with its float parent, in accuracy only if the data set's labels fit the network."""
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
@@ -211,7 +211,7 @@ def _paired(change: Change) -> Iterator[Fact]:
 
 
 def _differs(accuracy: Accuracy) -> Iterator[Fact]:
-    """Yield the difference of the task's chief metric from the float parent's, paired image by image."""
+    """Yield the difference in the task's chief metric between artifact and float parent, paired image by image."""
     if (change := accuracy.change) and change.low is not None and change.high is not None:
         value, low, high = (100 * share for share in (change.value, change.low, change.high))
         yield Fact.of(

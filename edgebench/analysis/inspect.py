@@ -1,4 +1,4 @@
-"""A model's file -> sheets of its content and of the runtimes that open it, and the `edgebench run` command for it."""
+"""A model's file -> sheets of the file's content and of the runtimes that open it, and an `edgebench run` command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPEN = "open axes have no fixed size: replace the sizes in the command by your o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """A runtime that opens files of a format. Its version is empty if the runtime is not installed on this machine."""
+    """A runtime that opens files of a format. The version is an empty text if the runtime is not installed here."""
 
     name: str
     version: str
@@ -49,7 +49,7 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 
 
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
-    """Return the `edgebench run` command for the file; empty if edgebench cannot measure the file as it is."""
+    """Return the `edgebench run` command for the file; an empty text if edgebench cannot measure it unchanged."""
     if found.way.refusal:
         return ""
     parts = ["edgebench", "run", "--model", name, "--precision", str(found.precision)]

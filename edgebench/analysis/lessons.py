@@ -12,14 +12,16 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, number
 from edgebench.networks.describe import FLOAT_BYTES, Description, Layer
 
-SMALL = 3  # side of the kernels that are stacked in place of a larger one
+SMALL = 3  # side of the kernels that are stacked in place of a larger kernel
 BATCHES = (1, 32)  # images in a batch
 STATES = {"SGD": 0, "momentum": 1, "Adam(W)": 2}  # number of values that an optimizer stores for each parameter
 CONVOLUTIONS = ("convolution", "depthwise convolution")
 
 
 def fields(described: Description) -> tuple[Sheet, ...]:
-    """Return how large a part of the image one output value of each layer sees, and which rows no window reads."""
+    """Return a sheet of how large a part of the image one output value of each layer sees, and which rows no window
+    reads.
+    """
     notes = [
         "field: side in pixels of the part of the image that one output value sees; at the image's edge, it reaches"
         " beyond the image. step: pixels from one output value to the next.",
@@ -29,7 +31,7 @@ def fields(described: Description) -> tuple[Sheet, ...]:
 
 
 def _fitting(layer: Layer) -> float | None:
-    """Return (W - F + 2P) / S + 1 for the longer side; it is a whole number if the windows fit."""
+    """Return (W - F + 2P) / S + 1 for the longer side; the result is a whole number if the windows fit."""
     if not any(layer.kernel):
         return None
     axis = int(len(layer.inputs) > 2 and layer.inputs[2] > layer.inputs[1])
@@ -60,7 +62,7 @@ _FIELDS: tuple[Column[Layer], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """The memory that one way of running a network needs, as numbers of values of 4 bytes."""
+    """The memory that training or inference of a network needs, counted in values of 4 bytes each."""
 
     name: str
     batch: int
@@ -120,7 +122,9 @@ _NEEDS: tuple[Column[_Need], ...] = (
 
 
 def lessons(described: Description) -> tuple[Sheet, ...]:
-    """Return a sheet of what sharing weights saves and one of what stacks of small kernels save, if they have rows."""
+    """Return sheets of what sharing weights saves and of what stacks of small kernels save; a sheet without rows is
+    left out.
+    """
     return tuple(sheet for sheet in (_sharing(described), _stacking(described)) if sheet)
 
 
@@ -171,7 +175,7 @@ _SHARED: tuple[Column[_Shared], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stack:
-    """One large kernel, and the small kernels in a row that see as large an area; each maps C channels to C."""
+    """One large kernel, and a sequence of small kernels that sees an equally large area; each maps C channels to C."""
 
     name: str
     small: int

@@ -42,7 +42,8 @@ class Outlook:
     Attributes:
         cells: the cells that were not measured, with their predicted times.
         kinds: the fitted models of time, one for each network family, precision, runtime and target.
-        metrics: by case, the predicted chief metric of its task, a share; cases without a prediction are absent.
+        metrics: for each case, the predicted chief metric of its task, as a share; cases without a prediction are
+            absent.
         reliefs: the fitted models of the metric, which are surfaces over width and resolution.
     """
 
@@ -166,7 +167,7 @@ def _metric_column(metrics: Mapping[Case, Prediction]) -> Column[Predicted]:
 
 
 def _why(cell: Predicted, outlook: Outlook) -> str:
-    """Say why a cell has no prediction, or why its prediction is less certain; empty if there is nothing to say."""
+    """Say why a cell has no prediction, or why its prediction is less certain; an empty text if neither applies."""
     lacks = outlook.metrics and cell.case not in outlook.metrics
     no_metric = f"no metric: wanted {ENOUGH} evaluated cells of its kind, at its width or at smaller and larger ones"
     parts = (cell.why, BEYOND if cell.is_beyond and not cell.why else "", no_metric if lacks else "")

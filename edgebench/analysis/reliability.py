@@ -1,4 +1,6 @@
-"""An evaluation of a classifier -> its reliability diagram: right answers over confidence, in float and in int8."""
+"""An evaluation of a classifier -> its reliability diagram: the share of correct predictions over confidence, in float
+and in int8.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ TITLE = "right answers against confidence, %"
 
 
 def write(path: Path, artifact: Artifact, accuracy: Accuracy) -> None:
-    """Write the diagram as SVG, PNG or PDF, by the file's ending.
+    """Write the diagram as SVG, PNG or PDF; the file's ending determines the format.
 
     Raises:
         RequestError: the evaluation has no confidence to draw, or the file cannot be written.
@@ -39,9 +41,10 @@ def write(path: Path, artifact: Artifact, accuracy: Accuracy) -> None:
 
 
 def panel(artifact: Artifact, accuracy: Accuracy) -> Panel:
-    """Draw the diagram: for each file, a mark per bin of confidence with the interval of its share of right answers.
+    """Draw the diagram: for each file and bin of confidence, a mark at the share of correct predictions with its
+    interval.
 
-    A dashed line shows where confidence equals the share of right answers.
+    A dashed line shows where confidence equals the share of correct predictions.
     """
     series = {"fp32" if name == "float parent" else _series(accuracy): found for name, found in sureness(accuracy)}
     x, y = Axis(low=0, high=100, start=LEFT, end=LEFT + SIDE), Axis(low=0, high=100, start=TOP + SIDE, end=TOP)

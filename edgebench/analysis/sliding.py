@@ -41,7 +41,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sliding:
-    """A comparison of a classifier that slides as a window over a larger image, and its form with only convolutions.
+    """A comparison of two ways to run a classifier on a larger image: as a sliding window, and with only convolutions.
 
     Attributes:
         own: the side of a window in pixels, which is the classifier's own resolution.
@@ -83,7 +83,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
 
 
 def compare(name: str, width: float, own: int, resolution: int, classes: int) -> Sliding:
-    """Count the costs of both ways. If it takes only seconds, compare their scores on random weights and pixels."""
+    """Count the costs of both ways. Compare their scores on random weights and pixels if this takes only seconds."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms
@@ -118,7 +118,7 @@ def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module
     """Return the network with convolutions in place of its dense layers.
 
     Raises:
-        RequestError: it has no dense layers, or convolutions cannot replace them.
+        RequestError: the network has no dense layers, or convolutions cannot replace its dense layers.
     """
     import torch
 
@@ -154,7 +154,7 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
 
 
 def normalize(network: Any, image: Any) -> None:
-    """Set the statistics of all batch norms from an image: with the initial ones, all scores would be nearly 0."""
+    """Compute the statistics of all batch norms from an image; with the initial statistics, all scores are nearly 0."""
     import torch
 
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]

@@ -1,4 +1,4 @@
-"""Tasks, one file or package each: a network's outputs -> answers and their metrics; only the loss needs torch.
+"""Tasks, one file or package each: a network's outputs -> predictions and metrics; only the loss needs torch.
 
 N is a number of images. A task defines
     OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
@@ -13,16 +13,16 @@ N is a number of images. A task defines
     targets(truths, resolution)     the targets of a batch for the loss, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
     decode(values, classes, resolution)
-                                    one answer per image, from the values of all outputs in order, (N, values) float32
-    seen(answer, truth)             the result of one image: its answer compared with its truth
+                                    one prediction per image, from all outputs' values in order, (N, values) float32
+    seen(answer, truth)             the result of one image: the prediction `answer` compared with the truth
     figures(images)                 metric -> value, from the results of all images; a metric without a value is absent
     intervals(images)               metric -> (low, high), a 95 % interval
     reduced(values, classes, resolution)
                                     optional: a shorter form of the values, (N, bytes) uint8, that the target sends
                                     instead of them and `tally` receives; computing it is a timed post-processing
     LEARNED, chance(classes)        optional: the name of the metric, a literal, that shows whether a network has
-                                    learned something, and the value below which it has not; by default METRIC and
-                                    nearly 0
+                                    learned something, and the value below which it has learned nothing; by default
+                                    METRIC and nearly 0
     tally(outputs, reference, truth, classes, resolution)
                                     fields of `schema.record.Accuracy`. `outputs` and `reference` yield parts of the
                                     outputs, (n, values), of the file and of its float parent; `reference` is None
@@ -62,7 +62,7 @@ class Truth(Protocol):
 
     @property
     def mask(self) -> NDArray[uint8] | None:
-        """The class of each pixel plus 1, (H, W); 0 is background, and a pixel of 255 does not count."""
+        """The class of each pixel plus 1, (H, W); 0 is background, and a pixel with the value 255 is not counted."""
 
     @property
     def size(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Probabilities of classes -> the calibration error: the gap between confidence and the share of right answers.
+"""Probabilities of classes -> the calibration error: the gap between confidence and the share of correct predictions.
 
 It is the expected calibration error over 15 bins of Guo et al., On Calibration of Modern Neural Networks (ICML 2017).
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES, SEED = 1000, 0  # for the bootstrap over images
-SUMS_TO_ONE = 0.1  # rows of probabilities may differ from a sum of 1 by this much on average, because int8 rounds them
+SUMS_TO_ONE = 0.1  # largest mean distance from 1 of the sums of probabilities, which int8 has rounded
 
 
 def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
@@ -32,10 +32,10 @@ def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
 def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Reliability:
     """Sort images into bins of confidence, and compute the calibration error with a bootstrap interval.
 
-    The error is a sum of absolute values, so noise makes it too large on average, and it is larger still in a resample
-    of the images. Therefore the upper end of the interval is that of the basic bootstrap (Davison and Hinkley 1997,
-    5.2). The lower end is the error minus the noise of the bins: the 97.5 % quantile, over resamples, of the sum of
-    absolute differences between the resample's bins and these bins.
+    The error is a sum of absolute values, so noise makes it too large on average, and even larger in a resample of the
+    images. Therefore the upper end of the interval is the upper end of the basic bootstrap interval (Davison and
+    Hinkley 1997, 5.2). The lower end is the error minus the noise of the bins: the 97.5 % quantile, over resamples, of
+    the sum of absolute differences between the resample's bins and these bins.
     """
     import numpy
 
@@ -58,7 +58,9 @@ def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Re
 
 
 def _gaps(places: NDArray[int64], gaps: NDArray[float64]) -> NDArray[float64]:
-    """Return each bin's part of the signed error, (BINS,): confidence minus right answers, divided by all images."""
+    """Return each bin's part of the signed error, (BINS,): confidences minus correct predictions, divided by all
+    images.
+    """
     import numpy
 
     return numpy.bincount(places, gaps, BINS) / len(gaps)

@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The classes of an artifact compared with those of its float parent, image by image.
+    """The classes that an artifact predicts, compared image by image with the classes that its float parent predicts.
 
     Attributes:
         parent: accuracy of the parent.
@@ -198,7 +198,7 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[int64]:
-    """Return the class of each image: the first one whose output is the largest."""
+    """Return the class of each image: the first class whose output is the largest."""
     classes_of: NDArray[int64] = values.argmax(1)
     return classes_of
 
@@ -230,7 +230,7 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Count correct images and, if there is a float parent, how its answers differ from the artifact's."""
+    """Count correct images and, if there is a float parent, compare its classes with the artifact's classes."""
     counts, done, sure, parent_sure = Counts(), 0, _Sure(), _Sure()
     parents = None if reference is None else iter(reference)
     for rows in outputs:
@@ -242,7 +242,7 @@ def tally(
             parent_sure.add(labels, exact)
         done += len(rows)
     compares = parents is not None and not (counts.not_finite or counts.parent_not_finite)
-    has_classes = compares and classes > 1  # with a single output, all answers would be equal
+    has_classes = compares and classes > 1  # with a single output, all predicted classes would be equal
     return {
         "correct": 0 if counts.not_finite else counts.correct,
         "correct_top5": counts.correct_top5 if classes > 5 and not counts.not_finite else None,

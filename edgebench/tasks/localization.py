@@ -29,7 +29,7 @@ THRESHOLDS: dict[str, float] = {}
 
 OVERLAP = 0.5  # a box with a larger IoU is right
 BOX_WEIGHT = 10.0  # weight of the boxes' mean squared error in the loss; the cross-entropy of the classes has 1
-NOTHING = -1  # class of an image without an object; such an image is neither trained on nor counted
+NOTHING = -1  # class of an image without an object; neither training nor evaluation uses such an image
 
 
 class Answer(NamedTuple):
@@ -40,7 +40,9 @@ class Answer(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The IoU of an answer's box with the object's, and whether its class is right; NaN, False without an object."""
+    """The IoU of the predicted box with the object's box, and whether the predicted class is right; (NaN, False) if the
+    image has no object.
+    """
 
     iou: float
     is_right: bool
@@ -61,7 +63,7 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
 
 
 def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
-    """Return class and box of the image's largest object, the box as fractions; class `NOTHING` without an object."""
+    """Return class and box of the image's largest object, the box as fractions; class `NOTHING` if it has no object."""
     import numpy
 
     assert truth.boxes is not None, "a data set of TASKS with localization has boxes"
@@ -98,7 +100,7 @@ def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answ
 
 
 def seen(answer: Answer, truth: Truth) -> Result:
-    """Compare a network's answer with the image's largest object."""
+    """Compare a network's prediction with the image's largest object."""
     label, box = _object(truth)
     if label == NOTHING:
         return Result(float("nan"), False)
@@ -106,12 +108,12 @@ def seen(answer: Answer, truth: Truth) -> Result:
 
 
 def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
-    """Return the IoU of two boxes; 0 if they have no area."""
+    """Return the IoU of two boxes; 0 if the boxes have no area."""
     return float(iou(box[None].astype("f8"), other[None].astype("f8"))[0, 0])
 
 
 def figures(images: Sequence[Result]) -> dict[str, float]:
-    """Return the mean IoU, and the shares of images with a right box, with both right, and with a right class.
+    """Return the mean IoU, and the shares of images with a right box, with box and class right, and with a right class.
 
     The mapping is empty if no image has an object.
     """
@@ -208,7 +210,7 @@ class _Tally:
         return alone | {"change": self._change(), "agreement": self._agreed / len(self._images), "sqnr_db": noise}
 
     def _change(self) -> Any:
-        """Return the difference of the mean IoU from the parent's, paired image by image; None without objects."""
+        """Return the difference in mean IoU from the parent, paired image by image; None if no image has an object."""
         gaps = _counted(self._images)[:, 0] - _counted(self._parents)[:, 0]
         if not len(gaps):
             return None

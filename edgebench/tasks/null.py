@@ -40,7 +40,7 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[None]:
-    """Return None as the answer of each image."""
+    """Return None as the prediction for each image."""
     return [None] * len(values)
 
 

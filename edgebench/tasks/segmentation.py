@@ -26,19 +26,20 @@ OUTPUTS = ("map",)
 METRIC = "miou"
 HEADING = "mIoU"
 COLUMNS = {"miou": True, "foreground_iou": False, "pixel_accuracy": False}
-LEARNED = "foreground_iou"  # it is 0 if a network answers background everywhere, while mIoU may then be high
+LEARNED = "foreground_iou"  # it is 0 if a network predicts background everywhere, while mIoU can then be high
 AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the mask
 PART = 1000
 THRESHOLDS: dict[str, float] = {}
 
-# In the truth: a pixel that does not count, such as VOC's borders. In a map: a pixel with a score that is not finite.
+# In the truth: a pixel that is not counted, such as VOC's borders. In a map: a pixel with a score that is not finite.
 IGNORED = 255
 MOST_CLASSES = IGNORED - 1  # most classes besides the background, because a map has one byte per pixel
 BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixels are background
 
 
 class Counts(NamedTuple):
-    """The pixels of one image by class, as far as mIoU needs its confusion matrix; each array is (IGNORED,).
+    """The numbers of pixels of each class in one image, which are all that mIoU needs of a confusion matrix; each array
+    is (IGNORED,).
 
     Attributes:
         hits: pixels of each class that are right, which are the diagonal of the matrix.
@@ -84,7 +85,9 @@ def _mask(truth: Truth) -> NDArray[uint8]:
 
 
 def resized(map: NDArray[uint8], size: tuple[int, int]) -> NDArray[uint8]:
-    """Return a map in another height and width; each pixel takes the class at its centre, so that none are mixed."""
+    """Return a map in another height and width; each pixel takes the class at its centre, so that classes are never
+    mixed.
+    """
     import numpy
 
     rows, columns = (
@@ -147,10 +150,11 @@ def seen(answer: NDArray[uint8], truth: Truth) -> Counts:
 
 
 def figures(images: Sequence[Counts]) -> dict[str, float]:
-    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy, as far as they have a value.
+    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy; metrics without a value are
+    absent.
 
-    A class that is in neither the truth nor the answers does not count. A class that is only in the answers counts with
-    an IoU of 0.
+    A class that is in neither the truth nor the predictions is left out of the mean. A class that is only in the
+    predictions is included with an IoU of 0.
     """
     import numpy
 
@@ -247,7 +251,7 @@ class _Tally:
         return alone | {"change": self._change(found), "agreement": self._equal / self._pixels}
 
     def _change(self, found: dict[str, float]) -> Any:
-        """Return the difference of mIoU from the parent's, on the same resamples; None if an mIoU has no value."""
+        """Return the difference in mIoU from the parent, on the same resamples; None if either mIoU has no value."""
         parent = figures(self._parents)
         if METRIC not in found or METRIC not in parent:
             return None

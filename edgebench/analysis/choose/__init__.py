@@ -1,9 +1,10 @@
-"""A request, and a results folder or a board -> options -> the choice among these options -> a sheet that shows it.
+"""A request, and a results folder or a board -> options -> the choice among these options -> a sheet that shows the
+choice.
 
     request -> measured, predicted, published (each makes options from one source) -> option (names) -> choice -> sheet
 
-An option is a configuration that may be deployed, with its known figures. `results.table.choice` chooses one of the
-options; it reads no files.
+An option is a configuration that the user could deploy, with its known figures. `results.table.choice` chooses one of
+the options; it reads no files.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 class Answer:
     """The choice, the properties that all options have in common, and what a reader must know about each option.
 
-    Each mapping below has the name of an option as its key.
+    The keys of each mapping below are the names of options.
 
     Attributes:
         shared: the properties that all options have in common, in words.
-        accuracies: the origin of each option's accuracy.
+        accuracies: where each option's accuracy comes from, in words.
         statistics: whether each option's latency is a `p50` or a `mean`.
         remarks: the source's note on an option, for options whose source has one.
         commands: the command that copies an option's file out of the cache, for options that have a file.

@@ -1,4 +1,4 @@
-"""A results folder -> one option of the choice per measured row."""
+"""Results folders -> the options of the choice, one per measured row."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
 
 
 def _is_usable(row: Row) -> bool:
-    """Return whether the network's outputs can be used. Its times or its memory figures may still be unusable."""
+    """Return whether a row's network outputs can be used; the row's times or memory figures can still be unusable."""
     is_worthless = (row.accuracy_verdict or row.verdict) in WORTHLESS
     return not is_worthless and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A line of a results table, and the folder that it was read from."""
+    """A line of a results table, and the results folder that contains the table."""
 
     line: Line
     folder: Path
@@ -97,8 +97,8 @@ Read = Mapping[Path, tuple[tuple[Line, ...], tuple[str, ...]]]
 def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator[Option]:
     """Yield an option of each row.
 
-    An option's name has the folder only if there are several folders. It has the epoch (a hash of the machine's state)
-    only if there are several epochs.
+    An option's name contains the folder only if there are several folders, and the epoch (a hash of the machine's
+    state) only if there are several epochs.
     """
     references = published.references() if request.accuracy == PUBLISHED else None
     with_drop = Q.DROP in {request.objective, *(limit.quantity for limit in request.limits)}
@@ -117,9 +117,9 @@ def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator
 
 
 def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
-    """Return the command that copies a row's file out of the cache; empty if the row has no file.
+    """Return the command that copies a row's file out of the cache; an empty text if the row has no file.
 
-    The command names the row by words that together no other row has.
+    No other row has all of the words by which the command names the row.
     """
     every, own = [_words(other) for other in lines], _words(line)
     chosen = [str(line.evidence.case.variant)]
@@ -160,10 +160,10 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
 
 
 def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
-    """Make an option of a row. If published references are given, they replace the accuracy that was measured.
+    """Make an option of a row. Published references, if given, replace the measured accuracy.
 
-    The loss of accuracy against the float parent is a figure of the option only if the request names it: otherwise the
-    accuracy itself is compared, and it already contains this loss.
+    The option has the loss of accuracy against the float parent as a figure only if the request names this loss.
+    Otherwise the accuracies are compared, which already include the loss.
     """
     drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(
@@ -189,7 +189,7 @@ def _configuration(row: Row) -> Configuration:
 
 
 def _figures(row: Row) -> dict[Quantity, Figure | None]:
-    """Return the figures of a row, without its times or its memory figures if their verdict says not to use them."""
+    """Return the figures of a row. Times and memory are left out if their verdicts say not to use them."""
     unusable = {*(TIMES if (row.time_verdict or row.verdict) in WORTHLESS else ())}
     unusable |= {Q.PEAK} if (row.memory_verdict or row.verdict) in WORTHLESS else set()
     return {quantity: figure for quantity, figure in _every_figure(row).items() if quantity not in unusable}
@@ -210,7 +210,9 @@ def _every_figure(row: Row) -> dict[Quantity, Figure | None]:
 
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
-    """Return the published accuracies of the row's network. The row has its own count of multiply-adds."""
+    """Return the published accuracies of the row's network, but not the published multiply-adds: the row has its own
+    count.
+    """
     setup = row.setup
     is_sized = setup.width is not None and setup.resolution is not None
     sized = (setup.architecture, setup.width or 0.0, setup.resolution or 0, setup.precision)

@@ -1,4 +1,4 @@
-"""The options of a choice, which are configurations that may be deployed: their properties, figures and names."""
+"""The options of a choice, which are configurations that the user could deploy: their properties, figures and names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ALWAYS_NAMED = ("network", "scheme")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """Properties that distinguish options, as phrases, in the order in which an option's name has them.
+    """Properties that distinguish options, each as a phrase. The fields are in the same order as in an option's name.
 
-    A property is empty if it is unknown or irrelevant.
+    A phrase is empty if its property is unknown or irrelevant.
 
     Attributes:
         scheme: the precision and the quantization scheme.
@@ -56,9 +56,9 @@ class Option:
 
     Attributes:
         accuracy: where the accuracy comes from, in words.
-        statistic: whether the latency is a `p50` or a `mean`; empty if the option has no latency.
+        statistic: whether the latency is a `p50` or a `mean`; an empty text if the option has no latency.
         note: a caveat, in the words of the option's source.
-        take: the command that copies the configuration's file out of the cache; empty if it has no file.
+        take: the command that copies the configuration's file out of the cache; an empty text if there is no file.
     """
 
     configuration: Configuration
@@ -71,7 +71,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """Options from one source, notes to show with these options, and the metric of their task."""
+    """Options from one source, notes to show with these options, and the metric of the options' task."""
 
     options: tuple[Option, ...]
     notes: tuple[str, ...]
@@ -83,7 +83,8 @@ class Offer:
 
 
 def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
-    """Return the phrases that all options share, and the options by name; a name has the phrases that differ.
+    """Return the phrases that all options share, and a mapping from names to options; a name has the phrases that
+    differ.
 
     Options with equal names are numbered, because each option is identified by its name.
     """
@@ -106,19 +107,19 @@ def threads(count: int | None) -> str:
 
 
 def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
-    """Return the quantities that have a figure."""
+    """Return the known figures by quantity; quantities without a figure are left out."""
     return {quantity: value for quantity, value in figures.items() if value}
 
 
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
-    """Return a value with its interval; None without a value. A missing bound of the interval is the value itself."""
+    """Return a value with its interval; None if there is no value. The value itself replaces a missing bound."""
     if value is None:
         return None
     return Figure(value=value, low=value if low is None else low, high=value if high is None else high)
 
 
 def share(per_cent: float | None, images: int) -> Figure | None:
-    """Return a share with its Wilson interval for this number of images, both in per cent; None without a share."""
+    """Return a share with its Wilson interval for this number of images, in per cent; None if there is no share."""
     if per_cent is None:
         return None
     low, high = stats.wilson(round(per_cent / 100 * images), images)

@@ -58,7 +58,7 @@ def offer(folder: Path, request: Request) -> Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Described:
-    """The properties of a configuration of the sweep by which the request can filter."""
+    """The properties by which the request can filter a configuration of the sweep."""
 
     architecture: str
     width: float

@@ -42,10 +42,10 @@ DETECTION, NO_ACCURACY = "detection", "none published"
 def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
-    Latency is the published median, or the mean if no median was published. Top-1 is the one published with the row, or
-    the network's reference accuracy if the row has none. It is always the reference accuracy if the request asks for
-    published accuracy. A row that times only kernels, has random weights or is an estimate is left out, except if the
-    request has `any_published`.
+    Latency is the published median, or the mean if no median was published. Top-1 is the top-1 that was published with
+    the row. It is the network's reference accuracy if the row has no top-1, or if the request asks for published
+    accuracy. Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
+    `any_published`.
 
     Raises:
         UnknownName: nothing was published for the board, or nothing in this precision.

@@ -43,13 +43,14 @@ class Request:
 
     Attributes:
         selection: the filters by network, runtime and target.
-        objective: the quantity to optimize. None stands for the metric of the rows' task: top-1, mAP of detectors, mIoU
-            of segmenters, mean IoU of localizers.
-        accuracy: `measured`; or `published`, which is the accuracy published for ImageNet, for the same network, width,
-            resolution and precision.
-        predicted: whether configurations of the folder's sweep that were not measured may be chosen, by their predicted
-            latencies.
-        any_published: whether published rows that time only kernels, use random weights or are estimates may be chosen.
+        objective: the quantity to optimize. None stands for the metric of the rows' task: top-1 for classifiers, mAP
+            for detectors, mIoU for segmenters, mean IoU for localizers.
+        accuracy: `measured` or `published`. The published accuracy is the accuracy on ImageNet of the same network,
+            width, resolution and precision.
+        predicted: whether to choose also among configurations of the folder's sweep that were not measured, by
+            predicted latencies.
+        any_published: whether to choose also among published rows that time only kernels, use random weights or are
+            estimates.
     """
 
     selection: Selection = ALL
@@ -79,7 +80,7 @@ def parse(
     any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
-    """Parse the command-line options of `choose`. Limits have the names in `LIMITS`; an empty text means the default.
+    """Parse the command-line options of `choose`. `limits` has keys of `LIMITS`; an empty text means the default.
 
     Raises:
         RequestError, UnknownName: an option has an impossible value.

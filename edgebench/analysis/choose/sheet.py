@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgebench.analysis.choose import Answer
 
 Q = Quantity
-SHOWN, NAMED = 12, 4  # most rows in the table, and most names in a note; further ones are only counted
+SHOWN, NAMED = 12, 4  # most rows in the table, and most names in a note; further rows or names are only counted
 RANKS = {Q.P90: 7, Q.TOTAL: 8, Q.FILE: 6, Q.MACS: 5, Q.PEAK: 4, Q.AGREEMENT: 6} | dict.fromkeys(
     (Q.TOP1, Q.MAP, Q.MIOU, Q.IOU), 3
 )
@@ -59,7 +59,7 @@ WHY_LACKING = {
 def sheet(answer: Answer) -> Sheet:
     """Lay out the chosen configuration, the runner-up, ties and the Pareto front.
 
-    If no configuration keeps every limit, lay out those that come nearest.
+    If no configuration keeps every limit, lay out the configurations that come nearest.
     """
     choice = answer.choice
     roles = _roles(choice) if choice.chosen else {miss.candidate.name: "miss" for miss in choice.misses}
@@ -86,7 +86,7 @@ def sheet(answer: Answer) -> Sheet:
 
 
 def _conclusion(answer: Answer) -> Iterator[str]:
-    """Say which configuration to take and why; if none keeps every limit, say which one comes nearest."""
+    """Say which configuration to take and why, or which one comes nearest if no configuration keeps every limit."""
     choice, objective = answer.choice, answer.objective
     if choice.chosen:
         name, unit = _heading(objective).rsplit(" ", 1)
@@ -106,7 +106,7 @@ def _conclusion(answer: Answer) -> Iterator[str]:
 
 
 def fields(answer: Answer) -> dict[str, Value]:
-    """Lay out the answer for JSON. Figures are not nested, and the key of each figure ends with its unit."""
+    """Lay out the answer for JSON. Figures are not nested, and the key of each figure ends with the figure's unit."""
     choice, request = answer.choice, answer.request
     misses = [
         (miss.candidate, {_named(limit.quantity): over for limit, over in miss.excesses}) for miss in choice.misses
@@ -136,7 +136,7 @@ def fields(answer: Answer) -> dict[str, Value]:
 
 
 def _record(candidate: Candidate | None, answer: Answer, **more: Value) -> Mapping[str, Value] | None:
-    """Lay out for JSON a configuration and its figures, each with its interval."""
+    """Lay out a configuration for JSON, with its figures and their intervals."""
     if candidate is None:
         return None
     figures = {
@@ -173,14 +173,14 @@ def _named(quantity: Quantity, end: str = "") -> str:
 
 
 def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
-    """Return the column of a quantity. In a narrow table, the objective and limited quantities are never left out."""
+    """Return the column of a quantity. A narrow table still shows the objective and quantities with a limit."""
     asked = {answer.objective, *(limit.quantity for limit in answer.request.limits)}
     rank = OBJECTIVE if quantity in asked else RANKS.get(quantity, DETAIL)
     return Column.number(_heading(quantity), lambda candidate: _cell(answer, candidate, quantity), rank)
 
 
 def _roles(choice: Choice) -> dict[str, str]:
-    """Return the role of each configuration by name, in the order of the table."""
+    """Return a mapping from the name of each configuration to its role, in the order of the table."""
     assert choice.chosen
     runners = [choice.runner_up] if choice.runner_up else []
     roles = {choice.chosen.name: "chosen"} | {candidate.name: "runner-up" for candidate in runners}

@@ -1,4 +1,6 @@
-"""Two results folders, called A and B -> sheets of the ratios of their latencies and how their environments differ."""
+"""Two results folders, called A and B -> sheets of the ratios of their latencies and of the differences between their
+environments.
+"""
 
 from __future__ import annotations
 
@@ -54,9 +56,10 @@ class Contrast:
 
     Attributes:
         pairs: the cases that both folders have.
-        missing: names of the cases that only the first folder has; `new`, those that only the second has.
-        references: by workload, the ratio of its times; a reference workload is fixed and uses no runtime.
-        left_out: for each folder, a sentence on its rows of earlier environments, which are not compared.
+        missing: the names of the cases that only the first folder has.
+        new: the names of the cases that only the second folder has.
+        references: for each reference workload (a fixed workload that uses no runtime), the ratio of its times.
+        left_out: for each folder, a sentence on the folder's rows from earlier environments, which are not compared.
         shared: the settings that all cases of both folders have.
     """
 
@@ -149,7 +152,7 @@ def _of(table: Table, records: Sequence[Record]) -> list[Record]:
 def _in_beats(before: Line, after: Line) -> Ratio | None:
     """Compare the latencies in reference beats, which are runs of a fixed workload between the samples.
 
-    Return None if the two rows had different beat workloads, or if a row's verdict says not to use it.
+    Return None if the two rows had different beat workloads, or if the verdict of a row says not to use the row.
     """
     rows = before.row, after.row
     if before.row.latency.beat != after.row.latency.beat or any(row.verdict in WORTHLESS for row in rows):
@@ -159,9 +162,9 @@ def _in_beats(before: Line, after: Line) -> Ratio | None:
 
 
 def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pair:
-    """Compare the p50 of two rows. The ratio has no interval if one of them has none.
+    """Compare the p50 of two rows. The ratio has no interval if one of the two p50 has no interval.
 
-    There is no ratio if a row's verdict says not to use it.
+    There is no ratio if the verdict of a row says not to use the row.
     """
     whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
     p50_ratio = ratio(after, before)
@@ -179,7 +182,7 @@ def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pai
 
 
 def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
-    """Say why a ratio has no interval; empty if it has an interval."""
+    """Return why a ratio has no interval; an empty text if it has an interval."""
     if p50_ratio and p50_ratio.low:
         return ""
     untimed = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if not row.latency.p50_ms]
@@ -187,15 +190,16 @@ def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
 
 
 def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequence[float] = ()) -> float:
-    """Return how far two sessions of the same code may differ, as the logarithm of a ratio.
+    """Return how far two sessions of the same code can differ, as the logarithm of a ratio.
 
     The result is computed from the ratios of the reference workloads, which are fixed and use no runtime. If `beat`
     names a reference beat (a fixed workload timed between samples), each ratio is first divided by that beat's ratio.
 
-    If many cases have ratios in beats, these `changes` say more than two or three workloads: a memory workload can move
-    by 20 % between sessions in which no case moves by 1 %. Then the result combines the scatter of the cases with the
-    change of the steadiest workload, because that change may affect all cases. If the workloads alone give a smaller
-    result, the smaller one counts: where half of the cases did change, their scatter includes this change.
+    If many cases have ratios in beats, these `changes` are better evidence than two or three workloads: the time of a
+    memory workload can change by 20 % between sessions in which no case changes by 1 %. Then the result combines the
+    scatter of the cases with the change of the steadiest workload, because that change could affect all cases. If the
+    workloads alone give a smaller result, that smaller result is returned: if half of the cases really changed, the
+    scatter of the cases includes this change.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
@@ -240,7 +244,7 @@ def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
 
 
 def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
-    """Lay out two sheets: the cases, and the differences of the environments."""
+    """Lay out two sheets: the cases, and the differences between the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         *contrast.left_out,
@@ -266,7 +270,9 @@ def _cases(count: int) -> str:
 
 
 def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Say how many cases became faster or slower by more than the noise, and by how much the most changed one did."""
+    """Say how many cases became faster or slower by more than the noise, and by how much the latency of the most
+    changed case changed.
+    """
     judged = [pair for pair in pairs if pair.verdict != "-"]
     if not judged:
         yield "No case was measured well enough in both folders to be compared."
@@ -280,7 +286,7 @@ def _conclusion(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def _change(judged: Sequence[Pair], verdict: str) -> str:
-    """Count the cases with a verdict, and name the case that changed most; empty if no case has the verdict."""
+    """Count the cases with a verdict, and name the case that changed most; an empty text if no case has the verdict."""
     changes = {pair: pair.in_beats or pair.ratio for pair in judged if pair.verdict == verdict}
     known = {pair: change for pair, change in changes.items() if change}
     if not known:
@@ -295,7 +301,7 @@ def _change(judged: Sequence[Pair], verdict: str) -> str:
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Explain in one sentence per compared figure when a case is called slower or faster."""
+    """Explain when a case is called slower or faster, in one sentence per compared figure."""
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"
@@ -309,7 +315,9 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def folder_fields(contrast: Contrast) -> dict[str, Value]:
-    """Lay out for JSON what the sheets say in notes: the folders, cases in only one folder, reference workloads."""
+    """Lay out for JSON the facts that the sheets state in notes: the folders, cases in only one folder, reference
+    workloads.
+    """
     references = [
         {"workload": name, "ratio": one.value, "ratio_low": one.low, "ratio_high": one.high}
         for name, one in contrast.references

@@ -20,9 +20,9 @@ T = TypeVar("T")
 # Quantiles of Student's t for 1 to 5 degrees of freedom: at 97.5 %; and at 98.75 %, for the smaller of two predictions.
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)
 T_9875 = (25.452, 6.205, 4.177, 3.495, 3.163)
-# Take 6, 7, ... 19 normal values, and the shortest interval that holds more than half of them. In 95 % of cases one
-# more value lies within this many half-lengths of that interval from its centre. Found by simulation; the limit is
-# 2.91.
+# For 6, 7, ... 19 normally distributed values, take the shortest interval that contains more than half of the values.
+# With a probability of 95 %, one more value lies within this many half-lengths of the interval from the interval's
+# centre. Found by simulation; for infinitely many values the number is 2.91.
 OF_HALVES = (6.36, 8.41, 5.53, 6.61, 4.92, 5.83, 4.62, 5.21, 4.42, 4.89, 4.28, 4.68, 4.14, 4.5)
 LEAST_CASES = 6
 
@@ -32,11 +32,11 @@ class Pair:
     """One case in both measurements: its p50 before and after, in ms, and the ratio after / before.
 
     Attributes:
-        ratio: the ratio of the two p50; None if a row's verdict says not to use it.
-        why: why there is no ratio or no interval; empty if there are both.
+        ratio: the ratio of the two p50; None if the verdict of a row says not to use the row.
+        why: why there is no ratio or no interval; an empty text if there are both.
         in_beats: the ratio of the latencies in reference beats (runs of a fixed workload between the samples), if both
-            rows have beats. The verdict then uses this ratio.
-        sessions: how far two sessions of the same code may differ, as the logarithm of a ratio.
+            rows have beats. The verdict then uses this ratio instead of `ratio`.
+        sessions: how far two sessions of the same code can differ, as the logarithm of a ratio.
         short_name: the name without the settings that all pairs share.
     """
 
@@ -65,7 +65,7 @@ class Pair:
 
 
 def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
-    """Return how far from 1 the next ratio may be, as a logarithm; 0 without ratios.
+    """Return how far from 1 one more ratio is expected to be at most, as a logarithm; 0 if there are no ratios.
 
     The result is a 95 % prediction from the root mean square of the ratios' logarithms.
     """
@@ -75,11 +75,11 @@ def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
 
 
 def scatter(changes: Sequence[float]) -> float | None:
-    """Return how far a case whose code did not change may lie from the change that all cases share.
+    """Return how far a case with unchanged code is expected to be at most from the change that all cases share.
 
     `changes` are logarithms of ratios. The result is a 95 % prediction; None for fewer than `LEAST_CASES` changes. It
-    is computed from the shortest interval that holds more than half of the logarithms. So fewer than
-    half of the cases may really have changed, by any amount, with little effect on the result.
+    is computed from the shortest interval that holds more than half of the logarithms. So cases that really changed
+    hardly affect the result, by whatever amount they changed, if they are fewer than half.
     """
     ordered, more = sorted(changes), len(changes) // 2
     if len(ordered) < LEAST_CASES:
@@ -93,8 +93,9 @@ def paired(
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:
     """Pair the rows of the same case; return the pairs, the rows only in `before` and the rows only in `after`.
 
-    `keys` begins with the strictest key, and each later key pairs what is left. A key pairs two rows only if each is
-    the only row on its side with that key, so that versions of a runtime are never mixed up.
+    `keys` begins with the strictest key, and each later key pairs the rows that are still unpaired. Two rows with the
+    same key are paired only if no other row of `before` or of `after` has this key, so that versions of a runtime are
+    never mixed up.
     """
     pairs, missing, new = list[tuple[T, T]](), list(before), list(after)
     for key in keys:

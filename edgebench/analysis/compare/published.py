@@ -1,4 +1,4 @@
-"""A results folder -> each of its rows, compared with the published row that is most like it."""
+"""A results folder -> each of its rows, compared with the most similar published row."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A row and the published row that is most like it.
+    """A row and the most similar published row.
 
     Attributes:
         figure: the compared statistic: `p50`, `p90`, or `p50 / mean` if only a mean was published.
-        ratio: our latency over the published one, with the interval of our median alone; the ratio of p90 has no
-            interval.
+        ratio: our latency divided by the published latency. Its interval comes from our median alone; a ratio of p90
+            has no interval.
         theirs: the published row.
         differs: the differences between the two rows other than latency, in words.
     """
@@ -75,10 +75,10 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
 
 
 def _nearest(row: Row) -> PublishedLatency | None:
-    """Return the published row of the same network and precision that is most like a row; None without any.
+    """Return the published row of the same network and precision that is most similar to a row; None if there is none.
 
-    Prefer one that times a full inference, then the same board, then the same runtime, then the same number of threads.
-    Among equally good rows prefer the latest.
+    Prefer a row that times a full inference, then a row of the same board, then of the same runtime, then of the same
+    number of threads. Among rows that are equal in all of these, prefer the latest.
     """
     setup = row.setup
     variant = (setup.architecture, setup.width, setup.resolution, setup.precision)
@@ -116,9 +116,10 @@ def _beside(row: Row, theirs: PublishedLatency) -> Beside:
 
 
 def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
-    """Return the statistic to compare, our value, their value, and our interval.
+    """Return the statistic to compare, our value, the published value, and our interval.
 
-    If both rows have p50, compare p50; if both have MLPerf's p90, compare p90; otherwise our p50 with their mean.
+    If both rows have p50, compare p50; if both have MLPerf's p90, compare p90; otherwise compare our p50 with the
+    published mean.
     """
     assert row.latency.p50_ms
     if theirs.p50_ms:
@@ -146,14 +147,14 @@ def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
 
 
 def far(beside: Beside) -> str:
-    """Return how a row compares with the published row in words: `2.9x slower than tflite 2.7.1 on this board`."""
+    """Return a phrase that compares a row with its published row: `2.9x slower than tflite 2.7.1 on this board`."""
     times, word = (beside.ratio.value, "slower") if beside.ratio.value >= 1 else (1 / beside.ratio.value, "faster")
     board = "this board" if beside.is_this_board else beside.theirs.target
     return f"{times:.1f}x {word} than {runtime(beside.theirs)} on {board}"
 
 
 def citation_sheet(citations: Citations) -> Sheet:
-    """Lay out the rows that have a published counterpart, their ratios, and the other differences from it."""
+    """Lay out the rows that have a published counterpart, with the ratio and the other differences between the two."""
     some = ", ".join(citations.unmatched)
     notes = (
         "Ratio: our latency over the published one, with the interval of our median alone. Both p90 are MLPerf's.",
@@ -165,7 +166,9 @@ def citation_sheet(citations: Citations) -> Sheet:
 
 
 def citation_fields(citations: Citations) -> dict[str, Value]:
-    """Lay out for JSON what the sheet says in its notes: the folder, and the rows without a published counterpart."""
+    """Lay out for JSON the facts that the sheet states in its notes: the folder, and the rows without a published
+    counterpart.
+    """
     return {"folder": citations.folder, "unmatched": citations.unmatched}
 
 

@@ -31,7 +31,7 @@ SHOWN = 5  # number of values that the script prints of each output
 
 
 class Code(str):
-    """Python source text, which a template writes as it is."""
+    """Python source text, which a template writes unchanged."""
 
     __slots__ = ()
 
@@ -57,7 +57,7 @@ def rendered(row: Evidence, files: Sequence[FileCard]) -> str:
 def templates(*folders: Path) -> Environment:
     """Return a jinja environment with the templates of this folder and of other folders.
 
-    The environment writes every value as a Python literal, except `Code`, which it writes as it is.
+    The environment writes every value as a Python literal, except `Code`, which it writes unchanged.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -88,7 +88,7 @@ def _require_script(row: Evidence) -> None:
 
 
 def _of_row(row: Evidence) -> dict[str, Any]:
-    """Return the template's values that come from the row: its latency, and how many processes and samples it has."""
+    """Return the template's values that come from the row: its latency and its numbers of processes and samples."""
     measurement = summarize(row)
     ends_s = (measurement.p50_s, measurement.low_s, measurement.high_s)
     p50_ms, low_ms, high_ms = (round(time_s * 1e3, 6) for time_s in ends_s if time_s is not None)
@@ -126,7 +126,9 @@ def _intact(card: FileCard | None, what: str, advice: str) -> FileCard:
 
 
 def of_case(case: Case) -> dict[str, Any]:
-    """Return the template's values that say how the agent opens a file, prepares its inputs and times it."""
+    """Return the template's values that say how the agent opens a model's file, prepares the inputs and times the
+    inferences.
+    """
     fed = case.variant.feed
     bfloat16 = tuple(entry.name for entry in fed.inputs if entry.dtype == feed.BFLOAT16) if fed else ()
     return {

@@ -26,12 +26,13 @@ class Review:
     """The findings in a table, and what was not checked in it.
 
     Attributes:
-        setups: by line number, the properties in which this row differs from others, such as target and threads.
+        setups: for each line number, the properties in which its row differs from other rows, such as target and
+            threads.
         left_out: number of rows that were not checked because they are INVALID or FAILED.
         predicted: number of rows that were not checked because they are predictions.
         fed: number of rows that were not compared because their models have no width.
-        naming: a note on the columns that name the networks; empty if it is clear.
-        says_precision: whether the table says the precision of any row.
+        naming: a note on the columns that name the networks; an empty text if these columns are clear.
+        says_precision: whether the table states the precision of at least one row.
     """
 
     table: str
@@ -48,8 +49,8 @@ class Review:
 def review(path: Path, columns: str = "") -> Review:
     """Check a results folder or a CSV.
 
-    `columns` maps our column names to the headings of another tool: `p50_ms=latency,width=alpha`. It may also name the
-    pattern by which a column of full names is split: `model=timm`, or `model={architecture}_{width}_{resolution}`.
+    `columns` maps edgebench's column names to another tool's headings: `p50_ms=latency,width=alpha`. It can also give
+    the pattern that splits a column of full names: `model=timm`, or `model={architecture}_{width}_{resolution}`.
 
     Raises:
         InvalidFile: the table cannot be read, the folder has no journal, or the CSV has no heading.
@@ -57,7 +58,8 @@ def review(path: Path, columns: str = "") -> Review:
     """
     if path.is_dir():
         rows = folders.read(path).rows
-        # Our own mean is not checked: it is far from p50 where something disturbed the row, and the verdict says that.
+        # The means of edgebench's own rows are not checked: if something disturbed a row, its mean is far from p50, and
+        # its verdict already says so.
         worth = [flat(row) | {"mean_ms": None} for row in rows if row.verdict not in WORTHLESS]
         reading, left_out, note = read(enumerate(worth, 1)), len(rows) - len(worth), ""
     else:
@@ -85,7 +87,7 @@ def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
 
 
 def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
-    """Yield for each word of a setup, except empty ones, whether the table's rows differ in it."""
+    """For each word of a setup that is not empty, yield whether the table's rows differ in this word."""
     return (tells for word, tells in zip(setup, varies, strict=True) if word)
 
 

@@ -1,4 +1,4 @@
-"""A table's bytes -> its encoding, its separator, and the numbers in its cells, as spreadsheets write them."""
+"""A table's bytes -> its encoding, its separator, and the numbers in its cells, in any form that spreadsheets use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKS = (  # tested before UTF-16, because the mark of UTF-32 begins with that of UTF-16
+_MARKS = (  # tested before UTF-16, because the mark of UTF-32 begins with the mark of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -40,7 +40,7 @@ def number(cell: str, separator: str) -> float:
     """Read a number with a decimal point, or with a decimal comma if the comma cannot separate thousands.
 
     Raises:
-        ValueError: the cell is not a number, or may mean two numbers: `1,234` in a table separated by commas.
+        ValueError: the cell is not a number, or can mean two different numbers: `1,234` in a table separated by commas.
     """
     text = cell.strip()
     if "_" in text:  # `float` accepts 1_000 as Python does, but in a table it is a typing error

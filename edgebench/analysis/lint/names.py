@@ -62,7 +62,7 @@ class Pattern:
     expressions: tuple[re.Pattern[str], ...]
 
     def columns(self) -> frozenset[str]:
-        """Return our names of the columns that the pattern may fill."""
+        """Return the columns, by edgebench's own names, for which the pattern has a placeholder or a default."""
         shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
         stated = {group for expression in self.expressions for group in expression.groupindex}
         return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {
@@ -70,7 +70,7 @@ class Pattern:
         }
 
     def read(self, text: str) -> dict[str, str] | None:
-        """Return the parts of a name; None if it does not match.
+        """Return the parts of a name by column; None if the name does not match.
 
         With a shipped pattern, parts that the name omits have defaults: width 1, 224 pixels (or ncnn's own size), fp32.
         """
@@ -89,7 +89,7 @@ class Pattern:
 
 
 def pattern(text: str) -> Pattern:
-    """Return a shipped pattern by its name, or the pattern that a text with fields describes.
+    """Return the shipped pattern with this name, or make a pattern from a text with fields.
 
     An example of such a text is `{architecture}_{width}_{resolution}`. The field `{percent}` is a width such as 050,
     `*` matches any text, and text in square brackets is optional.
@@ -121,7 +121,7 @@ def precision(text: str) -> str | None:
 
 
 def network(text: str) -> str:
-    """Return the published network's name for any of its spellings; an unknown name is returned unchanged."""
+    """Return the published spelling of a network's name, given any spelling; return an unknown name unchanged."""
     return _networks().get(folded(text), text)
 
 

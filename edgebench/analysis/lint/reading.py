@@ -40,7 +40,7 @@ FED = "inputs"  # the column of models' inputs; rows with a value in it have no 
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
 WHOLE = "whole"  # key of a row's full names; two rows with different full names are always two configurations
-# Headings of other tools, as `names.folded` writes them. Several such columns together may name the network.
+# Headings of other tools, as `names.folded` writes them. The network's name can be spread over several such columns.
 NAMING = (
     "model", "modelname", "network", "networkname", "net", "nn", "arch", "backbone", "name", "benchmark", "command",
     "test", "workload", "graph", "graphname", "file", "filename", "onnx", "tflite",
@@ -56,7 +56,7 @@ SYNONYMS = {
     "p50_ms": ("medianms", "latencyms", "p50latencyms", "medianlatencyms"),
     "mean_ms": ("avgms", "averagems", "meanlatencyms", "avglatencyms"),
 }
-UNFOLDED = (FED, ORIGIN)  # a value in these columns leaves the row out, so only our own headings mean them
+UNFOLDED = (FED, ORIGIN)  # a value in one of these leaves its row out, so only edgebench's own headings match
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,9 +86,10 @@ class Headings:
     """The meaning of a table's columns.
 
     Attributes:
-        names: by our name of a column, the file's heading.
-        combined: by heading, the pattern that splits the full names in this column.
-        naming: the headings of columns whose words together name the network; empty if one column or a pattern does.
+        names: for edgebench's name of each column, the heading in the file.
+        combined: for the heading of a column with full names, the pattern that splits these names.
+        naming: the headings of columns whose words together name the network; an empty tuple if a single column or a
+            pattern names it.
         is_guessed: whether `naming` is a guess: no heading says that it names a network, so that all columns without
             another meaning are taken.
     """
@@ -100,7 +101,7 @@ class Headings:
 
     @property
     def note(self) -> str:
-        """Say which columns name the networks; empty if a column or a pattern for the network's name is known."""
+        """Say which columns name the networks; an empty text if a column or a pattern for the name is known."""
         if "architecture" in self.names or self.combined:
             return ""
         if not self.naming:
@@ -111,7 +112,7 @@ class Headings:
 
 @contextmanager
 def csv_rows(path: Path, columns: str) -> Iterator[tuple[Iterator[tuple[int, dict[str, str | float]]], Headings]]:
-    """Yield the rows of a table, each with its line number and our column names, and what the table's columns mean."""
+    """Yield a table's rows (by edgebench's column names) with their line numbers, and the meaning of its columns."""
     try:
         with path.open(newline="", encoding=dialect.encoding(path), errors="replace") as stream:
             separator = dialect.separator(next(_lines(stream, path), ""))
@@ -138,14 +139,16 @@ def _lines(stream: TextIO, path: Path) -> Iterator[str]:
 
 
 def _misfit(row: Mapping[Any, Any]) -> str:
-    """Return why a row's cells do not match the heading; empty if they match. Additional empty cells are allowed."""
+    """Return why a row's cells do not match the heading; an empty text if they match. Additional empty cells are
+    allowed.
+    """
     if any(row.get(None) or ()):
         return "the row has more cells than the heading"
     return "the row has fewer cells than the heading" if None in row.values() else ""
 
 
 def _named(row: Mapping[str, str | None], headings: Headings, separator: str) -> dict[str, str | float]:
-    """Return a row with our column names. A property's own column takes precedence over the part of a full name."""
+    """Return a row by edgebench's column names. A property's own column takes precedence over a full name."""
     if problem := _misfit(row):
         return {MISFIT: problem}
     cells = {theirs: from_csv(cell or "").strip() for theirs, cell in row.items() if theirs is not None}
@@ -182,7 +185,7 @@ def _as_number(name: str, text: str, separator: str) -> str | float:
 
 
 def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
-    """Return what each column means. Its heading may be ours, or that of another tool, or one that the user maps.
+    """Return what each column means. A heading is known if edgebench or another tool uses it, or if the user maps it.
 
     Raises:
         UnknownName, RequestError, InvalidFile: a heading is unknown, is not in the file, or is in it twice; a column
@@ -207,9 +210,9 @@ def _headings(columns: str, header: tuple[str, ...], path: Path) -> Headings:
 
 
 def _synonyms(header: tuple[str, ...], mapped: Mapping[str, str], combined: Mapping[str, Pattern]) -> dict[str, str]:
-    """Return the headings that mean one of our columns in another spelling or in another tool's words.
+    """Return the headings that stand for one of edgebench's columns in another spelling or in another tool's words.
 
-    A column of ours is left out if several headings may mean it.
+    A column is left out if several headings could stand for it.
     """
     taken, found = {*mapped.values(), *combined}, dict[str, str]()
     split = {name for pattern in combined.values() for name in pattern.columns()}
@@ -226,7 +229,7 @@ def _synonyms(header: tuple[str, ...], mapped: Mapping[str, str], combined: Mapp
 def _naming(header: tuple[str, ...], mapped: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
     """Return the columns that name the network, and whether this is a guess.
 
-    If no heading is known to name networks, guess that all columns without another meaning do so together.
+    If no heading is known to name networks, guess that all columns without another meaning name them together.
     """
     spare = tuple(theirs for theirs in header if theirs not in mapped.values())
     known = tuple(theirs for theirs in spare if names.folded(theirs) in NAMING)
@@ -277,7 +280,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row. Add cells that cannot be read to `reading`. Return None if the row has no width or resolution."""
+    """Read one row. Add cells that cannot be read to `reading`. Return None without a width or a resolution."""
     figures = {name: _number(line, name, values.get(name), reading.odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:
@@ -310,7 +313,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
 
 
 def _precision(line: int, text: str, reading: Reading) -> str:
-    """Return the precision in our spelling. Note the line of a row whose precision is missing or unknown."""
+    """Return the precision in edgebench's spelling. If it is missing or unknown, record the row's line number."""
     if known := names.precision(text):
         return known
     lines = reading.precisions.setdefault(text, [])
@@ -332,7 +335,7 @@ def unknown_precisions(reading: Reading) -> Iterator[Finding]:
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
     """Return the number in a cell; None for an empty cell.
 
-    Any other text is a finding, even `12 ms`, because a column with units in its cells may mix several units.
+    Any other text is a finding, even `12 ms`, because the cells of a column with units could have different units.
     """
     if cell is None or cell == "":
         return None

@@ -13,16 +13,16 @@ from itertools import combinations
 from math import isfinite
 from statistics import mean, median
 
-FASTER = 0.03  # a larger network may be faster by this share of the smaller one's latency
-OFFSET = 0.3  # a width's constant cost may differ from that of the next widths by this share of its least latency
-MEAN = 0.1  # a mean may differ from its median by this share
-OUTLYING_DROP = 2.5  # the accuracy lost to int8 may differ from the grid's median by this many points
-OFF_PUBLISHED = 3.0  # an accuracy may differ by this many points; training recipes of one network differ by 1 to 2
-# The time per multiply-add may differ from the median by this factor. A larger one means that units are mixed.
+FASTER = 0.03  # allowed: a larger network that is faster by up to this share of the smaller network's latency
+OFFSET = 0.3  # allowed difference in constant cost between neighbouring widths, as a share of the width's least latency
+MEAN = 0.1  # allowed difference between mean and median, as a share
+OUTLYING_DROP = 2.5  # allowed difference between the accuracy lost to int8 and the grid's median loss, in points
+OFF_PUBLISHED = 3.0  # allowed difference in accuracy, in points; training recipes of one network differ by 1 to 2
+# The allowed factor between a row's time per multiply-add and the median. A larger factor means that units are mixed.
 UNIT = 30.0
 LEAST_FOR_LINE = 3
 LEAST_FOR_MEDIAN = 4
-LEAST_DIGITS = 4  # equal latencies are suspicious if they have so many digits; shorter ones may be equal by rounding
+LEAST_DIGITS = 4  # equal latencies with so many digits are suspicious; with fewer, rounding can make them equal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,8 @@ class CheckedRow:
         setup: the properties, such as target and runtime, in which rows must agree to be compared. Network, width,
             resolution and precision are not among them.
         latency_ms: the median; the mean if there is no median; the 90th percentile if there is neither.
-        low_ms, high_ms: the interval of the median; None if the table has none.
-        map, miou, iou: the metric of a detector, of a segmenter, or of a localizer, per cent.
+        low_ms, high_ms: the interval of the median; None if the table has no interval.
+        map, miou, iou: the metric in per cent, of a detector, of a segmenter and of a localizer.
         published_top1: the published top-1 of the same network, per cent, if the row's accuracy is on ImageNet.
         whole: the full name that a pattern has split. Rows with different full names are never duplicates.
     """
@@ -75,7 +75,7 @@ class CheckedRow:
 
     @property
     def identity(self) -> Hashable:
-        """The properties that identify a row; two rows with equal ones are duplicates."""
+        """The properties that identify a row; two rows in which all of them are equal are duplicates."""
         return self.grid, self.width, self.resolution, self.whole
 
 
@@ -117,14 +117,14 @@ def _grids(entries: Iterable[CheckedRow], key: Callable[[CheckedRow], Hashable])
 
 
 def larger_is_faster(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find networks with larger α and ρ that are faster by more than 3 %, with intervals that do not overlap."""
+    """Find networks that are more than 3 % faster than networks of smaller α and ρ, if the intervals do not overlap."""
     for grid in _grids(entries, lambda row: row.grid):
         timed = [row for row in grid if row.latency_ms]
         yield from _steps(sorted(timed, key=lambda row: (-row.width, -row.resolution)))
 
 
 def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Compare each network of a grid with larger ones.
+    """Compare each network of a grid with larger networks.
 
     Go from the largest network to the smallest. For each resolution, remember the fastest network so far that has this
     resolution or a higher one.
@@ -139,7 +139,9 @@ def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _insert(stairs: list[tuple[int, CheckedRow]], row: CheckedRow) -> None:
-    """Add a network to the fastest ones so far, if no larger one is as fast; drop smaller networks that are slower."""
+    """Add a network to the fastest networks so far if no larger network is as fast; remove smaller networks that are
+    slower.
+    """
     place = bisect_left(stairs, row.resolution, key=lambda stair: stair[0])
     if place < len(stairs) and _high(stairs[place][1]) <= _high(row):
         return
@@ -163,7 +165,9 @@ def _timed(row: CheckedRow) -> str:
 
 
 def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find widths whose constant cost (latency at zero multiply-adds) is far from that of the next widths."""
+    """Find widths whose constant cost (latency at zero multiply-adds) is far from the constant cost of the neighbouring
+    widths.
+    """
     for grid in _grids(entries, lambda row: row.grid):
         offsets = sorted(_offsets(grid), key=lambda pair: pair[0][0].width)
         for place, (rows, share) in enumerate(offsets if len(offsets) >= LEAST_FOR_LINE else ()):
@@ -177,7 +181,7 @@ def offset_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _offsets(grid: Iterable[CheckedRow]) -> Iterator[tuple[list[CheckedRow], float]]:
-    """Yield the rows of each width that has enough rows, and its constant cost as a share of its least latency."""
+    """Yield the rows of each width with enough rows, and the constant cost as a share of the width's least latency."""
     for rows in _grids((row for row in grid if row.latency_ms and row.macs), lambda row: row.width):
         points = [(row.macs or 0.0, row.latency_ms or 0.0) for row in rows]
         if len({macs for macs, _ in points}) >= LEAST_FOR_LINE:
@@ -191,7 +195,7 @@ def _intercept(points: Sequence[tuple[float, float]]) -> float:
 
 
 def int8_is_slower(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find int8 rows that are slower than float by more than 3 %, with intervals that do not overlap."""
+    """Find int8 rows that are more than 3 % slower than their float rows, if the intervals do not overlap."""
     floats = {_twin(row): row for row in entries if row.precision == "fp32" and row.latency_ms}
     for row in entries:
         twin = floats.get(_twin(row))
@@ -224,12 +228,12 @@ def equal_cells(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _digits(value: float | None) -> int:
-    """Return how many significant digits a number was written with."""
+    """Return the number of significant digits with which a number was written."""
     return len(f"{value!r}".replace(".", "").strip("0"))
 
 
 def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find accuracies that differ from the published one by more than 3 points."""
+    """Find accuracies that differ from the published accuracy by more than 3 points."""
     for row in entries:
         if row.top1 is not None and row.published_top1 is not None:
             gap = row.top1 - row.published_top1
@@ -239,7 +243,7 @@ def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find int8 rows whose loss of accuracy is far from the median of their grid."""
+    """Find int8 rows whose loss of accuracy is far from the median loss in their grid."""
     floats = {_twin(row): row.metric for row in entries if row.precision == "fp32" and row.metric}
     for grid in _grids(entries, lambda row: row.grid):
         drops = [
@@ -259,7 +263,7 @@ def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def unit_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find rows whose time per multiply-add is far from the network's median, as it is if the table mixes units."""
+    """Find rows whose time per multiply-add is far from the network's median, as when a table mixes units."""
     timed = [row for row in entries if row.latency_ms and row.macs]
     for rows in _grids(timed, lambda row: (row.setup, row.architecture)):
         rates = [(row, (row.latency_ms or 0.0) / (row.macs or 1.0)) for row in rows]

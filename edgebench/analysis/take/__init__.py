@@ -43,7 +43,8 @@ def take(query: str, folder: Path | None = None) -> tuple[list[Path], str]:
     """Write the file of a row, its card and its script into a folder. `query` names the row as for `edgebench why`.
 
     Returns:
-        The paths of the files that were written, and the reason why there is no script; empty if there is a script.
+        The paths of the files that were written, and the reason why there is no script (an empty text if there is a
+        script).
 
     Raises:
         InvalidFile, UnknownName, RequestError: no row or more than one matches, the row's file is no longer in the
@@ -63,7 +64,7 @@ def take(query: str, folder: Path | None = None) -> tuple[list[Path], str]:
 
 
 def again(case: Case) -> str:
-    """Return advice for the user: make the file of this case again, with the command that does it."""
+    """Return advice for the user, with the command that makes the file of this case again."""
     variant, is_custom = case.variant, case.variant.weights == WeightSource.CUSTOM
     flags = {"model": variant.architecture}
     if not is_custom:
@@ -76,7 +77,7 @@ def again(case: Case) -> str:
 
 
 def _make(folder: Path, names: set[str]) -> None:
-    """Make a folder. A folder that exists may contain only files that this command writes, whose names are `names`.
+    """Make a folder. If it exists, it must contain no other files than `names`, which this command writes.
 
     Raises:
         RequestError: the folder contains other files, or cannot be made.
@@ -107,7 +108,7 @@ def _contents(row: Evidence, found: Sequence[FileCard], why: str) -> Iterator[tu
 
 
 def _runs(variant: Variant, why: str) -> str:
-    """Say how to run the script; empty if there is none."""
+    """Say how to run the script; an empty text if there is no script."""
     words = f"python {script.FILE}" if variant.feed else f"python {script.FILE} picture.jpg"
     return "" if why else f"Run it: {words}."
 
@@ -125,7 +126,7 @@ def _channels(variant: Variant) -> int:
 
 
 def _ports(variant: Variant, model: Path) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Return the inputs and the outputs of the model; if it has several graphs, each name begins with its graph."""
+    """Return the model's inputs and outputs; if it has several graphs, each name begins with the name of its graph."""
     feed = variant.feed
     if model.suffix in MODEL_FILES:
         return ports(model, feed.signature if feed else "")

@@ -81,7 +81,7 @@ def sheets(
 
 
 def _expected(row: Row) -> Iterator[Fact]:
-    """Yield the figures that a user of the file may expect, with their intervals."""
+    """Yield the figures that a user of the file can expect, with their intervals."""
     latency, memory, setup = row.latency, row.memory, row.setup
     ends = (latency.p50_low_ms, latency.p50_high_ms)
     yield Fact.of("latency, p50", f"{_with_ends(milliseconds, latency.p50_ms, ends)} ms", p50_ms=latency.p50_ms)

@@ -17,9 +17,9 @@ PACKAGE = Path(edgebench.__file__).parent
 def excerpts(wanted: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], str]:
     """Return the import statements and the source text of definitions.
 
-    `wanted` has the names of the definitions by module, such as `tasks/detection/boxes`. Functions and constants of the
-    same module that the definitions use are included. Names that only annotations use are not, because the text is for
-    a file that begins with `from __future__ import annotations`.
+    `wanted` maps modules, such as `tasks/detection/boxes`, to the names of definitions. Functions and constants of the
+    same module that these definitions use are included. Names that are used only in annotations are left out, because
+    the text is for a file that begins with `from __future__ import annotations`.
     """
     imports, parts = set[str](), list[str]()
     for module, names in wanted.items():
@@ -42,7 +42,7 @@ def _needed(tree: ast.Module, names: Sequence[str]) -> set[str]:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a definition or an assignment binds; an import statement counts as binding none."""
+    """Return the names that a definition or an assignment binds; no names for an import statement."""
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
         return {node.name}
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []

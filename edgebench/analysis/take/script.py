@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 FILE, MODEL, ARRAYS = "run.py", "model", "inputs.npz"
 WHITE = 255.0  # the value of a white pixel in a picture with 8 bits per channel
-ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # by task: what the script makes of a network's outputs
+ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # for each task: what the script converts outputs to
 SURE = 0.3  # default for the least score of a box that a script prints
-PICTURES = {  # by module: the definitions that a script needs to turn a picture into a network's input
+PICTURES = {  # for each module: the definitions that a script needs to turn a picture into a network's input
     "schema/normalization": ("Normalization",),
     "images/decode": ("_upright",),
     "images/preprocessing": ("cut", "frame"),
 }
-# By runtime: the definitions that join several outputs; `OF_TFLITE` for runtimes that are not listed.
+# For each runtime: the definitions that join several outputs; `OF_TFLITE` for runtimes that are not listed.
 SCORES = {"onnxruntime": {"agent/runtimes/onnxruntime": ("scores",)}}
 OF_TFLITE = {"agent/runtimes/_tflite": ("_flat", "_scores")}
 DECODERS = {"boxes": {"tasks/detection/boxes": ("decode",)}}
 
 
 def why_none(row: Evidence) -> str:
-    """Return why there is no script for a row; empty if there is one."""
+    """Return why there is no script for a row; an empty text if there is a script."""
     runtime = row.case.runtime.name
     if runtime in RUNTIMES:
         return ""
@@ -47,9 +47,9 @@ def why_none(row: Evidence) -> str:
 def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Sequence[str], channels: int) -> str:
     """Return the script of a row.
 
-    `files` are the cards (descriptions in the cache) of its artifact and, if it takes arrays, of its input arrays.
-    `classes` are the names of the classes, empty if they are not known. `channels` is the number of channels of the
-    network's input, if it takes pictures.
+    `files` are the cards (descriptions in the cache) of the row's artifact and, if the model takes arrays, of its input
+    arrays. `classes` are the names of the classes; an empty sequence if the names are not known. `channels` is the
+    number of channels of the network's input, if it takes pictures.
     """
     case, variant = row.case, row.case.variant
     context = of_case(case) | {"files": tuple(card.sha256 for card in files), "model": f"{MODEL}{suffix}"}
@@ -60,7 +60,7 @@ def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Seq
 
 
 def _providers(options: Sequence[str]) -> tuple[str, ...]:
-    """Return onnxruntime's execution providers: the row's own, then the CPU's for operators that the first lacks."""
+    """Return onnxruntime's execution providers: the row's, then the CPU's for operators that the first lacks."""
     return tuple(dict.fromkeys((*(option for option in options if option.endswith("ExecutionProvider")), CPU)))
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 TIMEOUT_S = 600.0
-SHOWN, NAMED = 12, 6  # most operators in the table; most rows or operators that a text lists
+SHOWN, NAMED = 12, 6  # most operators in the table; most rows or operators in the list of a text
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
 
 TABLES = ("summary", "operators_by_kind", "operators", "differences")
@@ -63,7 +63,7 @@ _NODES: Column[Mapping[str, Any]] = Column.figure("nodes", itemgetter("nodes"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorTimes:
-    """The time of each operator of a case, in the order of execution. Without times, `why` is the reason.
+    """The time of each operator of a case, in the order of execution. If there are no times, `why` gives the reason.
 
     Attributes:
         whole_s: the time of a whole inference under the profiler.
@@ -93,7 +93,7 @@ def evidence(query: str) -> Evidence:
     """Find the row that has all words of a query, such as `results/mine:mobilenet_v1-0.25@96/int8`.
 
     If several rows match, more words select one of them. If a case was measured in several environments, the row from
-    the latest one is returned, except if the query names an epoch, the hash that identifies a state of a machine.
+    the latest environment is returned, unless the query names an epoch, the hash that identifies a state of a machine.
 
     Raises:
         InvalidFile: the folder does not exist.
@@ -137,18 +137,18 @@ def artifact_of(query: str) -> str:
 
 
 def _words(row: Evidence) -> tuple[str, ...]:
-    """Return the words by which a query may name a row: those of its case, its preset, and its epoch."""
+    """Return the words by which a query can name a row: the words of its case, its preset and its epoch."""
     return *str(row.case).split(), row.session.preset, row.session.environment.epoch
 
 
 def _is_meant(term: str, row: Evidence) -> bool:
-    """Return whether a word of the row has the term as a part, such as `int8` in `lenet5-1@32/int8-per_channel`."""
+    """Return whether a word of the row contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
     ends = tuple(f"{term}{mark}" for mark in "-/@")
     return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:
-    """List several rows. Each is shown by its words, without the words that all of them have."""
+    """List several rows, each by those of its words that the rows do not all share."""
     shared = set(_words(matches[0])).intersection(*map(_words, matches))
     listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
     more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
@@ -156,7 +156,7 @@ def _candidates(matches: Sequence[Evidence]) -> str:
 
 
 def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[OperatorTimes, Roof | None]:
-    """Profile the case on its target; return the times of its operators and the machine's peak speeds, its roof."""
+    """Profile the case on its target; return the times of its operators and the machine's peak speeds (its roof)."""
     with hold(*catalogue.targets_of((measured.case.target,), address)) as (held,):
         show(Step(activity="profile", subject=str(measured.case)))
         runtime = measured.case.runtime
@@ -190,7 +190,9 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
 
 
 def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
-    """Return the target's documented peak speeds. If it has none, measure its fp32 peak now; None if this fails."""
+    """Return the target's documented peak speeds. If it has none, return its fp32 peak, measured now; None if this
+    fails.
+    """
     threads = measured.case.threads
     if target.device != "cpu":
         return None
@@ -319,7 +321,8 @@ def _position(macs: int, moved: float, time_s: float, roof: Roof) -> Iterator[Fa
 def _moved(measured: Evidence, profile: OperatorTimes) -> float:
     """Return the number of bytes that all operators read and write.
 
-    It comes from the profile. Without operator times, it is the weights plus twice the activations.
+    The number comes from the profile. If there are no operator times, it is the size of the weights plus twice the size
+    of the activations.
     """
     if profile.operators:
         return float(sum(operator["bytes"] for operator in profile.operators))
@@ -331,7 +334,7 @@ def _moved(measured: Evidence, profile: OperatorTimes) -> float:
 
 
 def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
-    """Yield a sheet of all operators by kind, and a sheet of the slowest ones; without times, a sheet that says why."""
+    """Yield sheets of the kinds of operators and of the slowest operators; without times, a sheet that says why."""
     if not profile.operators:
         yield Sheet.of("operators", (_NAME,), (), (f"There are no operator times: {profile.why}.",), name="operators")
         return
@@ -384,7 +387,7 @@ def _apart(measured: Evidence, other_evidence: Evidence) -> Sheet:
 
 
 def _fingerprint(row: Evidence) -> dict[str, str]:
-    """Return the properties of a row's case, artifact and environment, as texts by name."""
+    """Return the properties of a row's case, artifact and environment, as a mapping from names to texts."""
     case, measurement, artifact = row.case, summarize(row), row.artifact
     fingerprint = {
         "case variant": str(case.variant),

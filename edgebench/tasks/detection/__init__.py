@@ -1,4 +1,4 @@
-"""The task of finding objects, with a box and a class each; its metric is COCO's mean average precision.
+"""The task of finding objects and giving a box and a class for each; the metric is COCO's mean average precision.
 
 `boxes` decodes the heads of edgebench's own detectors. `decoders` decode the outputs of user-supplied detectors. `coco`
 scores boxes. `losses` has the training loss of the heads.
@@ -35,8 +35,8 @@ PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
 STRIDE = 8  # side of a cell of the heads, in pixels of the input
-# For the agreement with the float parent: the lowest score of a parent's box that counts, and the least overlap with a
-# box of the artifact that finds it again.
+# For the agreement with the float parent: the lowest score of the parent's boxes that are compared, and the least
+# overlap with which a box of the artifact finds such a box again.
 SURE, ALIKE = 0.3, 0.5
 
 
@@ -51,7 +51,7 @@ def values(classes: int, resolution: int) -> int:
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the targets of the heads for a batch: the class of each cell (-1 without an object) and its raw box."""
+    """Return the targets of the heads for a batch: each cell's class (-1 without an object) and each cell's raw box."""
     import numpy
 
     most = max((len(truth.classes) for truth in truths), default=0) or 1
@@ -75,7 +75,7 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int, score: float = boxes.SCORE) -> list[Boxes]:
-    """Return the boxes that the heads show in each image, as fractions of the image's sides."""
+    """Return the boxes that the heads predict in each image, as fractions of the image's sides."""
     import numpy
 
     cells = side(resolution)
@@ -110,7 +110,8 @@ def tally(
     resolution: int,
     decode: Decode | None = None,
 ) -> dict[str, Any]:
-    """Compute mAP with its interval; with a float parent, also the paired difference from it and the agreement with it.
+    """Compute mAP with its interval; with a float parent, also the paired difference from the parent and the agreement
+    with it.
 
     `decode` converts the outputs of a user-supplied detector to boxes. By default, the outputs are those of edgebench's
     own heads.

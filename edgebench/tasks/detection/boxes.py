@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PRIOR = 0.125  # side of a box whose logarithms of width and height are 0, as a fraction of the picture's side
 SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
-CANDIDATES, MOST = 200, 100  # most boxes of one picture before and after suppression; COCO counts 100
+CANDIDATES, MOST = 200, 100  # most boxes of one picture before and after suppression; COCO evaluates 100
 LARGEST_LOG = 2.1  # limit on the logarithms of width and height, which gives boxes as large as the picture
 
 
@@ -41,7 +41,7 @@ def iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
 
 
 def _shared(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the area that each box shares with each other box: (n, 4), (m, 4) -> (n, m).
+    """Return the area that each of `boxes` shares with each of `others`: (n, 4), (m, 4) -> (n, m).
 
     Computing one coordinate at a time is several times faster than computing all four at once.
     """
@@ -105,7 +105,7 @@ def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[f
 
 
 def decode(scores: NDArray[float32], raw: NDArray[float32], score: float = SCORE, overlap: float = OVERLAP) -> Boxes:
-    """Return the boxes of one picture, as fractions of its side: scores (1 + classes, S, S), raw (4, S, S)."""
+    """Return the boxes of a picture, as fractions of the picture's side: scores (1 + classes, S, S), raw (4, S, S)."""
     side, heads = scores.shape[-1], raw.reshape(4, -1)
     likely = probabilities(scores).reshape(len(scores) - 1, -1)
     return kept(likely, lambda cells: placed(heads, cells, side), score, overlap, CANDIDATES)
@@ -139,7 +139,8 @@ def kept(
 
 
 def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDArray[float32]]:
-    """Return the targets of the heads for N pictures: the class of each cell (-1 without an object) and its raw box.
+    """Return the targets of the heads for N pictures: each cell's class (-1 if it has no object) and each cell's raw
+    box.
 
     Args:
         objects: class and box of M objects per picture, (N, M, 5); boxes are fractions of the picture, and a class of
@@ -148,7 +149,8 @@ def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDAr
 
     Returns:
         Classes (N, S * S) and raw boxes (N, 4, S * S). A cell belongs to an object if it contains the object's centre,
-        or if the object's central quarter contains the cell's centre. Of several such objects, the nearest counts.
+        or if the object's central quarter contains the cell's centre. If there are several such objects, the cell
+        belongs to the nearest.
     """
     import numpy
 

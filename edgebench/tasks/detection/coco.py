@@ -1,8 +1,8 @@
 """Boxes and labels -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
 
 The matches of boxes with objects are stored per image. A resample only changes the images' weights, so that nothing
-has to be matched again. Two networks are compared on the same resamples. The figures equal those of pycocotools: 101
-recall points, ten overlaps, at most 100 boxes per image.
+has to be matched again. Two networks are compared on the same resamples. The figures equal the figures of pycocotools:
+101 recall points, ten overlaps, at most 100 boxes per image.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 AP75 = OVERLAPS.index(0.75)
-# Ranges of an object's area, in square pixels: all objects, small ones, medium ones.
+# Ranges of an object's area, in square pixels: all objects, small objects, medium objects.
 RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))
 RESAMPLES, SEED = 1000, 0
 AT_ONCE = 50  # number of resamples that are computed together, so that they stay in the processor's cache
 
 
 class Matches(NamedTuple):
-    """The matches of n boxes in one image, highest score first, with the image's m objects.
+    """The matches between the n boxes of one image, sorted from the highest score, and the image's m objects.
 
     Attributes:
         is_true: whether each box found an object, for each range of area and each overlap, (3, 10, n).
-        is_ignored: whether each box counts neither as right nor as wrong, (3, 10, n).
+        is_ignored: whether each box is counted neither as right nor as wrong, (3, 10, n).
         objects: the class of each object, (m,).
         counts: whether each object's area is in each range, (3, m).
     """
@@ -49,7 +49,7 @@ class Matches(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Average precisions, which are means over classes, in [0, 1]; NaN if no object counts."""
+    """Average precisions, which are means over classes, in [0, 1]; NaN if no object is in the range of areas."""
 
     map: float
     ap50: float
@@ -59,8 +59,8 @@ class Figures:
 
 
 def match(found: Boxes, boxes: NDArray[Any], classes: NDArray[int64]) -> Matches:
-    """Match the boxes of one image with its objects, (m, 4) in pixels, as COCO does: the best
-    box first, and at most one box per object.
+    """Match the boxes of an image with the image's objects, (m, 4) in pixels, as COCO does: the box with the highest
+    score first, and at most one box per object.
     """
     import numpy
 
@@ -92,11 +92,12 @@ def _counted(found: Boxes) -> NDArray[int64]:
 
 
 def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
-    """Match each box with the object that it overlaps most and that no other box has yet; prefer objects that count.
+    """Match each box with the object that it overlaps most and that no other box has yet; prefer objects in the range
+    of areas.
 
     Returns:
-        Whether each box found an object that counts, and whether it found one that does not count; both have the shape
-        (ranges, overlaps, n).
+        Whether each box found an object in the range of areas, and whether it found an object outside of the range;
+        both arrays have the shape (ranges, overlaps, n).
     """
     import numpy
 
@@ -107,7 +108,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # of equal overlaps the last, as in pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last of equal overlaps, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
@@ -131,7 +132,9 @@ class _Ranked(NamedTuple):
 
 
 def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
-    """Return the boxes of all images by class, highest score first; boxes of equal scores stay in the images' order."""
+    """Return the boxes of all images for each class, sorted from the highest score; equal scores keep the images'
+    order.
+    """
     import numpy
 
     scores, labels = (numpy.concatenate([getattr(image, name) for image in images]) for name in ("scores", "classes"))
@@ -151,7 +154,7 @@ def _ranked(images: Sequence[Matches]) -> list[_Ranked]:
 
 
 def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[float64]) -> NDArray[float64]:
-    """Return a class's average precision in R resamples: weights (R, images) -> (R,). It is NaN without objects."""
+    """Return a class's average precision in R resamples: weights (R, images) -> (R,). NaN without objects."""
     import numpy
 
     is_true = one.is_true[area_range, overlap]

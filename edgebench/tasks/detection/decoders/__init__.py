@@ -62,10 +62,11 @@ def fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
-    """Say that a decoder finds another number of classes than the data set has, and which decoder finds that number.
+    """Say that a decoder finds another number of classes than the data set has, and which decoder finds the right
+    number.
 
-    `classes` is the number that the decoder finds in the outputs, `wanted` that of the data set. The text is empty if
-    both are equal.
+    `classes` is the number that the decoder finds in the outputs, and `wanted` is the data set's number. The text is
+    empty if both are equal.
     """
     if classes == wanted:
         return ""
@@ -88,7 +89,7 @@ def _advice(decoder: str) -> str:
 
 
 def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
-    """Return how the raw heads of a built-in network become boxes; None if its family of networks names no decoder."""
+    """Return how to decode a built-in network's raw heads to boxes; None if its family of networks names no decoder."""
     if not (text := literal("architectures", name, "DECODER")):
         return None
     decoding = parse(text)
@@ -97,7 +98,7 @@ def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
 
 
 def decoder(decoding: Decoding, resolution: int) -> Callable[..., list[Boxes]]:
-    """Return the function that decodes all outputs of N images, (N, values), to boxes; it also takes a lowest score."""
+    """Return a function that decodes all outputs of N images, (N, values), to boxes, given a lowest score if wanted."""
     return partial(_decoded, load("decoders", decoding.name), decoding, resolution)
 
 
@@ -111,7 +112,7 @@ def _decoded(
 
 
 def _split(row: NDArray[float32], shapes: Shapes) -> Iterator[NDArray[float32]]:
-    """Yield each output of one image in its shape. Values that are not finite become 0."""
+    """Yield each output of one image, reshaped to the output's own shape. Values that are not finite become 0."""
     import numpy
 
     finite, start = numpy.where(numpy.isfinite(row), row, 0).astype("f4"), 0

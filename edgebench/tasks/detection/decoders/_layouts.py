@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LEAST_SCORE = -1.0  # a smaller value cannot be a probability, not even one that int8 has rounded
+LEAST_SCORE = -1.0  # a smaller value cannot be a probability, not even after rounding to int8
 IN_PIXELS = 2.0  # a larger coordinate is in pixels, because fractions of the input are not much above 1
 
 
@@ -20,7 +20,7 @@ def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def channels(shapes: Sequence[tuple[int, ...]], before: int) -> int:
-    """Return the number of classes of one list of boxes; 0 if the shapes are not those of one list.
+    """Return the number of classes of one list of boxes; 0 if the shapes do not describe a single list.
 
     The shorter axis of the list has `before` values, such as coordinates, and then the classes.
     """
@@ -51,7 +51,7 @@ def corners(centres: NDArray[Any], resolution: int) -> NDArray[Any]:
 
 
 def fractions(found: NDArray[Any], resolution: int) -> NDArray[Any]:
-    """Return boxes in fractions of the input, (n, 4). Given boxes with a coordinate above 2 are in pixels."""
+    """Return boxes in fractions of the input, (n, 4). Boxes are taken to be in pixels if a coordinate is above 2."""
     import numpy
 
     return found / numpy.float32(resolution if abs(found).max(initial=0.0) > IN_PIXELS else 1)

@@ -73,7 +73,7 @@ def shaped(scale: float, ratio: float) -> Size:
 
 
 def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Size]:
-    """Return the sizes of boxes in torchvision: two squares, then for each ratio a wide box and a high one.
+    """Return the sizes of boxes in torchvision: two squares, then for each ratio a wide box and a high box.
 
     No side is larger than the input.
     """

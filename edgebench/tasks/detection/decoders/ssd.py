@@ -52,7 +52,7 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
 
 
 def _probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the softmax of logits, (n, 1 + classes). Return probabilities as they are."""
+    """Return the softmax of logits, (n, 1 + classes). Return probabilities unchanged."""
     import numpy
 
     if abs(scores).max(initial=0.0) <= LOGIT:
