@@ -1,7 +1,7 @@
 """A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
 A file from an unknown source can make a library use all memory, hang or crash; in a child process, only the child
-ends. Requests to the child and its answers are JSON; no other output of the child is trusted.
+ends. Requests to the child and the child's answers are JSON; nothing else that the child prints is trusted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edgebench.foundation.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-THREAD_BYTES = 16 * 2**20  # stack and first allocations of one thread of a library, which starts a thread per core
+THREAD_BYTES = 16 * 2**20  # stack and first allocations per thread; libraries start a thread per core
 _ROOT = Path(__file__).parents[2]
 _MARK = "edgebench-bounded "
 _NO_MEMORY = re.compile(
@@ -33,7 +33,7 @@ _NO_MEMORY = re.compile(
 
 
 class OutOfBounds(Exception):
-    """The child exceeded its memory or time limit, or crashed. Callers print the message after the name of a file."""
+    """The child exceeded a limit on memory or time, or crashed. The caller puts a file's name before the message."""
 
 
 class ChildError(Exception):
@@ -42,7 +42,7 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Limits of a child process: its time, and its memory, which is also the largest size of a file that it writes."""
+    """Limits of a child process: time and memory; `memory_bytes` also limits the size of each file that it writes."""
 
     memory_bytes: int
     time_s: float
@@ -58,7 +58,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
         OutOfBounds: the child exceeded a limit, or crashed.
         ChildError: the function raised any other exception.
     """
-    with TemporaryDirectory() as scratch:  # deleted with all files that a killed child left in it
+    with TemporaryDirectory() as scratch:  # deleted afterwards, with all files that a killed child left in it
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(
@@ -75,7 +75,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
 
 
 def _answer(ended: subprocess.CompletedProcess[bytes], bounds: Bounds) -> Any:
-    """Return the child's answer from its last line with the mark; ignore what libraries printed before that line."""
+    """Return the answer from the last marked line that the child printed; ignore what libraries printed before it."""
     marked = [line for line in ended.stdout.decode(errors="replace").splitlines() if line.startswith(_MARK)]
     reply = json.loads(marked[-1].removeprefix(_MARK)) if marked else {"kind": "crash"}
     match reply["kind"]:
@@ -97,10 +97,10 @@ def _end(returncode: int) -> str:
 
 
 def main() -> None:
-    """Read a request from standard input and answer it, within the limits that the request states."""
+    """Read a request from standard input, compute the result within the limits in the request, and print it."""
     request = json.load(sys.stdin)
     answers = os.dup(1)
-    os.dup2(2, 1)  # sends what libraries print to standard error, so that the answer stays clean
+    os.dup2(2, 1)  # sends what libraries print to standard error, so that standard output contains only the answer
     limit(request["memory_bytes"])
     reply = _reply(request["function"], request["given"])
     os.write(answers, f"\n{_MARK}{json.dumps(reply)}\n".encode())
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def limit(memory_bytes: int) -> None:
-    """Limit this process's writable memory and the files that it writes.
+    """Limit the writable memory of this process and the size of each file that it writes.
 
     The address space is not limited, because libraries reserve much of it that they never use.
     """
@@ -134,7 +134,7 @@ def _reply(function: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error, or one of its causes, says that memory ran out; each library words this differently."""
+    """Return whether the text of an error, or of an error that caused it, says that memory ran out."""
     return any(isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)) for cause in _causes(error))
 
 

@@ -1,4 +1,4 @@
-"""An unexpected exception -> a sentence that calls it a bug of edgebench, and a report to attach to an issue."""
+"""An unexpected exception -> a sentence that calls it a bug in edgebench, and a bug report to attach to an issue."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def reason(error: Exception) -> str:
-    """Return why a case failed: the text of a CaseError, or a sentence that calls the error a bug.
+    """Return why a case failed: the message of a CaseError, or for other errors a sentence that calls them a bug.
 
     Raises:
-        EdgebenchError: the given error itself, if it must end the whole sweep and not only this case.
+        EdgebenchError: the given error itself, raised again if it must end the whole sweep and not only this case.
     """
     if isinstance(error, EdgebenchError) and not isinstance(error, CaseError):
         raise error
@@ -33,7 +33,7 @@ def sentence(error: Exception) -> str:
 
 
 def _where(error: Exception) -> str:
-    """Return the error's type and the last place in its traceback that is in edgebench's own code."""
+    """Return the error's type, and the file and line of the last call in edgebench's own code in its traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     place = f" in {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""

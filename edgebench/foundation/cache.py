@@ -1,8 +1,8 @@
-"""A key -> a file that is made once, stored with a card (a JSON file that describes it), and verified on each use.
+"""A key -> a file that is made once, verified on each use, and described by a card, a JSON file beside it.
 
-The card is written last: a file without a card is incomplete, because its writing was interrupted, and is ignored.
-Each card contains a seal, which is a hash of the card's content and name. If a file or card is damaged, this is
-reported on standard error and the file counts as missing, so that it is made again.
+The card is written last. A file without a card is ignored: writing it was interrupted, so it is incomplete.
+Each card contains a seal, which is a hash of the card's content and name. A damaged file or card is reported on
+standard error and treated as missing, so it is made again.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ def path_of(card: FileCard) -> Path:
 
 @functools.cache
 def _decoder(card_type: type[K]) -> TypeAdapter[K]:
-    """Build the decoder for a type of card, once per process: building takes 9 ms, decoding a card takes 0.1 ms."""
+    """Build the decoder for a type of card, once per process: to build it takes 9 ms, to decode a card takes 0.1 ms."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(card_type)
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Return the fields of a JSON file that was stored with a seal, a hash of its content.
+    """Return the fields of a JSON file that was stored with a seal, a hash of the file's content.
 
     The result is None if the file is missing or damaged; damage is reported on standard error.
     """
@@ -90,7 +90,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def write_sealed(path: Path, fields: dict[str, Any]) -> None:
-    """Store fields in the cache as a JSON file with a seal, a hash of its content.
+    """Store fields in the cache as a JSON file with a seal, a hash of the file's content.
 
     Raises:
         RequestError: the file cannot be written.
@@ -141,9 +141,10 @@ def put(stem: str, card: Card) -> None:
 
 
 def is_intact(card: FileCard) -> bool:
-    """Return whether the card's file exists, belongs to this user and still has the hash that the card states."""
+    """Return whether the card's file exists, belongs to this user and still has the hash in the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    # The use is recorded on the card, not on the file: another process may have the file open and compare its ctime.
+    # The card's access time records the use, not the file's: to set it changes the ctime, too, which another process
+    # may compare while it reads the file.
     used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 
@@ -155,14 +156,14 @@ def has_hash(path: Path, sha256: str) -> bool:
             return True
     except FileNotFoundError:
         return False
-    except OSError:  # the path is a link, another user's file, or an unreadable file
+    except OSError:  # the path is a link, belongs to another user, or cannot be read
         pass
     warn_damaged(path)
     return False
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
-    """Return the card stored under `stem` if its file is intact; otherwise None."""
+    """Return the card stored under `stem` if the card's file is intact; otherwise None."""
     card = find(stem, card_type)
     return card if card and is_intact(card) else None
 
@@ -170,7 +171,7 @@ def find_intact(stem: str, card_type: type[F]) -> F | None:
 def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
     """Call `make` to write a file and describe it; store both under `stem`.
 
-    Only one process at a time makes the file, and the file appears complete or not at all.
+    Only one process at a time makes the file, and no process ever sees a half-written file.
 
     Raises:
         RequestError: the file cannot be written.
@@ -191,5 +192,5 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 
 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Return the card stored under `stem` if its file is intact; otherwise make and store the file and its card."""
+    """Return the card stored under `stem` if the card's file is intact; otherwise make and store a file and a card."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

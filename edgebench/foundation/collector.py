@@ -1,4 +1,4 @@
-"""Work on millions of objects that are all in use -> the same work, while Python's garbage collector is paused."""
+"""Work that holds millions of objects -> the same work, done faster while Python's garbage collector is paused."""
 
 import gc
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def paused() -> Iterator[None]:
     """Pause the garbage collector inside the `with` block.
 
-    Without the pause, the collector would search a growing number of objects, such as ten thousand rows of results,
-    again and again and find no garbage, because all are in use.
+    Without the pause, the collector would repeatedly search all objects, such as those of ten thousand rows of results,
+    although all of them are in use and none can be freed.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP -> an interruption as by Ctrl-C, so that tables are written and child processes end."""
+"""SIGTERM and SIGHUP -> the same interruption as Ctrl-C, so that tables are written and child processes end."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(KeyboardInterrupt):
-    """An interruption by the signal with this number, which asks this process to end."""
+    """An interruption by a signal that asks this process to end; `number` is the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,7 +18,7 @@ class Ended(KeyboardInterrupt):
 
 
 def signal_of(interruption: KeyboardInterrupt) -> int:
-    """Return the number of the signal that caused an interruption; Ctrl-C sends SIGINT."""
+    """Return the number of the signal that caused an interruption; for Ctrl-C, the number of SIGINT."""
     return interruption.number if isinstance(interruption, Ended) else int(signal.SIGINT)
 
 
@@ -43,7 +43,7 @@ def heeded() -> Iterator[None]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # A closing terminal sends several signals: the second must not interrupt the writing of tables.
+    # A terminal that is closed sends several signals: after the first, tables are written and must not be interrupted.
     for heeded in SIGNALS:
         if signal.getsignal(heeded) is _end:
             signal.signal(heeded, _pass)
@@ -51,4 +51,4 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _pass(number: int, frame: FrameType | None) -> None:
-    """Ignore a further signal; unlike SIG_IGN, this handler is not inherited by child processes."""
+    """Ignore a second signal; child processes do not inherit this handler, as they would inherit SIG_IGN."""

@@ -2,9 +2,9 @@
 
     EdgebenchError
     |-- RequestError      the request cannot be met; nothing is run, and the exit code is 2
-    |   |-- UnknownName       there is no such plug-in, target or sweep; the message suggests the nearest name
+    |   |-- UnknownName       no plug-in, target or sweep has this name; the message suggests the nearest name
     |   |-- InvalidFile       a TOML file or journal cannot be read; the message has file, line and key
-    |   |-- InvalidPlugin     a plug-in does not define a name that every plug-in of its folder must define
+    |   |-- InvalidPlugin     a plug-in lacks a name that all plug-ins of its folder must define
     |   |-- Busy              another process uses the target or the results folder
     |   `-- Unreachable       the target does not answer, or stopped answering; earlier measurements are kept
     `-- CaseError         one case failed; it is recorded as a Failure, and the sweep goes on
@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# What error messages of onnxruntime, TFLite and torch begin with: a code, the C++ source file and line, the function.
+# The beginnings of error messages of onnxruntime, TFLite and torch: a code, the C++ file and line, the function.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",
@@ -31,7 +31,7 @@ class EdgebenchError(Exception):
 
 
 class RequestError(EdgebenchError):
-    """A request that cannot be met, so that nothing was run."""
+    """The user's request cannot be met, so nothing was run."""
 
 
 class UnknownName(RequestError):
@@ -48,11 +48,11 @@ class InvalidFile(RequestError):
 
 
 class InvalidPlugin(RequestError):
-    """A plug-in that does not define a required name; the message has its file and the missing name."""
+    """A plug-in does not define a required name; the message states the plug-in's file and the missing name."""
 
 
 class Busy(RequestError):
-    """Another process holds the target or the results folder."""
+    """Another process uses the target or the results folder."""
 
 
 class Unreachable(RequestError):
@@ -64,10 +64,10 @@ class CaseError(EdgebenchError):
 
 
 class AgentError(CaseError):
-    """A process of the agent, edgebench's program on the target, that died, hung or gave an unreadable answer.
+    """A process of the agent (edgebench's program on the target) died, hung or gave an unreadable answer.
 
     Attributes:
-        returncode: exit code of a process that ended without an answer; None if it answered or was still running.
+        returncode: the exit code, if the process ended without an answer; None if it answered or was still running.
         last_line: the last line that the process printed on standard error.
     """
 
@@ -77,14 +77,14 @@ class AgentError(CaseError):
 
 
 def shown(text: str) -> str:
-    """Return a text as one line, with `?` in place of each control character, which could command a terminal."""
+    """Return a text as one line; each control character, which a terminal could take as a command, becomes `?`."""
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
 def in_words(error: BaseException) -> str:
     """Return a library's error as one line, without C++ source locations.
 
-    For a KeyError or IndexError, the line says in words which key is missing or that an index is too large.
+    For a KeyError, the line says which key is missing; for an IndexError, that an index is too large.
     """
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
@@ -97,7 +97,7 @@ def in_words(error: BaseException) -> str:
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:
-    """Refuse an unknown name; with `may_be_empty` an empty name passes, such as a filter that selects everything.
+    """Refuse an unknown name; `may_be_empty` allows an empty name, such as a filter that selects everything.
 
     Raises:
         UnknownName: the name is not known; the message lists the known names and suggests the nearest one.

@@ -1,7 +1,7 @@
-"""Text of unknown origin -> the same text escaped for one output format, so that nothing in it acts as a command.
+"""Text of unknown origin -> the same text, escaped so that an output format treats no part of it as a command.
 
-Names, messages and labels come from files, boards and folders, and may contain anything. Code that writes a format
-passes text through the function for that format; code that reads text does not escape it.
+Names, messages and labels come from files, boards and folders, and may contain anything. Code that writes an output
+format escapes text with that format's function here; code that reads text leaves it unescaped.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 _COMMANDING = ("Cc", "Cf", "Cs")  # control, format (such as bidi overrides) and surrogate characters
 _BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
-# What CI systems read as commands in a log: `##[group]` and `##vso[` anywhere, `::error` at the start of a line.
+# What CI systems take for commands in a log: `##[group]` and `##vso[` anywhere, `::error` where a line starts.
 _ANYWHERE = re.compile(r"#(?=#\w*\[)")
 _AT_START = re.compile(r"(?<!\S):(?=:)")
-# Spreadsheets compute cells that begin with one of the first four, also after a blank.
+# Spreadsheets take a cell for a formula if it begins with one of the first four characters, also after a blank.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")
 _QUOTE = "'"  # tells a spreadsheet that the rest of the cell is text
 _MARKDOWN = re.compile(
     r"[|`]"
-    r"|\\(?=[!-/:-@\[-`{-~])"  # a backslash that would escape the next character
-    r"|(?<=\])[(\[:]"  # the character after `]` in a link, a reference or a definition
+    r"|\\(?=[!-/:-@\[-`{-~])"  # a backslash in front of a character that it would escape
+    r"|(?<=\])[(\[:]"  # the character that follows `]` in a link, a reference or a definition
     # Emphasis; a star after a number is not escaped, because edgebench marks the best values with it.
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
-_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells contain only numbers and need no escape
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells: only numbers, so nothing to escape
 _OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # start of a Markdown block
-# Characters that LaTeX would read as commands, and letters that its usual fonts lack.
+# Characters that LaTeX would read as commands, and characters that LaTeX's usual fonts lack.
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -65,7 +65,7 @@ def _shown(character: str) -> str:
 
 
 def terminal(text: str) -> str:
-    """Write text as one line of a terminal or log, with everything escaped that a CI system would read as a command."""
+    """Write text as one line for a terminal or log; whatever a CI system would take for a command is escaped."""
     shown = plain(text)
     return _AT_START.sub(r"\\x3a", shown) if "::" in shown else shown
 
@@ -89,7 +89,7 @@ def html(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Write text for LaTeX; also escape brackets, because the end of a table row takes a bracket as its argument."""
+    """Write text for LaTeX; brackets are escaped, too, because after a table row LaTeX reads `[` as an option."""
     return " ".join(plain(text).translate(_LATEX).split()).replace("::", "{:}:")
 
 
@@ -111,7 +111,7 @@ def python(text: str) -> str:
 def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
     """Write JSON on one line, or indented; only characters that `plain` replaces are escaped.
 
-    With `is_ascii` all non-ASCII letters are escaped, too, for a stream that cannot encode them.
+    With `is_ascii`, all non-ASCII characters are escaped, too, for a stream that cannot encode them.
     """
     text = json.dumps(value, ensure_ascii=is_ascii, indent=indent)
     text = re.sub(
@@ -123,7 +123,7 @@ def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Write CSV; None is an empty cell.
 
-    Text that a spreadsheet would compute as a formula gets a `'` before it; numbers stay numbers.
+    A `'` is put before text that a spreadsheet would take for a formula; numbers are written unchanged.
     """
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -138,6 +138,6 @@ def _csv_cell(value: str) -> str:
 
 
 def from_csv(cell: str) -> str:
-    """Return the text of a cell that `csv_text` or a spreadsheet wrote, without the `'` that marks it as text."""
+    """Return the text of a cell that `csv_text` or a spreadsheet wrote, without the `'` that marks the cell as text."""
     is_marked = cell.startswith(_QUOTE) and cell.lstrip(" '").startswith(_FORMULA)
     return cell[1:] if is_marked else cell

@@ -1,6 +1,6 @@
-"""The cache directory, which only its owner may use; also hashes of files, and safe writing.
+"""The cache directory, which is private to one user; also hashes of files, and safe writing.
 
-Neither a killed process nor a power cut leaves a file half written.
+No file is left half written if a process is killed or the power is cut.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "EDGEBENCH_CACHE"
 SCRATCH = "making-"  # prefix of the names of incomplete files and folders
 HOUR_S = 3600.0
-# The cache's folders and their content; edgebench touches nothing else below the cache directory.
+# The cache's folders and what each contains; edgebench changes nothing else below the cache directory.
 KINDS = {
     "agent": "the program that runs on targets",
     "artifacts": "model files",
@@ -41,9 +41,9 @@ KINDS = {
     "training": "unfinished trainings",
     "weights": "trained and given weights",
 }
-_IN_USE = ".in-use"  # every process that uses the cache holds a shared lock on this file
+_IN_USE = ".in-use"  # each process holds a shared lock on this file while it uses the cache
 _HANDLES = dict[Path, int]()
-# Names of the temporary files that a killed process of this version or an earlier one leaves behind.
+# Names of the temporary files that a killed process of this or an earlier version of edgebench leaves behind.
 _LEFT = re.compile(r"making-[a-z0-9_]+(\.\w+)?|making-\d+-.+|.+\.making|tmp[a-z0-9_]{8}")
 _KEPT = (".card.json", ".lock")
 
@@ -56,7 +56,7 @@ def home() -> Path:
 
 
 def place(kind: str) -> Path:
-    """Return the cache's folder for one kind of file; the folder may not exist.
+    """Return the cache's folder for one kind of file, whether the folder exists or not.
 
     Raises:
         RequestError: the folder or the cache belongs to another user, is a link, or is writable for everybody.
@@ -93,14 +93,14 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     advice = f"set {HOME_VARIABLE} to a folder of your own"
     try:
         status = status_of()
-    except OSError:  # the folder is missing, or creating it will fail and report the reason
+    except OSError:  # the folder is missing, or cannot be read; then an attempt to create it will fail and say why
         return
     if stat.S_ISLNK(status.st_mode):
         raise RequestError(f"{path} is a link, and links out of the cache are not followed; remove it, or {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        # A shared folder such as /tmp has the sticky bit; its mode must stay as it is.
+        # A shared folder such as /tmp has the sticky bit; the user must not be told to change its mode.
         tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
@@ -114,7 +114,7 @@ def _join(root: Path) -> None:
         return
     try:
         handle = os.open(root / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # the cache is read-only, so no process can delete from it either
+    except OSError:  # the cache is read-only, so no other process can delete from it either
         return
     _HANDLES[root] = handle
     if _is_alone(handle):
@@ -131,7 +131,7 @@ def _is_alone(handle: int) -> bool:
 
 
 def _sweep(root: Path) -> None:
-    """Delete the temporary files and half-made folders of killed processes."""
+    """Delete temporary files and incomplete folders that killed processes left behind."""
     for path in (path for kind in KINDS if not (root / kind).is_symlink() for path in (root / kind).glob("*")):
         is_entry = path.name.endswith(_KEPT) or path.with_name(f"{path.stem}{_KEPT[0]}").exists()
         if _LEFT.fullmatch(path.name) and not is_entry:
@@ -160,7 +160,7 @@ def alone() -> Iterator[Path]:
 
 
 def used(path: Path) -> None:
-    """Record the use of a cached file as its access time, at most once an hour."""
+    """Set a cached file's access time to now, which records its use; do so at most once an hour."""
     with suppress(OSError):  # the cache is read-only
         status = path.lstat()
         if time() - status.st_atime > HOUR_S:
@@ -168,7 +168,7 @@ def used(path: Path) -> None:
 
 
 def lock_file(path: Path) -> Path:
-    """Return the path of a lock file; first delete a link that lies in its place."""
+    """Return the path of a lock file; first delete a link at that path."""
     if path.is_symlink():
         path.unlink(missing_ok=True)
     return path
@@ -190,7 +190,7 @@ def make(folder: Path, mode: int = 0o777) -> None:
     for place in reversed(created):
         place.mkdir(mode, exist_ok=True)
         sync(place.parent)
-    folder.mkdir(exist_ok=True)  # fails if a file is in its place
+    folder.mkdir(exist_ok=True)  # fails if there is a file at this path
 
 
 def sync(path: Path) -> None:
@@ -210,7 +210,7 @@ def sync(path: Path) -> None:
 
 
 def settle(scratch: Path, path: Path) -> None:
-    """Rename a file over another one; after a power cut, either the old file or the complete new one is there.
+    """Replace a file by another file; after a power cut, the path has either the old file or the complete new file.
 
     Raises:
         OSError: the disk is full or broken, or the folder cannot be written.
@@ -221,7 +221,7 @@ def settle(scratch: Path, path: Path) -> None:
 
 
 def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VARIABLE}") -> None:
-    """Replace a file atomically: a reader sees either the old content or the new. A link at the path is replaced, too.
+    """Replace a file, or a link, atomically: a reader sees either the old content or the complete new content.
 
     Raises:
         RequestError: the file cannot be written, or the disk is full; the message ends with `advice`.

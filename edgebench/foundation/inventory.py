@@ -1,4 +1,4 @@
-"""The cache's folders -> the entries in them, with their sizes and last use; this module also deletes entries."""
+"""The cache's folders -> the entries in them, each with its size and last use; this module also deletes entries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CacheEntry:
     """Files and folders of the cache that belong together, such as a file and the card that describes it.
 
     Attributes:
-        used_at: time of the last use, seconds since 1970; the time of creation if the entry was never used.
+        used_at: time of the last use, or of creation if the entry was never used, in seconds since 1970.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class CacheEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKind:
-    """The sum over the cache's entries of one kind; `used_at` is None if there are no entries."""
+    """All entries of one kind in the cache, summed up; `used_at` is None if there are no entries."""
 
     kind: str
     entries: int
@@ -42,11 +42,11 @@ class CacheKind:
 
 
 def entries(kind: str = "") -> tuple[CacheEntry, ...]:
-    """List the entries of the cache, or of one kind, least recently used first.
+    """List all entries of the cache, or the entries of one kind; the least recently used entry is first.
 
     Raises:
         UnknownName: there is no such kind.
-        RequestError: the cache belongs to another user, or other users may write to it.
+        RequestError: the cache belongs to another user, or other users have permission to write to it.
     """
     require("kind of cached file", kind, KINDS, may_be_empty=True)
     listed = [entry for each in ([kind] if kind else KINDS) for entry in _entries(each)]
@@ -65,14 +65,14 @@ def _entries(kind: str) -> Iterable[CacheEntry]:
 
 
 def _stem(path: Path) -> str:
-    """Return the part of a file's name that is the same for all files of its cache entry."""
+    """Return the part of a file's name that all files of the same cache entry share."""
     if path.name.endswith(CARD):
         return path.name.removesuffix(CARD)
     return path.name if path.is_dir() and not path.is_symlink() else path.stem
 
 
 def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
-    """Yield size, access time and modification time of each file; the times are 0 for files inside a folder."""
+    """Yield size, access time and modification time of each file; for a file in a folder, both times are 0."""
     is_folder = path.is_dir() and not path.is_symlink()
     for file in path.rglob("*") if is_folder else [path]:
         with suppress(OSError):  # another process has deleted the file
@@ -81,7 +81,7 @@ def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
 
 
 def kinds(listed: Sequence[CacheEntry], kind: str = "") -> tuple[CacheKind, ...]:
-    """Sum up entries by kind."""
+    """Sum up the entries of each kind."""
     return tuple(
         _summed(each, [entry for entry in listed if entry.kind == each]) for each in ([kind] if kind else KINDS)
     )
@@ -110,7 +110,7 @@ def clear(kind: str = "") -> tuple[CacheEntry, ...]:
 
 
 def bound(most_bytes: float, kind: str = "") -> tuple[CacheEntry, ...]:
-    """Delete the least recently used entries until the rest takes at most `most_bytes`; return the deleted entries.
+    """Delete least recently used entries until at most `most_bytes` are left; return the deleted entries.
 
     Raises:
         UnknownName, Busy, RequestError: for the same reasons as in `clear`.

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
-    """Create a folder and lock it, so that no other process of any user can use it; error messages call it `label`.
+    """Create a folder and lock it against all other processes, of any user; error messages call it `label`.
 
     The folder itself is locked, so no lock file remains in it. If the file system cannot lock folders, a lock file
-    elsewhere is used instead, which excludes only other processes of this user.
+    outside of the folder is locked instead, which stops only other processes of this user.
 
     Raises:
         Busy: another process holds the lock.
@@ -47,7 +47,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
 
 
 def _holder(inode: int) -> str:
-    """Return which process holds the lock on an inode; "another process" if the kernel does not show it."""
+    """Return words for the process that locked an inode; "another process" if the kernel does not say which."""
     with suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             words = line.split()
@@ -85,6 +85,6 @@ def lock(name: str, label: str = "") -> Iterator[None]:
     except OSError as error:
         raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
     with file_lock:
-        with suppress(OSError):  # the owner's name only helps the user; the lock works without it
+        with suppress(OSError):  # only error messages use this file; the lock works without it
             owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}", encoding="utf-8")
         yield

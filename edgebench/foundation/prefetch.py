@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items; while the caller works on one item, a thread computes the next item and then waits."""
+    """Yield the items; a thread computes one item ahead while the caller works on the item before it."""
     with ThreadPoolExecutor(1) as pool:
         following = pool.submit(next, items, None)
         while (item := following.result()) is not None:

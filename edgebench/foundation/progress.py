@@ -34,6 +34,6 @@ Show = Callable[[Step | Notice], None]
 
 @cache
 def warn(text: str) -> None:
-    """Print a line on standard error, once per command, even where progress messages are off."""
+    """Print a line on standard error, even if progress messages are off; a command prints the same line only once."""
     printable = "".join(character if character.isprintable() else "?" for character in text)
     print(f"edgebench: {printable}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Everything that determines a file's content -> its cache key: hashes of settings and of this package's sources."""
+"""Settings and source code that determine a file's content -> hashes of them, which form the file's cache key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def key(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.cache  # cached, because reading a package's metadata takes 2 ms and is needed several times per case
+@functools.cache  # cached, because each case needs it several times, and to read a package's metadata takes 2 ms
 def version(package: str) -> str:
     """Return the version of an installed package.
 
@@ -36,10 +36,10 @@ def version(package: str) -> str:
 
 @functools.cache
 def source(*modules: str) -> str:
-    """Hash the source of modules, and of the plug-ins that they import from their own folder of plug-ins.
+    """Hash the source of modules; for a plug-in, also the source of the plug-ins that it imports from its own folder.
 
-    A module is named by its path below the package, such as `export/formats/onnx`, and may be a folder. The hash has
-    16 hexadecimal digits.
+    A module is given by its path below the package, such as `export/formats/onnx`; a folder is allowed, too. The hash
+    has 16 hexadecimal digits.
     """
     digest = hashlib.sha256()
     for module in sorted(set().union(*map(_with_neighbours, modules))):
@@ -49,13 +49,13 @@ def source(*modules: str) -> str:
 
 
 def _files(module: str) -> list[Path]:
-    """List the module's file, or all files of its folder."""
+    """List the module's one file, or all files in it if it is a folder."""
     folder = _PACKAGE / module
     return sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
 def _with_neighbours(module: str) -> set[str]:
-    """Return a module and, if it is a plug-in, the plug-ins that it imports from its own folder, even indirectly."""
+    """Return a module and, if it is a plug-in, all plug-ins of its folder that it imports, directly or indirectly."""
     shelf, _, _ = module.rpartition("/")
     place, modules, left = shelf.replace("/", "."), set[str](), {module}
     while left:

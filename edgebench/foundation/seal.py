@@ -1,7 +1,7 @@
 """A stored file or folder -> whether it is unchanged.
 
-Files are opened safely and hashed. A JSON file contains its own hash, the seal. A folder has a list of its files and
-their hashes beside it. This module also runs on targets, so it uses only the standard library.
+Files are opened safely and hashed. A JSON file contains its own hash, the seal. A list of a folder's files, with their
+hashes, lies beside the folder. This module also runs on targets, so it uses only the standard library.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SEAL = "seal"  # the key under which a JSON file contains its own hash
 LIST = ".files"  # suffix of the list of files that is stored beside a folder
-PRIVATE = 0o700  # mode of a folder that only its owner may enter
-SETTLED_S = 2.0  # a file that changed less than this time ago may change again without a new timestamp
+PRIVATE = 0o700  # permissions of a folder that only the owner can use
+SETTLED_S = 2.0  # for this long after a change, a file can change again without a new timestamp
 COMPILED = ".pyc"
 
 # Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
@@ -31,7 +31,7 @@ _HASHES = dict[tuple[int, ...], str]()
 
 
 def opened(path: Path) -> BufferedReader:
-    """Open a stored file for reading; refuse links, files of other users, and all that is not a regular file.
+    """Open a stored file for reading; refuse links, files of other users, and anything that is not a regular file.
 
     Raises:
         OSError: the file is refused, or cannot be opened.
@@ -45,7 +45,7 @@ def opened(path: Path) -> BufferedReader:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a stored file; this process reads the file again only if it changed.
+    """Return the SHA-256 of a stored file; this process reads the file only once while it does not change.
 
     Raises:
         OSError: the file is refused, or cannot be opened.
@@ -63,7 +63,7 @@ def digest(path: Path) -> str:
 
 
 def sealed(name: str, fields: dict[str, Any]) -> bytes:
-    """Return fields as JSON that includes a hash of them and of the name, so that it is valid under this name only."""
+    """Return fields as JSON with a hash of the fields and the name, so that the JSON is valid only under this name."""
     return json.dumps(fields | {SEAL: _hash(name, fields)}, indent=2).encode()
 
 
@@ -94,12 +94,12 @@ def record(folder: Path) -> None:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Return whether a folder exists and has a list of its files; it was complete, and should still match the list."""
+    """Return whether a folder exists and has a list of its files, so that it was complete when the list was written."""
     return list_of(folder).exists() and os.path.lexists(folder)
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether a folder holds exactly the files of its list; first delete `.pyc` files that Python added."""
+    """Return whether a folder's files are exactly those in its list; first delete `.pyc` files that Python added."""
     try:
         with opened(list_of(folder)) as stream:
             wanted = unsealed(folder.name, stream.read())["files"]
@@ -115,18 +115,18 @@ def is_whole(folder: Path) -> bool:
 
 
 def list_of(folder: Path) -> Path:
-    """Return the file beside a folder that lists its files."""
+    """Return the path of the list of a folder's files; the list lies beside the folder."""
     return folder.with_name(folder.name + LIST)
 
 
 def remove(folder: Path) -> None:
-    """Delete a folder's list, then the folder, so that a half-deleted folder never counts as complete."""
+    """Delete a folder's list, then the folder, so that a half-deleted folder is never taken for a complete one."""
     discard(list_of(folder))
     discard(folder)
 
 
 def discard(path: Path) -> None:
-    """Delete a file, a link or a folder with its content; follow no link."""
+    """Delete a file, a link, or a folder and everything in it; links are not followed."""
     if path.is_dir() and not path.is_symlink():
         with suppress(OSError):
             path.chmod(PRIVATE)
@@ -136,7 +136,7 @@ def discard(path: Path) -> None:
 
 
 def _names(folder: Path) -> set[str]:
-    """Return the names of the files and links below a folder; follow no link."""
+    """Return the paths, relative to a folder, of the files and links below it; links are not followed."""
     return {
         os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118  # with a Path per file this takes seconds
         for place, folders, files in os.walk(folder)
@@ -149,7 +149,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Return a file's hash and whether it is executable; for a link, return where it leads."""
+    """Return a text that states a file's hash and whether the file is executable, or where a link leads."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     return f"{'program' if path.stat().st_mode & stat.S_IXUSR else 'file'} {digest(path)}"

@@ -1,4 +1,4 @@
-"""Columns and items -> a sheet, which is a table: Markdown and LaTeX for people, CSV and JSON for machines.
+"""Columns and items -> a sheet, which is a table: Markdown and LaTeX for people, CSV and JSON for programs.
 
 Tables on the terminal are printed from sheets, too.
 """
@@ -30,14 +30,15 @@ def _key(heading: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column(Generic[T]):
-    """One column of a sheet: it makes a cell for people, and values for machines, from the item of a row.
+    """One column of a sheet: functions that make, from the item of each row, a cell for people and values for programs.
 
     Attributes:
         heading: the column's title, with the unit.
         rank: IDENTITY if the column names the row, OBJECTIVE if it is the sheet's main figure, DETAIL or a higher
             number for other columns. A narrow terminal leaves out columns ranked above OBJECTIVE: the highest rank
-            first, and of equal ranks the rightmost column first.
-        fields: functions that return the values for CSV and JSON, by key; a key ends with its unit: `p50_low_ms`.
+            first, and among columns of equal rank the rightmost first.
+        fields: pairs of a key for CSV and JSON and a function that returns its value; a key ends with the unit, as in
+            `p50_low_ms`.
     """
 
     heading: str
@@ -52,7 +53,7 @@ class Column(Generic[T]):
     ) -> Column[T]:
         """Make a column of words, aligned to the left; None is shown as a dash.
 
-        Without `fields`, the words are also the column's value for machines.
+        Without `fields`, programs get the same words.
         """
         own = {_key(heading): lambda item: words(item) or None}
         return cls(
@@ -80,7 +81,7 @@ class Column(Generic[T]):
         *,
         key: str = "",
     ) -> Column[T]:
-        """Make a column of numbers that `show` formats; the default key is made from the heading."""
+        """Make a column of numbers that `show` formats; if `key` is empty, the key is made from the heading."""
         return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
 
     def format(self, items: Iterable[T]) -> FormattedColumn:
@@ -102,7 +103,7 @@ class FormattedColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A row of a sheet that lists different facts: a text for people, and values for machines by key."""
+    """One row of a sheet in which each row states a different fact: text for people, and keyed values for programs."""
 
     what: str
     text: str
@@ -120,7 +121,7 @@ class Sheet:
 
     Attributes:
         name: the table's key in a JSON document, and its name for the option `--table`.
-        fields: the values for machines by key, from top to bottom.
+        fields: for each key of CSV and JSON, the values from top to bottom.
         conclusion: the notes that say what the table shows; a terminal prints them last.
         method: the notes that say how the table was computed; a terminal prints a reference to the guide instead.
     """
@@ -144,7 +145,7 @@ class Sheet:
         name: str = "rows",
         totals: Iterable[T] = (),
     ) -> Sheet:
-        """Make a sheet with one row per item; rows of `totals` below them appear only in output for people."""
+        """Make a sheet with a row per item; in output for people, it also has a row for each of `totals` at the end."""
         columns, items = tuple(columns), tuple(items)
         shown = (*items, *totals)
         return cls(
@@ -159,19 +160,19 @@ class Sheet:
     def of_facts(
         cls, title: str, columns: Iterable[Column[Fact]], facts: Iterable[Fact], notes: Iterable[str] = (), *, name: str
     ) -> Sheet:
-        """Make a sheet of facts: one row per fact for people, a single record of all values for machines."""
+        """Make a sheet of facts: for people, a row per fact; for programs, one record with the values of all facts."""
         facts = tuple(facts)
         values = {key: (value,) for fact in facts for key, value in fact.values.items()}
         return replace(cls.of(title, columns, facts, notes, name=name), fields=values)
 
     def closed(self, conclusion: Iterable[str], method: Iterable[str] = ()) -> Sheet:
-        """Return the sheet with more notes before its own: what the table shows, and how it was computed."""
+        """Return the sheet with two kinds of notes added in front: what the table shows, and how it was computed."""
         told, how = tuple(conclusion), tuple(method)
         return replace(self, notes=(*told, *how, *self.notes), conclusion=told, method=how)
 
     @property
     def records(self) -> tuple[Mapping[str, Value], ...]:
-        """The values for machines by key, row by row."""
+        """The rows for programs: each maps keys to values."""
         return tuple(dict(zip(self.fields, values, strict=True)) for values in zip(*self.fields.values(), strict=True))
 
     @property
@@ -181,7 +182,7 @@ class Sheet:
 
     @property
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """The cells, row by row."""
+        """The rows for people: the cells of each."""
         return tuple(zip(*(column.cells for column in self.columns), strict=True))
 
 
@@ -198,7 +199,7 @@ def _lines(sheet: Sheet) -> Iterator[str]:
 
 
 def _padded(column: FormattedColumn) -> Iterator[str]:
-    """Pad a column's heading, the rule below it and its cells to one width."""
+    """Pad a column's heading, the rule below the heading, and the column's cells to the same width."""
     heading, *cells = map(escape.markdown, (column.heading, *column.cells))
     width = max(3, *map(len, (heading, *cells)))  # the shortest rule is `--:`
     is_text = column.align == "left"
@@ -216,7 +217,7 @@ def _csv_cell(value: Value) -> Value:
 
 
 def latex(sheet: Sheet) -> str:
-    r"""Write a LaTeX table as wide as the text, with its notes below; it needs `\usepackage{booktabs,graphicx}`."""
+    r"""Write a LaTeX table as wide as the text, with notes below; LaTeX needs `\usepackage{booktabs,graphicx}`."""
     alignment = "".join(column.align[0] for column in sheet.columns)
     lines = [" & ".join(map(escape.latex, cells)) + r" \\" for cells in (sheet.headings, *sheet.rows)]
     notes = [rf"\par\footnotesize {escape.latex(note)}" for note in sheet.notes]
@@ -240,7 +241,7 @@ def latex(sheet: Sheet) -> str:
 
 
 def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
-    """Return sheets as one JSON object: the first sheet's title, the rows of each sheet by its name, and all notes."""
+    """Return sheets as one JSON object: the first sheet's title, each sheet's rows under its name, and all notes."""
     tables = {sheet.name: sheet.records for sheet in sheets}
     return {"title": sheets[0].title, **tables, "notes": [note for sheet in sheets for note in sheet.notes]}
 
@@ -248,7 +249,7 @@ def document(sheets: Sequence[Sheet]) -> dict[str, Value]:
 def as_json(command: str, fields: Mapping[str, Value], *, is_ascii: bool = False) -> str:
     """Write a command's answer as one JSON document on one line; a number that is not finite becomes null.
 
-    With `is_ascii` all non-ASCII letters are escaped, for a stream that cannot encode them.
+    With `is_ascii`, all non-ASCII characters are escaped, for a stream that cannot encode them.
     """
     answer = {"version": VERSION, "command": command} | {key: _plain(value) for key, value in fields.items()}
     return escape.json_text(answer, is_ascii=is_ascii) + "\n"

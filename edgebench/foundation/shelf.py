@@ -1,4 +1,4 @@
-"""A shelf, which is a folder of plug-ins -> the names of its plug-ins, and each plug-in by name.
+"""A shelf (a folder of plug-ins) -> the names of its plug-ins; a name -> the imported plug-in.
 
 edgebench has no other mechanism for plug-ins.
 """
@@ -17,19 +17,19 @@ from edgebench.foundation.errors import InvalidPlugin, require
 class Shelf(NamedTuple):
     """A folder of plug-ins.
 
-    The folder's `__init__.py` describes what a plug-in defines: `OFFERS` lists the names that it must define, and
-    `MAY_OFFER` those that it may define.
+    The folder's `__init__.py` describes what a plug-in defines: `OFFERS` lists the required names, and `MAY_OFFER` the
+    optional names.
 
     Attributes:
         place: the folder's package, without the leading `edgebench.`.
-        noun: what error messages call one of its plug-ins.
+        noun: the word for one plug-in of this shelf in error messages.
     """
 
     place: str
     noun: str
 
 
-SHELVES = {  # the keys are the short names that records, TOML files and the command line use
+SHELVES = {  # the keys are the shelves' short names in records, TOML files and the command line
     "architectures": Shelf("networks.architectures", "model"),
     "connections": Shelf("deploy.connections", "connection"),
     "datasets": Shelf("images.datasets", "data set"),
@@ -48,13 +48,13 @@ def _package(shelf: str) -> ModuleType:
 
 @cache
 def _plugins(shelf: str) -> dict[str, str]:
-    """Map each plug-in's name to its module; the name is that of the file, or one that the file lists in `NAMES`.
+    """Map each plug-in's name to its module; a file that lists no `NAMES` is one plug-in, named like the file.
 
     Files are parsed, not imported, because to import an architecture means to import torch.
     """
     plugins, package = dict[str, str](), _package(shelf)
     for module in iter_modules(package.__path__):
-        if module.name.startswith("_"):  # code that plug-ins share
+        if module.name.startswith("_"):  # a module with code that several plug-ins share
             continue
         full = f"{package.__name__}.{module.name}"
         plugins |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
@@ -78,7 +78,7 @@ def names(shelf: str) -> tuple[str, ...]:
 
 
 def module(shelf: str, name: str) -> str:
-    """Return the path of a plug-in's module below the package: `networks/architectures/vgg` for vgg16.
+    """Return the path of a plug-in's module, relative to the package: `networks/architectures/vgg` for vgg16.
 
     Raises:
         UnknownName: the shelf has no such name.
@@ -93,7 +93,7 @@ def _module(shelf: str, name: str) -> str:
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
-    """Return a literal constant of a plug-in without importing it; None if the plug-in has no such constant.
+    """Return a literal constant from a plug-in's source, not imported; None if the plug-in has no such constant.
 
     Raises:
         UnknownName: the shelf has no such name.

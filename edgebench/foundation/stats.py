@@ -1,4 +1,4 @@
-"""Numbers -> medians and their intervals, shares, slopes and percentiles.
+"""Numbers -> medians with intervals, shares, slopes and percentiles.
 
 This module uses only the standard library, because the agent, the program that runs on targets, imports it, too.
 """
@@ -11,8 +11,9 @@ from math import ceil, comb, exp, log, sqrt
 from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
-POWER = 0.8  # the usual choice: four of five studies detect an effect that exists (Cohen 1988)
-# The fewest values with a 95 % interval of the median: with six, all lie on one side of it in 2 * 0.5**6 = 3.1 %.
+POWER = 0.8  # the usual choice: of effects that exist, four in five are detected (Cohen 1988)
+# The fewest values that give a 95 % interval of the median: all of six values lie on the same side of the median with a
+# probability of 2 * 0.5**6 = 3.1 %.
 LEAST_FOR_INTERVAL = 6
 
 
@@ -25,7 +26,7 @@ def binomial_cdf(successes: int, trials: int, probability: float) -> float:
 def median_ranks(count: int) -> tuple[int, int] | None:
     """Return the 1-based ranks of the order statistics that enclose the median with 95 % confidence.
 
-    By count: 6 -> (1, 6), 9 -> (2, 8), 12 -> (3, 10), 16 -> (4, 13), 20 -> (6, 15), 30 -> (10, 21); None below 6.
+    For 6 values (1, 6), for 9 (2, 8), for 12 (3, 10), for 16 (4, 13), for 20 (6, 15), for 30 (10, 21); None below 6.
     Source: David and Nagaraja, Order Statistics, 3rd ed., 2003, section 7.1.
     """
     if count < LEAST_FOR_INTERVAL:
@@ -46,7 +47,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def relative_half_width(low: float, middle: float, high: float) -> float:
-    """Return half the width of an interval as a share of its middle value; 0 if `middle` is 0."""
+    """Return half the width of an interval as a share of the value `middle` inside it; 0 if `middle` is 0."""
     return (high - low) / 2 / middle if middle else 0.0
 
 
@@ -63,13 +64,13 @@ Spread = tuple[float, float, float]  # low, median, high
 
 
 def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
-    """Return the ratio of two independent positive medians, with an interval computed from their intervals.
+    """Return the ratio of two independent positive medians; its interval is computed from the medians' intervals.
 
     The interval is computed by the MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and
-    Zou, Statistical Methods in Medical Research 21, 2012) from logarithms, where the ratio is a difference. The lower
-    end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its lower end, and b is
-    the distance from the second median to its upper end. For the upper end the roles are exchanged. No distribution is
-    assumed, and the interval always contains the ratio of the medians.
+    Zou, Statistical Methods in Medical Research 21, 2012) from the medians' logarithms, whose difference is the ratio's
+    logarithm. The lower end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its
+    lower end, and b is the distance from the second median to its upper end. For the upper end the roles are exchanged.
+    No distribution is assumed, and the interval always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -84,9 +85,9 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 def shift(before: Sequence[float], after: Sequence[float]) -> Spread | None:
     """Return the shift between two samples with its 95 % interval; None if a sample has fewer than 6 values.
 
-    The shift is the median of all differences of a later and an earlier value (Hodges and Lehmann, Annals of
-    Mathematical Statistics 34, 1963). Its interval inverts the Mann-Whitney test with that test's exact distribution.
-    No distribution of the values is assumed.
+    The shift is the median of all differences between a later and an earlier value (Hodges and Lehmann, Annals of
+    Mathematical Statistics 34, 1963). Its interval consists of the shifts that the exact Mann-Whitney test does not
+    reject. No distribution of the values is assumed.
     """
     if min(len(before), len(after)) < LEAST_FOR_INTERVAL:
         return None
@@ -97,7 +98,7 @@ def shift(before: Sequence[float], after: Sequence[float]) -> Spread | None:
 
 @cache
 def _beyond(count: int, other: int) -> int:
-    """Return the rank, counted from 1 at either end, of the two differences that enclose a shift at 95 % confidence."""
+    """Return k such that the k-th smallest and the k-th largest difference enclose the shift at 95 % confidence."""
     ways = _orders(count, other)
     allowed, rank, total = (1 - CONFIDENCE) / 2 * sum(ways), 0, ways[0]
     while total <= allowed:
@@ -107,10 +108,11 @@ def _beyond(count: int, other: int) -> int:
 
 
 def _orders(count: int, other: int) -> list[int]:
-    """Return the distribution of the Mann-Whitney statistic: how many orderings of both samples give 0, 1, 2, ...
+    """Return how many orderings of both samples give the Mann-Whitney statistic the value 0, 1, 2, ...
 
-    The statistic is the number of pairs in which the value of the first sample precedes that of the second. The numbers
-    are the coefficients of a Gaussian binomial (Mann and Whitney, Annals of Mathematical Statistics 18, 1947).
+    The statistic is the number of pairs in which the value from the first sample precedes the value from the second.
+    The returned numbers are the coefficients of a Gaussian binomial (Mann and Whitney, Annals of Mathematical
+    Statistics 18, 1947).
     """
     ways = [1] + [0] * (count * other)
     for size in range(1, count + 1):
@@ -122,7 +124,7 @@ def _orders(count: int, other: int) -> list[int]:
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return Wilson's score interval of a share (Wilson 1927); (0, 1) for no trials."""
+    """Return Wilson's score interval of a share (Wilson 1927), at 95 % confidence by default; (0, 1) without trials."""
     if trials == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
@@ -136,7 +138,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value of McNemar's test (McNemar 1947) from the counts of discordant pairs.
 
-    The p-value is 1 if no pair is discordant. It is computed in integers, which neither overflow nor underflow.
+    The p-value is 1 if no pair is discordant. It is computed with integers, because floats could overflow or underflow.
     """
     pairs, term, tail = only_first + only_second, 1, 1
     for k in range(min(only_first, only_second)):
@@ -146,11 +148,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
-    """Return (low, value, high) of the first accuracy minus the second, where both answered the same `pairs` questions.
+    """Return the first accuracy minus the second, with its interval; both are from the same `pairs` questions.
 
-    `only_first` and `only_second` count the questions that only the first or only the second answered correctly. The
-    interval is Wald's after half a pair is added to each cell of the 2x2 table: Agresti and Min, Simple improved
-    confidence intervals for comparing matched proportions, Statistics in Medicine 24 (2005).
+    `only_first` is the number of questions of which only the first answer is correct, `only_second` the same for the
+    second answer. The result is (low, value, high). The interval is Wald's after half a pair is added to each cell of
+    the 2x2 table: Agresti and Min, Simple improved confidence intervals for comparing matched proportions, Statistics
+    in Medicine 24 (2005).
     """
     first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
     middle = (first - second) / count
@@ -161,8 +164,8 @@ def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
 def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: float = POWER) -> int | None:
     """Return how many paired answers McNemar's test needs to separate two accuracies at the 5 % level.
 
-    The number is right if the observed shares of discordant pairs are the true ones. It is None if both counts are
-    equal, because then no number suffices. Source: Connor, Biometrics 43, 1987.
+    The number assumes that the observed shares of discordant pairs are the true shares. The result is None if both
+    counts are equal, because then no number suffices. Source: Connor, Biometrics 43, 1987.
     """
     if only_first == only_second:
         return None
@@ -172,7 +175,7 @@ def pairs_to_separate(only_first: int, only_second: int, pairs: int, power: floa
 
 
 def theil_sen(values: Sequence[float]) -> float:
-    """Return the median slope per step over all pairs of points (Theil 1950, Sen 1968); 0 for fewer than two values."""
+    """Return the median of the slopes per step between all pairs of points (Theil 1950, Sen 1968); 0 without a pair."""
     slopes = [(values[j] - values[i]) / (j - i) for i, j in combinations(range(len(values)), 2)]
     return median(slopes) if slopes else 0.0
 
@@ -191,12 +194,12 @@ def trend_is_significant(values: Sequence[float]) -> bool:
 
 
 def early_stopping_percentile(samples: Sequence[float], percentile: float, confidence: float = 0.99) -> float | None:
-    """Return LoadGen's early-stopping estimate: an upper bound of the percentile that holds with `confidence`.
+    """Return LoadGen's early-stopping estimate: with this confidence, the percentile is at most the returned value.
 
-    The bound is the t-th highest sample, where t is the largest number such that
-    P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, which means fewer than 64
-    samples at p90 or fewer than 662 at p99. Source: MLCommons inference, LoadGen, early stopping with d = 0; this
-    function's test compares it with LoadGen's own logs.
+    The returned value is the t-th highest sample, and t is the largest number such that
+    P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, as with fewer than 64 samples
+    for p90 or fewer than 662 for p99. Source: MLCommons inference, LoadGen, early stopping with d = 0; this function's
+    test compares it with LoadGen's own logs.
     """
     allowed = _allowed_above(len(samples), percentile, confidence)
     return sorted(samples)[len(samples) - allowed] if allowed >= 1 else None

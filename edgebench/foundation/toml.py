@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 
 def files(kind: str, *shipped: Path) -> dict[str, Path]:
-    """Map each name to its TOML file in `./<kind>`, the user's configuration folder or the `shipped` folders.
+    """Map names to TOML files, from `./<kind>`, the user's configuration folder and the `shipped` folders.
 
-    If several folders have a file of the same name, the first in this order wins.
+    If several of these folders have a file of the same name, the file in the first folder is used.
     """
     from platformdirs import user_config_path
 
@@ -44,12 +44,13 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from a TOML file; apply both checks.
+    """Read a value of type `kind` from a TOML file, and apply both check functions.
 
-    `name` becomes the value's name, unless the file states another. A check refuses the file by raising RequestError.
+    `name` becomes the value's name, unless the file states another name. A check refuses the file by raising
+    RequestError.
 
     Raises:
-        InvalidFile: the file is refused; the message has its path, and also the line if the error is about a key.
+        InvalidFile: the file is refused; the message names the file, and also the line if the error is about a key.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -85,7 +86,7 @@ def _explain(path: Path, text: str, error: ValidationError) -> str:
 
 
 def _line(text: str, where: list[str | int]) -> int:
-    """Return the line of a key, counted from 1, in its `[[block]]`; the block's first line if the key is not found."""
+    """Return the line number, from 1, of a key in a `[[block]]`, or of the block if the key is not found."""
     lines, start = text.splitlines(), 0
     if len(where) > 1 and isinstance(where[1], int):
         blocks = [number for number, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{where[0]}\s*\]\]", line)]

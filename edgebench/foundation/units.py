@@ -15,7 +15,7 @@ _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
-    """Format a number with a fixed count of decimals; None becomes a dash."""
+    """Format a number with a given number of decimals; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -49,7 +49,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_latency(text: str) -> float:
-    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is refused as ambiguous.
+    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is ambiguous and refused.
 
     Raises:
         RequestError: the text is not a positive time with its unit.
@@ -68,7 +68,7 @@ def parse_size(text: str) -> float:
 
 
 def parse_count(text: str) -> float:
-    """Read `300M`, `1.2G` or `569000000` as a count.
+    """Read `300M`, `1.2G` or `569000000` as a count, such as of parameters.
 
     Raises:
         RequestError: the text is not a positive count.

@@ -1,4 +1,4 @@
-"""Compressed files of unknown origin -> their content, up to a size limit.
+"""Compressed files of unknown origin -> the unpacked content, up to a size limit.
 
 Without a limit, a small file could unpack to gigabytes of zeros and fill the memory.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _GZIP = 31  # zlib's `wbits` for the gzip format
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-# The highest ratio of unpacked to packed size: weights and pixels hardly shrink, zeros shrink a thousandfold.
+# The highest accepted ratio of unpacked to packed size: weights and pixels hardly shrink, zeros to a thousandth.
 _MOST_RATIO = 20
 _SMALL = 2**20
 
@@ -30,7 +30,7 @@ class TooLarge(OSError):
 
 
 def gunzip(content: bytes, most: int) -> bytes:
-    """Unpack gzip data of one or several members.
+    """Unpack gzip data, which may consist of several members.
 
     Raises:
         TooLarge: the content has more than `most` bytes.
@@ -49,7 +49,7 @@ def gunzip(content: bytes, most: int) -> bytes:
 
 
 class Capped:
-    """A stream of a file, compressed or not, that refuses to read or skip beyond `most` unpacked bytes."""
+    """A stream that reads a file, compressed or not, and refuses to go beyond `most` unpacked bytes."""
 
     def __init__(self, path: Path, most: int) -> None:
         with path.open("rb") as stream:
@@ -80,7 +80,7 @@ class Capped:
         return self._stream.seek(place)
 
     def tell(self) -> int:
-        """Return the position."""
+        """Return the position in the unpacked content."""
         return self._stream.tell()
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Capped:
 
 
 def most_unpacked(path: Path) -> int:
-    """Return how many bytes a file of weights or pixels may unpack to."""
+    """Return the most bytes that a file of weights or pixels is allowed to unpack to."""
     return _SMALL + _MOST_RATIO * path.stat().st_size
 
 

@@ -1,6 +1,6 @@
-"""The name of a data set -> the opened data set, and a card (a small JSON file in the cache) with its path.
+"""A data set's name -> the opened data set, and a card (a small JSON file in the cache) with the data set's path.
 
-A data set is identified by its content: the same files in another folder are the same data set.
+A data set is identified by its content: if a folder is copied, the copy is the same data set.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from edgebench.images.loader import Inspected, Opened
 
-LOOK = 1000  # pictures between two progress messages
-NAMED = 3  # damaged pictures that a notice names
+LOOK = 1000  # number of pictures between two progress messages
+NAMED = 3  # the most damaged pictures that a notice names
 
 
 def family(dataset: str) -> ModuleType:
@@ -43,21 +43,21 @@ def family(dataset: str) -> ModuleType:
 
 
 def title(dataset: str) -> str:
-    """Return a data set's name without its path: `image_folder:val` for `image_folder:photos/val`."""
+    """Return a data set's name with only the end of its path: `image_folder:val` for `image_folder:photos/val`."""
     name, _, place = dataset.partition(":")
-    return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # a link keeps its own name
+    return f"{name}:{Path(os.path.abspath(place)).name}" if place else name  # noqa: PTH100  # keep a link's name
 
 
 def calibrating(calibration: str) -> str:
-    """Return the data set that the option `calibration` names: a known data set, or otherwise a folder of images."""
+    """Return the data set that the option `calibration` names; a name without a known plug-in is a folder of images."""
     return calibration if dataset_plugin(calibration) in names("datasets") else f"unlabelled:{calibration}"
 
 
 def adopt(dataset: str) -> DataSet:
-    """Find a data set by its path, or by the short name that it got when its path was given; remember the path.
+    """Find a data set by its path, and remember the path; or find it by its short name, if its path was given before.
 
     Raises:
-        RequestError: there is no such data set, or it is incomplete or changed since its path was given.
+        RequestError: there is no such data set, it is incomplete, or it changed after its path was given.
     """
     name, _, place = dataset.partition(":")
     plugin = family(dataset)
@@ -78,7 +78,7 @@ def adopt(dataset: str) -> DataSet:
 
 
 def _is_text(path: Path) -> bool:
-    """Return whether the path is valid Unicode, because a card is JSON; file names may contain any bytes."""
+    """Return whether a path, which can contain any bytes, is valid Unicode, as the JSON of a card requires."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -110,7 +110,7 @@ def find(dataset: str, sha256: str) -> tuple[DataSet, Opened]:
     """Return a data set's card and the opened data set.
 
     Raises:
-        CaseError: the data set was moved or changed since its path was given.
+        CaseError: the data set was moved or changed after its path was given.
     """
     if not sha256:
         return DataSet(name=dataset, sha256="", classes=family(dataset).CLASSES, path=""), family(dataset).open(None)
@@ -127,7 +127,7 @@ def _open(card: DataSet) -> Opened:
     try:
         opened: Opened = family(card.name).open(Path(card.path))
     except RequestError as error:
-        reason = str(error).replace(card.path, card.name)  # it may get into a record, which must contain no path
+        reason = str(error).replace(card.path, card.name)  # records must contain no path
         raise CaseError(f"{card.name} changed since its path was given: {reason}; {advice}") from error
     if opened.sha256 != card.sha256:
         raise CaseError(f"{card.name} changed since its path was given: other files or labels; {advice}")
@@ -137,7 +137,7 @@ def _open(card: DataSet) -> Opened:
 def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
     """Return the names of pictures that cannot be decoded.
 
-    To find out, all pictures are decoded once; the result is stored in the data set's card in the cache.
+    All pictures are decoded once; the names of the damaged pictures are then stored in the data set's card.
     """
     total = sum(len(files.names) for files in opened.files)
     if total and (card.damaged is None or card.decoder != _decoder()):
@@ -149,7 +149,7 @@ def damaged(card: DataSet, opened: Opened, show: Show) -> tuple[str, ...]:
 
 
 def _notices(card: DataSet, total: int) -> Iterator[str]:
-    """Return notices about pictures that are left out or altered."""
+    """Return notices about pictures that are left out or that decoding alters."""
     if card.damaged:
         first = ", ".join(map(card.with_reason, card.damaged[:NAMED]))
         more = " ..." if len(card.damaged) > NAMED else ""
@@ -159,14 +159,14 @@ def _notices(card: DataSet, total: int) -> Iterator[str]:
 
 
 def _decoder() -> str:
-    """Return the version of the decoder, because another decoder may find other pictures damaged."""
+    """Return the decoder's version: with another version, pictures are checked again, since the result may differ."""
     import PIL
 
     return f"{provenance.source('images/decode')} pillow {PIL.__version__}"
 
 
 def _inspected(card: DataSet, opened: Opened, total: int, show: Show) -> DataSet:
-    """Decode every picture once; return the card with what was found."""
+    """Decode every picture once; return the card with the damaged pictures and the remarks on the others."""
     reasons, remarks = dict[str, str](), Counter[str]()
     for name, inspected in _inspect(card.name, opened, total, show):
         remarks.update(inspected.remarks)

@@ -1,4 +1,4 @@
-"""A variant -> the names of its classes, in the order of its network's outputs."""
+"""A variant -> the names of the classes, in the order of the network's outputs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from edgebench.schema.variant import Variant
 
-BACKGROUND = "background"  # name of the class that some networks have before the classes of the data set
+BACKGROUND = "background"  # the name of an extra first class, which some networks have before the data set's classes
 
 
 def class_names(variant: Variant) -> tuple[str, ...]:
-    """Return the names of a network's classes; empty if they are not known on this machine."""
+    """Return the names of a network's classes; an empty tuple if the names are not known on this machine."""
     if why_no_accuracy(variant):
         return ()
     try:
@@ -28,7 +28,7 @@ def class_names(variant: Variant) -> tuple[str, ...]:
 
 
 def _of_dataset(variant: Variant) -> Sequence[str]:
-    """Return the names of a data set's classes, from its plug-in or its folders and lists; otherwise their numbers.
+    """Return a data set's class names, from its plug-in, class folders or lists; without names, the class numbers.
 
     Raises:
         EdgebenchError: the data set was moved or changed.

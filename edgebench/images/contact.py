@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Pictures, Truth
 
 SPLITS = ("train", "calibration", "test")
-TILE, GAP, CAPTION = 224, 8, 16  # side of a picture, the gap around it and the height of the text below it, pixels
-MOST = 400  # pictures on a sheet
-# Colours of classes, used in turn: Okabe and Ito's palette, made for colour-blind readers, and a few more.
+TILE, GAP, CAPTION = 224, 8, 16  # pixels: side of a picture, gap around a picture, height of the text below a picture
+MOST = 400  # the most pictures on a sheet
+# Colours of classes; after the last, the first is used again. They are Okabe and Ito's palette, made for colour-blind
+# readers, and a few more.
 COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff", "#999999", "#ee3333",
 )  # fmt: skip
 
 
 def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
-    """Return a PNG of pictures that are spread evenly over a split, with their names, classes, boxes and masks.
+    """Return a PNG of pictures taken evenly from all of a split; it shows their names, classes, boxes and masks.
 
     Raises:
         RequestError: the data set or the split does not exist, or the count is not between 1 and 400.
@@ -43,7 +44,7 @@ def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
 
 
 def _pictures(dataset: str, split: str) -> tuple[Pictures, list[int]]:
-    """Return a split's pictures, and the numbers of those that can be decoded."""
+    """Return a split's pictures, and the indices of the pictures that can be decoded."""
     named = adopt(dataset)
     card, opened = find(named.name, named.sha256)
     try:
@@ -68,7 +69,7 @@ def _arranged(tiles: Sequence[Image], columns: int) -> Image:
 
 
 def tile(pictures: Pictures, index: int) -> Image:
-    """Draw one picture with its boxes and masks; write its name and classes below it."""
+    """Draw one picture with boxes and masks; write the picture's name and classes below."""
     from PIL import Image
     from PIL.ImageDraw import Draw
 
@@ -87,7 +88,7 @@ def tile(pictures: Pictures, index: int) -> Image:
 
 
 def coloured(picture: Image, white: float) -> Image:
-    """Return a picture in 8-bit RGB; grey in float becomes three equal channels."""
+    """Return a picture as 8-bit RGB; a grey float picture gets three equal channels."""
     import numpy
     from PIL.Image import fromarray
 
@@ -98,7 +99,7 @@ def coloured(picture: Image, white: float) -> Image:
 
 
 def _masked(picture: Image, truth: Truth) -> Image:
-    """Tint each object's pixels with half of its class's colour."""
+    """Mix the pixels of each object half and half with the colour of the object's class."""
     import numpy
     from PIL.Image import fromarray
     from PIL.ImageColor import getrgb
@@ -112,7 +113,7 @@ def _masked(picture: Image, truth: Truth) -> Image:
 
 
 def _outline(draw: ImageDraw, truth: Truth, scale: float) -> None:
-    """Draw each box with its class above it."""
+    """Draw each object's box, with the name of the class above the box."""
     if truth.boxes is None:
         return
     for label, (left, top, right, bottom) in zip(truth.classes.tolist(), (truth.boxes * scale).tolist(), strict=True):

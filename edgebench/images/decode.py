@@ -1,4 +1,4 @@
-"""A picture's file -> 8-bit RGB as a person sees it: upright, scaled by its bit depth, on a white background.
+"""A picture's file -> 8-bit RGB as a person sees it: upright, scaled from its bit depth, on a white background.
 
 Pictures without a defined brightness range, or with too many pixels, are refused. Importing this module loads Pillow.
 """
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-# Tags of TIFF files and values of these tags: TIFF 6.0, sections 4, 8 and 19.
+# Tags of TIFF files, and values of these tags; source: TIFF 6.0, sections 4, 8 and 19.
 BITS, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, SIGNED = 258, 262, 0, 339, 2
-# Formats whose 16-bit values Pillow returns as 32-bit integers; it scales the values of a PPM to the full 16 bits.
+# For these formats, Pillow returns 16-bit values as 32-bit integers; for PPM, it also scales values to full 16 bits.
 WHOLE_16_BITS = ("PNG", "PPM")
 DEEP = ("I", "F")
 
@@ -48,14 +48,14 @@ ON_WHITE = "have transparent pixels and are laid on white"
 
 
 class UnknownRange(ValueError):
-    """A picture that can be decoded, but whose brightness range is not defined."""
+    """The picture can be decoded, but its values have no defined range from black to white."""
 
 
 def decode(file: Path) -> Image.Image:
     """Read a picture as RGB of 8 bits.
 
     Raises:
-        UnknownRange: the picture's brightness range is not defined.
+        UnknownRange: the picture's values have no defined range from black to white.
         Exception: the picture is damaged; each decoder raises different errors.
     """
     with Image.open(file) as image:
@@ -63,21 +63,21 @@ def decode(file: Path) -> Image.Image:
 
 
 def size(file: Path) -> tuple[int, int]:
-    """Return width and height of an upright picture from its header.
+    """Return a picture's width and height after it is turned upright, from the file's header.
 
     Raises:
         Exception: the header is damaged; each decoder raises different errors.
     """
     with Image.open(file) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)  # orientations 5 to 8 lie on their side
+        return (height, width) if _orientation(image) >= 5 else (width, height)  # 5 to 8: the picture lies on its side
 
 
 def inspect(file: Path) -> Inspected:
-    """Decode a picture just enough to find damage; return whether it is usable, and how decoding changes it."""
+    """Decode a picture only as far as needed to find damage; return whether it is usable and how decoding alters it."""
     try:
         with Image.open(file) as image:
-            image.draft("RGB", (1, 1))  # decodes all bytes of a JPEG to an eighth of its pixels
+            image.draft("RGB", (1, 1))  # reads all bytes of a JPEG, but computes only an eighth of its width and height
             return _inspected(image)
     except UnknownRange as error:
         return Inspected(is_damaged=True, reason=str(error))
@@ -88,27 +88,27 @@ def inspect(file: Path) -> Inspected:
 
 
 def _inspected(image: Image.Image) -> Inspected:
-    is_turned = _orientation(image) in TURNS  # read before loading, which turns a TIFF and clears its orientation
+    is_turned = _orientation(image) in TURNS  # read now, since `load` turns a TIFF and deletes its orientation
     _upright(image)
     remarks = {
         TURNED: is_turned,
         SCALED: image.mode.startswith(DEEP),
         ON_WHITE: _has_transparent_pixels(image),
-        # The other frames of an MPO, which is a JPEG with further views of one picture, are not reported.
+        # Further frames of an MPO, a JPEG that also has other views of the same picture, are not reported.
         FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),
     }
     return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Convert to RGB and turn the picture by its EXIF orientation."""
+    """Convert the picture to RGB, and turn it upright by its EXIF orientation."""
     pixels = _rgb(image)
     turn = TURNS.get(_orientation(image))
     return pixels if turn is None else pixels.transpose(turn)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 if the metadata cannot be read, because the pixels still can."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if the metadata cannot be read, as the pixels may be intact."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # damaged metadata raises many kinds of errors
@@ -117,7 +117,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Convert a picture of any mode to RGB, with a white background behind transparent pixels."""
-    image.load()  # loaded first, because a PNG may state its transparent colour after its pixels
+    image.load()  # loaded first, because in a PNG the transparent colour may be stored after the pixels
     if SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
         raise UnknownRange(SIGNED_OR_WIDE)
     if image.has_transparency_data:
@@ -136,7 +136,7 @@ def _has_transparent_pixels(image: Image.Image) -> bool:
 def _with_alpha(image: Image.Image) -> Image.Image:
     """Convert a picture to RGBA.
 
-    Pillow cannot convert grey with premultiplied alpha or grey of more than 8 bits directly; both take two steps.
+    Pillow cannot convert grey with premultiplied alpha, or grey of more than 8 bits, in one step; both take two steps.
     """
     if not image.mode.startswith(DEEP):
         return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
@@ -149,7 +149,7 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Scale grey of more than 8 bits to the nearest of 256 levels."""
+    """Scale grey values of more than 8 bits to 256 levels, with rounding."""
     import numpy
 
     white = _white(image)

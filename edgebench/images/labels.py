@@ -1,4 +1,4 @@
-"""Names of pictures -> the class of each picture, and the classes in order, from class folders or from lists."""
+"""Names of pictures -> each picture's class, and the ordered classes; both are from class folders or from lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PLACE = "a folder of class folders, or of images with a labels.txt"
 WHOLE = r"-?\d{1,18}"  # a class's number
-# A number with a fraction cannot be a class's number and is, in practice, not a class's name.
+# A number with a fraction cannot be the number of a class, and in practice is never the name of a class.
 FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
 NAME = r'(?:"([^"]*)"|(.*\S))\s+'
 NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
@@ -30,12 +30,12 @@ FROM_ONE = (
     " from each"
 )
 
-Line = tuple[int, str]  # a line of a file: its number from 1, and its text
+Line = tuple[int, str]  # the number of a line, from 1, and the text of the line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The classes in order, and the number of each picture's class by the picture's name below the folder."""
+    """The ordered classes; `by_name` maps each picture's name below the folder to the number of a class."""
 
     classes: tuple[str, ...]
     by_name: dict[str, int]
@@ -71,7 +71,7 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
     """Return the file that states the class of each picture; None if there is no such file.
 
-    Beside class folders, a `labels.txt` may list the classes instead; it is not returned.
+    Beside class folders, a `labels.txt` may list classes, not pictures; such a file is not returned.
     """
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(map(composed, names))
@@ -81,7 +81,7 @@ def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def composed(text: str) -> str:
-    """Return text with each accented letter as one character (NFC), because some file systems decompose names."""
+    """Return text with each accented letter as one character (NFC); some file systems store accents separately."""
     return normalize("NFC", text)
 
 
@@ -91,7 +91,7 @@ def _names_picture(line: str, names: set[str]) -> bool:
 
 
 def _lines(file: Path) -> list[Line]:
-    """Read the lines that are not empty, with composed letters; accept any line ending and a byte order mark."""
+    """Read the lines that are not empty, each as NFC; accept any line ending and a byte order mark."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,7 +104,7 @@ def _lines(file: Path) -> list[Line]:
 
 
 def _fields(line: str) -> tuple[str, ...]:
-    """Return a line's name and class; fewer fields if it is malformed. Quotes or a tab allow spaces in the class."""
+    """Return a line's name and class, or fewer than two texts; a class with spaces must be in quotes or after a tab."""
     if "\t" in line.strip():
         fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
         return fields if len(fields) == 2 else ()
@@ -134,7 +134,7 @@ def _from_file(file: Path, names: Sequence[str], listing: Listing) -> dict[str, 
 
 
 def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[str, str]:
-    """Return each image's class, the name of its class folder.
+    """Return each image's class, which is the name of the class folder that contains the image.
 
     Raises:
         RequestError: an image is in no class folder, or a class folder has files but no image.
@@ -149,10 +149,10 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
 
 
 def _by_composed_name(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """Map each name with composed letters to the real name.
+    """Map each name's composed form (NFC) to the real name.
 
     Raises:
-        RequestError: two names look the same, because their accented letters are written in two ways.
+        RequestError: two names differ only in how accented letters are stored, and so look the same.
     """
     real = dict[str, str]()
     for name in names:
@@ -165,7 +165,7 @@ def _by_composed_name(folder: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the file that lists the classes, and the classes; both are empty if there is none."""
+    """Return the name of the file that lists the classes, and the classes; an empty text and tuple if no file does."""
     files = (folder / name for folder in folders for name in ORDERS)
     for file in files:
         if file != labels_file and file.is_file() and (lines := _lines(file)):
@@ -174,9 +174,9 @@ def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str])
 
 
 def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
-    """Return one class per line: its first word, or what another function of READINGS finds.
+    """Return one class per line: the first word of the line, or what another function in READINGS returns for it.
 
-    The first reading that contains all `given` classes is used.
+    The first function whose result contains all `given` classes is used.
     """
     readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
     unique = [reading for reading in readings if len(set(reading)) == len(reading)]
@@ -201,7 +201,7 @@ def _first_fields(lines: list[str]) -> list[str]:
 
 
 def _behind_numbers(lines: list[str]) -> list[str]:
-    """Sort lines such as `1 great dane` by number; return nothing if the numbers do not count from 0 or 1."""
+    """Sort lines such as `1 great dane` by number; an empty list if the numbers are not 0, 1, ... or 1, 2, ..."""
     matches = [re.fullmatch(r"(\d{1,18})[\s:,]+(.*\S)", line.strip()) for line in lines]
     pairs = sorted((int(match[1]), match[2].strip('"')) for match in matches if match)
     counts = [number for number, _ in pairs]
@@ -232,7 +232,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels that mix numbers and names, because sorting them as names would change the numbers' classes."""
+    """Refuse labels that mix numbers and names: if all were sorted as names, the numbers would get other classes."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
@@ -240,7 +240,7 @@ def _require_names(file: Path, given: dict[str, str]) -> None:
 
 
 def listed(folder: Path) -> tuple[str, ...]:
-    """Return the classes that a folder's `classes.txt` or `labels.txt` lists, one per line; empty without such a file.
+    """Return the classes in a folder's `classes.txt` or `labels.txt`, one per line; an empty tuple without such a file.
 
     Raises:
         RequestError: a class is listed twice.

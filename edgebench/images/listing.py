@@ -1,4 +1,4 @@
-"""A folder -> its pictures by name, with each real file only once, and notices about the other files."""
+"""A folder -> the names of its pictures, with each real file only once, and notices about its other files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SUFFIXES = (
 LABELS, ORDERS = ("labels.txt", "val.txt"), ("classes.txt", "labels.txt", "synset_words.txt")
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}  # written by operating systems
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-NAMED, KINDS = 3, 8  # limits on file names and suffixes in a notice
+NAMED, KINDS = 3, 8  # the most file names, and the most suffixes, in a notice
 
-# A stamp changes with a file's content: size, inode, and mtime and ctime in ns. Any program may set the mtime, but only
-# the kernel sets the ctime.
+# A stamp is a file's size, inode, mtime and ctime, the times in ns; it changes if the content changes. Any program may
+# set the mtime, but only the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
 Identity = tuple[int, int]  # device and inode of a real file
 
@@ -34,10 +34,10 @@ class Listing:
     """The files below a folder; names are relative to the data set's root.
 
     Attributes:
-        stamps: the stamp of each picture, by name; zeros for a broken link.
+        stamps: a mapping from each picture's name to its stamp, which is all zeros for a broken link.
         folders: names of the direct subfolders.
         empty: names of the direct subfolders that contain no file.
-        repeated: for each further name of a file or folder, the name under which it is counted.
+        repeated: a mapping from each further name of a file or folder to the name under which it is counted.
         notices: what the user should know about files that are not read.
     """
 
@@ -51,8 +51,8 @@ class Listing:
 def pictures(root: Path, below: str) -> Listing:
     """List the pictures below a folder of the data set.
 
-    Links are followed, even out of the folder. A file or folder with several names counts once, under its real name or
-    the first link.
+    Links are followed, even out of the folder. A file or folder with several names is listed once, under its real name
+    or the name of the first link.
 
     Raises:
         RequestError: a folder cannot be read.
@@ -81,7 +81,7 @@ def is_junk(name: str) -> bool:
 
 
 class _Walk:
-    """A walk that enters each real folder only once, so that a link to a parent folder cannot make it endless."""
+    """A walk through folders that enters each real folder once, and so ends even if a link leads to a parent folder."""
 
     def __init__(self, top: str, below: str) -> None:
         self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file is slow
@@ -91,7 +91,7 @@ class _Walk:
         self.repeated = dict[str, str]()
 
     def run(self) -> None:
-        """Enter the real folders first, then the links' targets, so that real names take precedence."""
+        """Enter real folders first, then the targets of links, so that real names are found before names of links."""
         self._is_new(self._top, os.stat(self._top))  # noqa: PTH116  # as above
         self._enter([self._top])
         while self._links:
@@ -99,7 +99,7 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield each file once, even if several links lead to it, with its status: None for a broken link."""
+        """Yield the name and status of each file, only once even with several links; a broken link's status is None."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status
@@ -119,7 +119,7 @@ class _Walk:
         return first == path
 
     def _enter(self, folders: list[str]) -> None:
-        """Collect the files below these folders, sorted by name; put off the links that are found."""
+        """Collect the files below these folders, sorted by name; keep the links, to follow them later."""
         files = dict[str, os.stat_result]()
         while folders:
             self._entered.append(folder := folders.pop())
@@ -153,7 +153,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Return why a file is not a picture, such as its suffix; empty for lists of labels and classes."""
+    """Return why a file is not a picture, such as its suffix; an empty text for a list of labels or classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):
@@ -176,15 +176,15 @@ def _notices(below: str, count: int, others: Counter[str], repeated: dict[str, s
 
 
 def _rank(counted: tuple[str, int]) -> tuple[int, str]:
-    """Return a sort key: the highest count first, then by name."""
+    """Return a sort key: items with higher counts first, items with equal counts by name."""
     return -counted[1], counted[0]
 
 
 def some(names: list[str], most: int = NAMED) -> str:
-    """Join the first few names; `...` stands for the others."""
+    """Join the first few names; `...` stands for all further names."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
 def printable(name: str) -> str:
-    """Return a file's name with undecodable bytes escaped."""
+    """Return a file's name; bytes that are not text are escaped."""
     return os.fsencode(name).decode(errors="backslashreplace")

@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from edgebench.schema.normalization import Normalization
     from edgebench.schema.variant import Preprocessing
 
-THREADS = 4  # threads that decode in parallel, which works because Pillow releases Python's global lock
+THREADS = 4  # number of threads that decode; they run in parallel, because Pillow releases Python's global lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """The true labels of one picture; labels that the data set does not have are None.
+    """The true labels of one picture; a field is None if the data set has no such labels.
 
     Attributes:
-        classes: the class of each object, from 0, (n,); if `boxes` is None, the class of the whole picture, (1,).
-        boxes: left, top, right and bottom of each object in pixels of the picture, ends exclusive, (n, 4).
-        mask: the class of each pixel plus 1, (H, W); 0 is the background, and metrics ignore pixels of 255.
-        size: width and height of the picture that boxes are in, pixels; not needed without boxes.
+        classes: the class, from 0, of each object, (n,), or of the whole picture, (1,), if `boxes` is None.
+        boxes: left, top, right and bottom of each object, (n, 4), in pixels; right and bottom are exclusive.
+        mask: a number for each pixel, (H, W): 0 for the background, 255 for pixels that metrics ignore, otherwise the
+            pixel's class plus 1.
+        size: width and height, in pixels, of the picture that `boxes` refer to; unused without boxes.
     """
 
     classes: NDArray[int64]
@@ -58,26 +59,26 @@ class Pictures(Protocol):
 
     @property
     def digests(self) -> Sequence[str]:
-        """The hash of each picture's file; empty if pictures are not single files."""
+        """The hash of each picture's file; an empty sequence unless each picture is a file of its own."""
 
     def name(self, index: int) -> str:
         """Return a picture's name in the data set."""
 
     def picture(self, index: int) -> Image:
-        """Decode a picture: 8-bit RGB, or grey in float."""
+        """Decode a picture, to 8-bit RGB or to grey floats."""
 
     def truth(self, index: int) -> Truth:
         """Return a picture's true labels."""
 
 
 class Labelled:
-    """Pictures whose only label is one class per picture."""
+    """Pictures that have one class each, and no other labels."""
 
     __slots__ = ()
     labels: NDArray[int64]
 
     def truth(self, index: int) -> Truth:
-        """Return a picture's class."""
+        """Return a picture's class, its only true label."""
         return Truth(classes=self.labels[index : index + 1])
 
 
@@ -86,13 +87,13 @@ class KeptPixels(Protocol):
 
     @property
     def file(self) -> Path | None:
-        """The file of all pixels, in order; None if they are not cached."""
+        """The file with the pixels of all images, in order; None if they are not cached."""
 
     def read(self, places: NDArray[int64]) -> NDArray[Any] | None:
         """Return the pixels of the images at these indices; None if they are not cached."""
 
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Yield `parts`, the pixels of all images in order, and cache them once all are read."""
+        """Yield the `parts`, which are the pixels of all images in order; after the last part, cache the pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +101,8 @@ class Inspected:
     """What was found when a picture was decoded for the first time.
 
     Attributes:
-        is_damaged: whether the picture cannot be used; `reason` says why, and is empty if decoding failed.
-        remarks: how decoding changes the picture; each continues a sentence that begins with a number of pictures.
+        is_damaged: whether the picture cannot be used; `reason` says why, or is an empty text if decoding failed.
+        remarks: what decoding changes in the picture; a notice puts a number of pictures before each remark.
     """
 
     is_damaged: bool = False
@@ -110,7 +111,7 @@ class Inspected:
 
 
 class FileBacked(Protocol):
-    """Pictures that are single files."""
+    """Pictures, each in a file of its own."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -120,7 +121,7 @@ class FileBacked(Protocol):
         """Return a picture's name in its data set."""
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode the pictures at these indices once; return what was found, in order."""
+        """Decode each of the pictures at these indices once; return, in the same order, what was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +129,11 @@ class Opened:
     """A complete data set.
 
     Attributes:
-        sha256: hash of its content; empty for a bundled data set.
-        part: returns a split's pictures by the split's name; raises CaseError if there is no such split.
-        files: all pictures, if they are single files, which may be damaged.
+        sha256: hash of the data set's content; an empty text for a bundled data set.
+        part: a function that takes a split's name and returns the split's pictures; raises CaseError if there is no
+            such split.
+        files: all pictures, if each picture is a file of its own, otherwise an empty tuple; they are not checked yet,
+            so some may be damaged.
         notices: what the user should know about how the data set was read.
     """
 
@@ -143,10 +146,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """A split as a network's inputs, (N, C, R, R) float32, read on demand.
+    """A split, read on demand as inputs for a network, (N, C, R, R) float32.
 
     Attributes:
-        kept: indices of the pictures in use; `damaged` is the number left out because they cannot be read.
+        kept: indices of the pictures that are used; `damaged` is the number of pictures that are left out because they
+            cannot be read.
         channels: 3, or 1 for grey.
         memory: the cache of the pictures' pixels; None if decoding is cheap.
     """
@@ -161,7 +165,7 @@ class Images:
 
     @property
     def labels(self) -> NDArray[int64]:
-        """The class of each image in the network's numbering, (N,)."""
+        """The class of each image, (N,), as the network numbers its classes."""
         return self.pictures.labels[self.kept] + self.recipe.label_offset
 
     @property
@@ -171,7 +175,7 @@ class Images:
 
     @property
     def pixel_bytes(self) -> int:
-        """Size of one image in memory before normalization."""
+        """Bytes of one image in memory, before normalization."""
         import numpy
 
         return 3 * self.resolution**2 * numpy.dtype(self.depth).itemsize
@@ -183,7 +187,7 @@ class Images:
 
     @property
     def file(self) -> Path | None:
-        """The cache file with the pixels of all images, in order; None if there is none."""
+        """The cache file with the pixels of all images, in order; None if there is no such file."""
         return self.memory.file if self.memory else None
 
     def __len__(self) -> int:
@@ -194,13 +198,13 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return an image's true labels; boxes are relative to the image with the grey margins of a letterbox."""
+        """Return an image's true labels; boxes are relative to the image, including the grey margins of a letterbox."""
         return _padded(self._of_part(index), self.recipe, self.resolution)
 
     def _of_part(self, index: int) -> Truth:
-        """Return an image's true labels in the part of the picture that preprocessing keeps.
+        """Return an image's true labels, cut to the part of the picture that preprocessing keeps.
 
-        Classes are in the network's numbering. An object whose centre is cropped away is left out. In the mask, the
+        Classes are numbered as in the network. An object whose centre is cropped away is left out. In the mask, the
         background stays 0 and ignored pixels stay 255.
         """
         import numpy
@@ -222,7 +226,7 @@ class Images:
     def part(self, index: int) -> tuple[float, float, float, float]:
         """Return the rectangle of a picture that a network sees: left, top, right and bottom, in pixels.
 
-        It reaches beyond the picture if a letterbox adds grey margins.
+        The rectangle is larger than the picture if a letterbox adds grey margins.
         """
         width, height = self.pictures.picture(int(self.kept[index])).size
         left, top, right, bottom = frame((width, height), self.recipe, self.resolution)
@@ -253,13 +257,13 @@ class Images:
         return pixels
 
     def parts(self, size: int) -> Iterator[NDArray[Any]]:
-        """Yield the pixels of all images in order, `size` images at a time, not normalized; cache them if possible."""
+        """Yield the pixels, not normalized, of all images in order, `size` images at a time; cache them if possible."""
         count = len(self)
         parts = (self.pixels(range(start, min(start + size, count))) for start in range(0, count, size))
         return self.memory.keep(parts) if self.memory else parts
 
     def batches(self, size: int, indices: NDArray[int64] | None = None) -> Iterator[NDArray[float32]]:
-        """Yield all images, or those at `indices`, in batches of `size`; a thread reads the next batch meanwhile."""
+        """Yield all images, or the images at `indices`, in batches of `size`; a thread reads one batch ahead."""
         if indices is None:
             return ahead(map(self._normalized, self.parts(size)))
         return ahead(self.read(indices[start : start + size]) for start in range(0, len(indices), size))

@@ -1,7 +1,7 @@
-"""A split's decoded and cropped pixels -> one raw file in the cache, written when they are first read in order.
+"""A split's decoded and cropped pixels -> one raw file in the cache, written while the split is first read in order.
 
-The file appears complete or not at all, because it is renamed after its last byte is written. Its hash is stored in a
-file beside it, the seal, and verified before the pixels are used.
+The file gets its final name after its last byte is written, so it is always complete. Its hash is stored in the seal, a
+file beside it, and verified before the pixels are used.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 FOLDER = "pixels"
 CONTENT = "sha256"  # the seal's key for the hash of the raw file
 MOST_BYTES = 16 * 2**30  # larger files are not cached; ImageNet's 50,000 images at 299x299 need 13 GiB
-FREE_SHARE = 0.5  # share of the free disk space that a file may use
+FREE_SHARE = 0.5  # the largest share of the free disk space that one file is allowed to take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
-    """The cache file for the pixels of a split's images, (N, 3, R, R); the file may not exist yet."""
+    """The cache file for the pixels of a split's images, (N, 3, R, R), whether the file exists yet or not."""
 
     stem: str
     count: int
@@ -42,7 +42,7 @@ class Pixels:
 
     @property
     def file(self) -> Path | None:
-        """The file of all pixels, in order; None if they are not cached."""
+        """The file with the pixels of all images, in order; None if they are not cached."""
         if not (kept := cache.read(self._seal)):
             return None
         files.used(self._path)
@@ -69,7 +69,7 @@ class Pixels:
     def read(self, places: NDArray[int64]) -> NDArray[Any] | None:
         """Return the pixels of the images at these indices; None if they are not cached.
 
-        The file is read, not mapped, because mapped pages count as this process's memory.
+        The file is read, not mapped, because mapped pages would be included in the memory of this process.
         """
         import numpy
 
@@ -82,7 +82,7 @@ class Pixels:
         return pixels
 
     def keep(self, parts: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-        """Yield `parts`, the pixels of all images in order, and cache them once all are read.
+        """Yield the `parts`, which are the pixels of all images in order; after the last part, cache the pixels.
 
         The pixels are not cached if the disk has too little space or another process is writing the file.
         """
@@ -90,14 +90,14 @@ class Pixels:
 
         if not self.file and self._has_room():
             path = files.lock_file(self._path.with_suffix(".lock"))
-            lock = FileLock(path, thread_local=False)  # a pool may resume this generator in any thread
+            lock = FileLock(path, thread_local=False)  # each step of this generator can run in another thread of a pool
             with suppress(Timeout), lock.acquire(timeout=0):
                 yield from self._written(parts)
                 return
         yield from parts
 
     def _has_room(self) -> bool:
-        """Return whether the file is within its size limit and the free space."""
+        """Return whether the file would be within the size limit and the share of the free disk space."""
         free = shutil.disk_usage(files.folder(FOLDER)).free
         return self.count * self._row_bytes <= min(MOST_BYTES, FREE_SHARE * free)
 
@@ -109,15 +109,15 @@ class Pixels:
                 for part in parts:
                     digest.update(part.data)
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
-                    if had_room and not missing:  # now, because the caller may not resume after the last yield
+                    if had_room and not missing:  # done now, because the caller may stop after the last part
                         self._appear(made, digest.hexdigest())
                     yield part
 
     def _appear(self, made: Path, sha256: str) -> None:
-        """Put a complete file in place; it does not count until its seal is written."""
+        """Give a complete file its final name, then write its seal; without the seal, the file is not used."""
         self._seal.unlink(missing_ok=True)
         files.settle(made, self._path)
-        with suppress(RequestError):  # the disk has no space for the seal
+        with suppress(RequestError):  # the seal cannot be written, as on a full disk
             cache.write_sealed(self._seal, {CONTENT: sha256})
 
 

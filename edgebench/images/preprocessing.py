@@ -1,4 +1,4 @@
-"""A picture and a preprocessing recipe -> the cropped pixels, and their normalization."""
+"""A picture and a preprocessing recipe -> cropped pixels, and the normalization that makes input values of them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _TF = Preprocessing(
 _TORCHVISION = Preprocessing(
     name="torchvision", first="resize", crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
-# VGG and ResNet in Caffe subtract the means of ImageNet's channels; the first channel is blue.
+# In Caffe, VGG and ResNet subtract ImageNet's mean of each channel; the first channel is blue.
 _CAFFE = Preprocessing(
     name="caffe", first="resize", shorter_side=256, white=255.0, channels="BGR", mean=(103.939, 116.779, 123.68)
 )
-# For networks that normalize pixels themselves.
+# For networks whose first layers normalize the pixels.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 # The whole picture becomes a square, which changes its proportions, as in edgebench's own detectors and TensorFlow's
 # SSD.
@@ -43,7 +43,7 @@ _WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.
 # (utils/augmentations.py, letterbox).
 _LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
 _ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
-GREY = 114  # value of the padding of a letterbox
+GREY = 114  # grey value of a letterbox's margins
 PRESETS = {recipe.name: recipe for recipe in _ALL}
 
 
@@ -60,7 +60,7 @@ def preset(name: str) -> Preprocessing:
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
     """Return a recipe for a model with an integer input of this scale and zero point.
 
-    Its values, once quantized, are the pixels themselves, minus 128 for int8.
+    When the recipe's values are quantized, the result is the unchanged pixels, minus 128 for int8.
     """
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
@@ -74,7 +74,7 @@ def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> P
 
 
 def read_as(recipe: Preprocessing) -> str:
-    """Return a text that says how a model's integer input scales unchanged pixels; empty if it has no scale."""
+    """Return a text that says how a model's integer input scales unchanged pixels; an empty text without a scale."""
     if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
         return ""
     low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
@@ -83,9 +83,9 @@ def read_as(recipe: Preprocessing) -> str:
 
 
 def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
-    """Return the resized and cropped pixels of a picture, (3, R, R), in the recipe's channel order, not normalized.
+    """Return a picture's resized and cropped pixels, (3, R, R), not normalized, in the recipe's order of channels.
 
-    The picture is 8-bit RGB, or grey in float, which becomes three equal channels.
+    The picture is 8-bit RGB, or grey floats, which become three equal channels.
     """
     import numpy
 
@@ -100,7 +100,7 @@ def keeps_levels(recipe: Preprocessing) -> bool:
 
 
 def normalization(recipe: Preprocessing, white: float, *, grey: bool) -> Normalization:
-    """Return the normalization for pixels whose white is `white`."""
+    """Return the normalization for pixels in which the value `white` means white."""
     return Normalization(divisor=white / recipe.white, mean=recipe.mean, deviation=recipe.std, grey=grey)
 
 
@@ -114,14 +114,14 @@ def _resized(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
 
 
 def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size that a picture is resized to, and the upper left corner of the central crop."""
+    """Return the size to which a picture is resized, and the upper left corner of the central crop in it."""
     shorter = max(recipe.shorter_side or int(resolution / recipe.crop), resolution)
     width, height = (int(shorter * side / min(size)) for side in size)
     return (width, height), (round((width - resolution) / 2), round((height - resolution) / 2))
 
 
 def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return the part that `cut` keeps of a picture of this size: left, top, right and bottom, in its pixels."""
+    """Return left, top, right and bottom of the part that `cut` keeps, in pixels of a picture of this size."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))
@@ -134,14 +134,14 @@ def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tupl
 
 
 def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[float32]:
-    """Crop the central share of each side, rounded as in tf.image.central_crop, then resize it to a square."""
+    """Crop each side to its central share, rounded as in tf.image.central_crop, then resize the crop to a square."""
     box = frame(picture.size, recipe, resolution)
     centre = picture.crop(box) if box[0] or box[1] else picture
     return _interpolated(centre, resolution, resolution, recipe)
 
 
 def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
-    """Return how much grey a recipe adds at the left, top, right and bottom, in pixels of the part that is kept."""
+    """Return the grey margins at the left, top, right and bottom, in pixels of the part of the picture that is kept."""
     if recipe.first != "letterbox":
         return 0.0, 0.0, 0.0, 0.0
     inner, corner = _inner(size, resolution)
@@ -151,7 +151,7 @@ def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -
 
 
 def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the size of a picture in a letterbox, and its upper left corner there, rounded as Ultralytics does."""
+    """Return a picture's size and upper left corner inside a letterbox, rounded as in Ultralytics' code."""
     width, height = (max(1, round(side * resolution / max(size))) for side in size)
     return (width, height), (round((resolution - width) / 2 - 0.1), round((resolution - height) / 2 - 0.1))
 
@@ -179,7 +179,7 @@ def _interpolated(picture: Image, width: int, height: int, recipe: Preprocessing
 def _plain_bilinear(pixels: NDArray[float32], width: int, height: int) -> NDArray[float32]:
     """Resize as TensorFlow 1 does: bilinear interpolation at x·W/w and y·H/h, without antialiasing.
 
-    Pixel 0 maps to pixel 0, because coordinates are those of the pixels' upper left corners.
+    Pixel 0 maps to pixel 0, because a pixel's coordinates are the coordinates of its upper left corner.
     """
     for axis, side in enumerate((height, width)):
         pixels = _along(pixels, axis, side)

@@ -1,6 +1,6 @@
-"""A variant and a split's name -> the split's images as network inputs; also whether accuracy can be measured.
+"""A variant and a split's name -> the split's images as inputs of the network; also why accuracy is not measured.
 
-A split is `train`, `calibration` or `test`; no image is in two of them.
+A split is `train`, `calibration` or `test`; no image is in more than one split.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def sources(dataset: str) -> list[str]:
-    """List the modules of this package that determine a data set's images."""
+    """List the modules of this package whose code determines the images of a data set."""
     return [
         module("datasets", dataset_plugin(dataset)),
         "images/decode",
@@ -44,7 +44,7 @@ def sources(dataset: str) -> list[str]:
 
 
 def recipe(variant: Variant) -> Preprocessing:
-    """Return the variant's preprocessing, by default that of its data set."""
+    """Return the variant's preprocessing; if it has none, the default preprocessing of its data set."""
     if variant.preprocessing:
         return variant.preprocessing
     default: Preprocessing = family(variant.dataset).PREPROCESSING
@@ -52,7 +52,7 @@ def recipe(variant: Variant) -> Preprocessing:
 
 
 def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
-    """Return the preprocessing to store in a variant: None for the default of a bundled data set, otherwise the recipe.
+    """Return the preprocessing to store in a variant: a recipe, or None for a bundled data set's default preprocessing.
 
     Raises:
         UnknownName: there is no such preset.
@@ -62,7 +62,7 @@ def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
 
 
 def why_no_accuracy(variant: Variant) -> str:
-    """Return why the variant's accuracy cannot be measured on its data set; empty if it can."""
+    """Return why the variant's accuracy cannot be measured on its data set; an empty text if it can be measured."""
     if variant.feed:
         return "no accuracy: the model is fed arrays, which have no labels"
     if variant.weights == WeightSource.RANDOM:
@@ -75,7 +75,7 @@ def why_no_accuracy(variant: Variant) -> str:
         if wrong := wrong_task(variant.architecture, variant.dataset, task(variant)):
             return f"no accuracy: {wrong}"
         labelled = variant.dataset_classes or family(variant.dataset).CLASSES
-    except UnknownName:  # the record is of another version
+    except UnknownName:  # the record is from another version of edgebench
         return f"no accuracy: this edgebench does not know the data set {variant.dataset}"
     if not labelled:
         return f"no accuracy: {variant.dataset} has no labels"
@@ -86,7 +86,7 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
-    """Return an error message if a data set has labels, but not for a network's task; otherwise an empty string.
+    """Return an error message if a data set has labels, but no labels for a network's task; otherwise an empty text.
 
     `wanted` is the task of a user-supplied detector, whose name does not state a task.
     """
@@ -102,13 +102,13 @@ def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
 
 
 def has_answers(variant: Variant) -> bool:
-    """Return whether evaluation gives a result: an accuracy, or an int8 file's agreement with its float parent."""
+    """Return whether an evaluation can give an accuracy, or the agreement of an int8 file with its float parent."""
     is_custom_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None and not variant.feed
     return is_custom_int8 or not why_no_accuracy(variant)
 
 
 def split(variant: Variant, name: str, channels: int) -> Images:
-    """Return a split of the variant's data set as inputs of its network: (N, C, R, R), grey if C is 1.
+    """Return a split of the variant's data set as inputs of the network, (N, C, R, R); C is 1 for grey.
 
     Raises:
         CaseError: the data set has no such split, was moved or changed, or none of the images can be decoded.
@@ -133,7 +133,7 @@ def split(variant: Variant, name: str, channels: int) -> Images:
 
 
 def _memory(variant: Variant, name: str, images: Images) -> Pixels:
-    """Return the cache of the split's pixels, keyed by everything that determines them."""
+    """Return the cache of the split's pixels; its key is a hash of everything that determines the pixels."""
     import numpy
     import PIL
 
@@ -150,7 +150,7 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 
 
 def calibrated(variant: Variant) -> Variant:
-    """Return the variant with its calibration data set as its data set; its preprocessing stays the same."""
+    """Return the variant with the calibration data set in place of its data set, and with the same preprocessing."""
     scheme = variant.quantization
     if scheme is None or not scheme.calibration or variant.feed:
         return variant
@@ -159,9 +159,9 @@ def calibrated(variant: Variant) -> Variant:
 
 
 def too_few(variant: Variant, count: int) -> str:
-    """Return an error message if `count` images are too few to calibrate the variant; otherwise an empty string.
+    """Return an error message if `count` images are too few to calibrate the variant; otherwise an empty text.
 
-    The default number of images is only an upper bound, so any count is enough if the user requested no number.
+    If the user requested no number of images, any count is enough, because the default is only an upper bound.
     """
     requested = variant.quantization.images if variant.quantization else 0
     if requested <= count or requested == Quantization().images:
@@ -171,13 +171,13 @@ def too_few(variant: Variant, count: int) -> str:
 
 
 def require_calibration(variant: Variant) -> None:
-    """Refuse to calibrate on fewer images than requested, or on images that the variant is tested on.
+    """Refuse to calibrate a variant on fewer images than requested, or on images from its test split.
 
-    Damaged images are not considered here, because to find them, all images must be decoded.
+    Damaged images are included in the number here, because to find them, all images must be decoded.
 
     Raises:
         RequestError: there are too few images, or some are also in the test split.
-        CaseError: the data set changed since its path was given.
+        CaseError: the data set changed after its path was given.
     """
     scheme = variant.quantization
     if variant.feed or scheme is None or not (scheme.calibration or scheme.images != Quantization().images):
@@ -203,10 +203,10 @@ def _reads_images(variant: Variant) -> bool:
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:
-    """Check the data sets that these variants read; show which images are left out, and which are in two splits."""
+    """Check the data sets that these variants read; show which images are left out, and which are in several splits."""
     readers = [item for variant in variants if _reads_images(variant) for item in (variant, calibrated(variant))]
     for dataset, sha256 in dict.fromkeys((variant.dataset, variant.dataset_sha256) for variant in readers):
-        with suppress(CaseError):  # each case that reads this data set will fail with the same error
+        with suppress(CaseError):  # no notice: each case that reads this data set will fail with the same error
             card, opened = find(dataset, sha256)
             bad = damaged(card, opened, show)
             if opened.files and opened.classes and (leak := _leak(opened, set(bad))):
@@ -214,7 +214,7 @@ def inspect(variants: Iterable[Variant], show: Show) -> None:
 
 
 def _leak(opened: Opened, bad: set[str]) -> str:
-    """Return a notice of test images that are also in another split; empty if there are none."""
+    """Return a notice that names test images which are also in another split; an empty text if no image is."""
     tested, others = opened.part("test"), set[str]()
     for name in ("train", "calibration"):
         with suppress(CaseError):  # the data set has no images to train on

@@ -1,15 +1,15 @@
 """Data sets of labelled images, one file each.
 
 A data set defines
-    CLASSES                    number of classes; 0 if it is known only after opening
-    TASKS                      tasks for which it has labels; empty if it has no labels
+    CLASSES                    number of classes; 0 if only the opened data set knows it
+    TASKS                      tasks for which it has labels; an empty tuple if it has none
     SOURCE                     origin of the images
-    PLACE                      what the path in `--dataset name:path` must contain, in words; empty if bundled
+    PLACE                      words for what must be at the path in `--dataset name:path`; an empty text if bundled
     PREPROCESSING              its default preprocessing
-    AUGMENTATION               permitted augmentations in training: flip, shift
-    NOTE                       what a reader of accuracies on it must know
-    TOOLS                      installed packages whose versions affect the images
-    open(place)                return the data set at a path; refuse an incomplete one
+    AUGMENTATION               augmentations that training can use: flip, shift
+    NOTE                       what to know when reading accuracies on this data set
+    TOOLS                      installed packages whose versions change the images
+    open(place)                return the data set at a path; refuse an incomplete data set
 """
 
 OFFERS = ("CLASSES", "TASKS", "SOURCE", "PLACE", "PREPROCESSING", "AUGMENTATION", "NOTE", "TOOLS", "open")

@@ -1,4 +1,4 @@
-"""Pictures in files and their annotated objects -> pictures with labels, and notices about what was left out.
+"""Picture files and annotated objects -> pictures with checked labels, and notices about what was left out.
 
 The modules `coco`, `voc` and `yolo` read the files of their formats into `Object`s; this module checks the objects.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edgebench.images.listing import Stamp
 
-MOST_MASKED = 254  # classes that a mask of bytes can hold beside 0, the background, and 255, which is ignored
+MOST_MASKED = 254  # the most classes in a mask of bytes: 0 is the background, and 255 is ignored
 OUTSIDE = "objects outside of their picture are left out"
 CUT = "boxes reach beyond their picture and are cut at its edge"
 EMPTY = "objects without an area are left out"
@@ -41,13 +41,13 @@ WITHOUT = "pictures have no object and stay: every box found on them is wrong"
 
 
 class Object(NamedTuple):
-    """An object as an annotation file describes it.
+    """One object from an annotation file.
 
     Attributes:
-        picture: index of its picture.
-        label: its class, from 0.
-        box: left, top, right and bottom, pixels.
-        outline: polygons or run lengths, from which a mask is drawn; None if the object has none.
+        picture: index of the picture that shows the object.
+        label: the object's class, from 0.
+        box: left, top, right and bottom of the object, in pixels.
+        outline: polygons or run lengths, from which a mask is drawn; None if the object has no outline.
     """
 
     picture: int
@@ -58,13 +58,13 @@ class Object(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Notes:
-    """Counts of what was left out or changed, by reason, with the first few names."""
+    """For each reason to leave out or change something: how often it applied, and the first few names."""
 
     counts: Counter[str] = field(default_factory=Counter)
     names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, what: str, name: str = "", count: int = 1) -> None:
-        """Count cases of `what`, the words that follow the number in a notice."""
+        """Add `count` cases of `what`; a notice consists of the number of cases, then the words `what`."""
         self.counts[what] += count
         if name and len(self.names[what]) < 4:
             self.names[what].append(printable(name))
@@ -79,12 +79,13 @@ class Notes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated(Files):
-    """Pictures in files with the objects in them.
+    """Pictures in files, with the annotated objects of each picture.
 
     Attributes:
-        sizes: width and height of each picture, upright; zeros if it cannot be read.
+        sizes: width and height of each picture after it is turned upright; (0, 0) for an unreadable picture.
         objects: the objects of each picture.
-        draw: a function that returns a picture's mask, (H, W), or None if it has none; None if no picture has a mask.
+        draw: a function that returns the mask, (H, W), of a picture, or None for a picture without a mask; `draw`
+            itself is None if no picture has a mask.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -92,7 +93,7 @@ class Annotated(Files):
     draw: Callable[[str, tuple[int, int], Sequence[Object]], NDArray[uint8] | None] | None = None
 
     def truth(self, index: int) -> Truth:
-        """Return classes and boxes of a picture's objects, and its mask if the data set has masks."""
+        """Return the classes and boxes of a picture's objects, and the picture's mask if the data set has masks."""
         import numpy
 
         objects, size = self.objects[index], self.sizes[index]
@@ -117,12 +118,12 @@ class Folder(NamedTuple):
     notices: tuple[str, ...]
 
     def by_name(self) -> dict[str, int]:
-        """Return the index of each picture by its path below the folder."""
+        """Map each picture's path below the folder to the picture's index."""
         return {name: index for index, name in enumerate(self.names)}
 
 
 def folder(root: Path) -> Folder:
-    """List the pictures below a folder; read the header of each that changed since it was last listed."""
+    """List the pictures below a folder; read only the headers of pictures that changed since the last listing."""
     listing = pictures(root, "")
     names, hashed = tuple(sorted(listing.stamps)), contents(root, "", listing.stamps)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -132,15 +133,15 @@ def folder(root: Path) -> Folder:
 
 @lru_cache(maxsize=500_000)
 def _size(file: Path, stamp: Stamp) -> tuple[int, int]:
-    """Return width and height of an upright picture; zeros if it cannot be read.
+    """Return a picture's width and height after it is turned upright; (0, 0) if the file cannot be read.
 
-    `stamp` is an argument because the result is cached: a changed file has another stamp and is read again.
+    The result is cached for each file and `stamp`: a changed file has another stamp, so it is read again.
     """
     from edgebench.images.decode import size
 
     try:
         return size(file)
-    except Exception:  # each decoder raises different errors; the file is reported as damaged later
+    except Exception:  # decoders raise many kinds of errors; the file is reported as damaged later
         return 0, 0
 
 
@@ -153,7 +154,7 @@ def annotated(
     used: Sequence[int],
     draw: Callable[[str, tuple[int, int], Sequence[Object]], NDArray[uint8] | None] | None = None,
 ) -> Annotated:
-    """Return the pictures at the indices `used` with their objects; check each object and cut its box at the edge.
+    """Return the pictures at the indices `used`, with checked objects, whose boxes are cut at the picture's edge.
 
     Raises:
         RequestError: fewer than two pictures are left.
@@ -192,7 +193,7 @@ def _said(notes: Notes) -> str:
 
 
 def _judged(one: Object, found: Folder, notes: Notes) -> Object | None:
-    """Return an object with its box inside its picture; None if nothing of it can be used."""
+    """Return an object, with the box cut to the part inside the picture; None if the object cannot be used."""
     name, (width, height) = found.names[one.picture], found.sizes[one.picture]
     if not all(map(isfinite, one.box)):
         notes.add(ODD, name)
@@ -213,7 +214,7 @@ def _judged(one: Object, found: Folder, notes: Notes) -> Object | None:
 
 
 def require_classes(place: Path, classes: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes; refuse an empty list and repeated names.
+    """Return the names of the classes; refuse an empty list, and a name that occurs twice.
 
     Raises:
         RequestError: there are no classes, or two have the same name.
@@ -226,9 +227,9 @@ def require_classes(place: Path, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def opened(place: Path, parts: Mapping[str, Annotated]) -> Opened:
-    """Return a data set of the part `test` and, if there is one, the part `train`.
+    """Return a data set made of the part `test` and, if it exists, the part `train`.
 
-    Calibration images are taken out of `train`, or out of `test` if there is no `train`.
+    The calibration images are removed from `train`, or from `test` if there is no `train`.
 
     Raises:
         RequestError: the two parts have different classes.
@@ -260,7 +261,7 @@ def opened(place: Path, parts: Mapping[str, Annotated]) -> Opened:
 
 
 def _fingerprint(everything: Sequence[Annotated]) -> str:
-    """Return a hash of files and annotations; two folders with the same hash are the same data set."""
+    """Return a hash of a folder's files and annotations; folders with the same hash are the same data set."""
     digest = hashlib.sha256(fingerprint(everything).encode())
     for listed in everything:
         for objects in listed.objects:

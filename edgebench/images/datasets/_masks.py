@@ -1,4 +1,4 @@
-"""Outlines of objects, as polygons or run lengths -> the mask of a picture."""
+"""The outlines of a picture's objects, as polygons or run lengths -> the picture's mask."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Outlined = tuple[int, tuple[float, ...], Any]  # class, box, and polygons or run
 
 
 def drawn(size: tuple[int, int], objects: Sequence[Outlined]) -> NDArray[uint8]:
-    """Return a mask, (H, W): each pixel's class plus 1, and 0 for the background; small objects cover large ones.
+    """Return a mask, (H, W): 0 for background, else a pixel's class plus 1; small objects are drawn over large objects.
 
-    If an object has no usable outline, the pixels in its box are 255, which metrics ignore.
+    Pixels in the box of an object without a usable outline are 255, which metrics ignore.
     """
     import numpy
 
@@ -37,7 +37,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return which pixels an outline encloses, (H, W); None if the outline has another size or an unknown form."""
+    """Return an array, (H, W), true inside an outline; None if the outline is of another size or of unknown form."""
     if isinstance(outline, dict):
         return _runs(outline, size)
     if isinstance(outline, list):
@@ -46,7 +46,7 @@ def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
 
 
 def polygons(outline: Sequence[Any], size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return which pixels have their centre in one of several polygons; None if no polygon is usable.
+    """Return an array that is true for pixels whose centre is in a polygon; None if no polygon is usable.
 
     Each polygon is a list of alternating x and y, in pixels.
     """
@@ -62,9 +62,9 @@ def polygons(outline: Sequence[Any], size: tuple[int, int]) -> NDArray[bool_] | 
 
 
 def _polygon(points: NDArray[float64], size: Sequence[int]) -> NDArray[bool_]:
-    """Return which pixels are inside of one polygon with n corners, (n, 2).
+    """Return an array that is true inside one polygon, given as its n corners, (n, 2).
 
-    A pixel is inside if an odd number of the polygon's edges cross its row to the left of its centre.
+    A pixel is inside if, in its row, an odd number of the polygon's edges lie to the left of the pixel's centre.
     """
     import numpy
 
@@ -80,9 +80,10 @@ def _polygon(points: NDArray[float64], size: Sequence[int]) -> NDArray[bool_]:
 
 
 def _runs(outline: dict[str, Any], size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return which pixels are inside of an object that COCO's run lengths describe; None if they do not fit the size.
+    """Return an array that is true inside an object given as COCO's run lengths; None if they are for another size.
 
-    The runs go down one column after the other; the first run is outside of the object, the next one inside, and so on.
+    The runs go down one column after the other: the first run is outside of the object, the second run inside, and so
+    on.
     """
     import numpy
 
@@ -100,8 +101,9 @@ def _runs(outline: dict[str, Any], size: tuple[int, int]) -> NDArray[bool_] | No
 def _lengths(text: str) -> list[int]:
     """Decode COCO's compressed run lengths.
 
-    Each character, counted from '0', holds 5 bits of a number and a bit that says whether more characters follow. From
-    the fourth number on, a number is the difference between a length and the length two places before it.
+    Each character, minus the code of '0', holds 5 bits of a number, and one bit that says whether the number goes on in
+    the next character. The first three numbers are lengths; every later number is the difference between a length and
+    the length two places before.
     """
     lengths, value, shift = list[int](), 0, 0
     for letter in text:

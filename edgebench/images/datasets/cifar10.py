@@ -1,4 +1,4 @@
-"""CIFAR-10 as published: the binary or the Python version, as an archive or unpacked.
+"""CIFAR-10 in one of its published forms: the binary or the Python version, as an archive or unpacked.
 
 The Python version is pickled. No code in it is executed: only numeric arrays, strings and lists are accepted.
 """
@@ -42,8 +42,8 @@ NOTE = (
 
 SIDE, PIXELS = 32, 3 * 32 * 32
 CALIBRATION, SEED = 500, 0
-MOST_BYTES = 2**28  # limit on the unpacked archive, which has 178 MiB
-MOST_BATCH_BYTES = 2**26  # limit on each file in the archive; the files have 30 MiB
+MOST_BYTES = 2**28  # limit on the size of the unpacked archive; the original has 178 MiB
+MOST_BATCH_BYTES = 2**26  # limit on the size of each file in the archive; the originals have 30 MiB
 TEST = "test_batch"
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), TEST)
 FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
@@ -62,7 +62,7 @@ class Thumbnails(Labelled):
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Return the picture's number."""
+        """Return the picture's number as its name."""
         return str(index)
 
     def picture(self, index: int) -> Image:
@@ -74,10 +74,10 @@ class Thumbnails(Labelled):
 
 
 def open(place: Path | None) -> Opened:
-    """Open the six files, in an archive or a folder; each must be complete.
+    """Open an archive or a folder of the six files, each of which must be complete.
 
     Raises:
-        RequestError: the files are not those of CIFAR-10, or are incomplete.
+        RequestError: the files are not from CIFAR-10, or are incomplete.
     """
     assert place is not None
     place = _inside(place)
@@ -88,7 +88,7 @@ def open(place: Path | None) -> Opened:
 
 @cache
 def _part(place: Path, sha256: str, name: str) -> Thumbnails:
-    """Read a split; `sha256` is an argument so that changed files are read again, although results are cached."""
+    """Read a split; the result is cached for each `sha256`, so changed files are read again."""
     import numpy
 
     parts = [batch for file, batch in _batches(place).items() if (file == TEST) == (name == "test")]
@@ -102,7 +102,7 @@ def _part(place: Path, sha256: str, name: str) -> Thumbnails:
 
 
 def _inside(place: Path) -> Path:
-    """Return the archive or folder of the six files: `place` itself, or an entry of `place` with an original name."""
+    """Return the archive or folder of the six files: `place`, or an entry in it with the name of an original."""
     if not place.is_dir():
         return place
     entries = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
@@ -110,7 +110,7 @@ def _inside(place: Path) -> Path:
 
 
 def _sha256(place: Path) -> str:
-    """Return the hash of an archive, or of a folder's six files."""
+    """Return the hash of an archive, or one hash of the six files in a folder."""
     digest = hashlib.sha256()
     for file in [place] if place.is_file() else _files(place):
         with file.open("rb") as stream:
@@ -142,7 +142,7 @@ def _content(file: Path) -> bytes:
 
 
 def _unpacked(archive: Path) -> dict[str, bytes]:
-    """Read the six files out of an archive; nothing is written."""
+    """Read the six files in an archive without unpacking them on the disk."""
     try:
         with closing(Capped(archive, MOST_BYTES)) as content, tarfile.open(fileobj=content, mode="r:") as tar:  # type: ignore[call-overload]
             members = [(Path(member.name), tar.extractfile(member)) for member in tar]
@@ -155,7 +155,7 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
 
 
 def _batch(file: str, content: bytes) -> Batch:
-    """Read pixels, (N, 3, 32, 32), and labels, (N,)."""
+    """Read the pixels, (N, 3, 32, 32), and the labels, (N,), from a file's content."""
     import numpy
 
     pixels, labels = _binary(file, content) if file.endswith(".bin") else _pickled(file, content)
@@ -165,7 +165,7 @@ def _batch(file: str, content: bytes) -> Batch:
 
 
 def _binary(file: str, content: bytes) -> Batch:
-    """Read records of one label and 3072 bytes: first the red, then the green, then the blue plane."""
+    """Read records of one label and 3072 bytes: the red plane, then the green plane, then the blue plane."""
     import numpy
 
     if not content or len(content) % (1 + PIXELS):
@@ -197,7 +197,7 @@ def _pickled(file: str, content: bytes) -> Batch:
             raise ValueError(f"{len(labels)} labels and data of {pixels.shape}")
     except pickle.UnpicklingError as error:
         raise RequestError(f"{file}: {error}, and nothing in it is executed; download it again") from error
-    except Exception as error:  # a truncated or forged file may raise anything
+    except Exception as error:  # a truncated or forged file can raise any exception
         raise RequestError(
             f"{file}: not a complete batch of CIFAR-10 ({type(error).__name__}); download it again"
         ) from error
@@ -205,7 +205,7 @@ def _pickled(file: str, content: bytes) -> Batch:
 
 
 class Unpickler(pickle.Unpickler):
-    """An unpickler that accepts only the names that pickled numeric arrays use."""
+    """An unpickler that refuses all names except the few that pickled numeric arrays need."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return the object for a name in a pickle.
@@ -229,5 +229,5 @@ class Unpickler(pickle.Unpickler):
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Return the bytes that Python 3 pickled as Latin-1 text in the old protocol."""
+    """Return the bytes that Python 3 stored as Latin-1 text in an old version of the pickle protocol."""
     return text.encode("latin1")

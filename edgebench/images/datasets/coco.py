@@ -4,7 +4,7 @@
     annotations/instances_val2017.json, val2017/...    COCO as downloaded; instances_train2017.json is for training
     train/_annotations.coco.json, valid/...            the layout that labelling tools export
 
-A class is a category; classes are numbered from 0 in the order of the categories' ids, which may have gaps.
+Each category is a class. Classes are numbered from 0 in the order of the categories' ids; the ids can have gaps.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _files(place: Path) -> dict[str, Path]:
-    """Return the JSON file of each part of a folder, `train` and `test`."""
+    """Return the JSON file of each part, `train` and `test`, that a folder has."""
     below = ("*.json", "annotations/*.json", "*/_annotations.coco.json")
     known = sorted(file for pattern in below for file in place.glob(pattern) if _is_of_instances(file))
     train = [file for file in known if "train" in file.relative_to(place).as_posix()]
@@ -104,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parsed(file: Path, changed_ns: int, size: int) -> dict[str, Any]:
-    """Parse a JSON file; it is parsed again only if its time or size changes."""
+    """Parse a JSON file; parse the same file again only if its timestamp or size changed."""
     try:
         content = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -115,7 +115,7 @@ def _parsed(file: Path, changed_ns: int, size: int) -> dict[str, Any]:
 
 
 def _by_id(file: Path, content: Mapping[str, Any], noun: str) -> dict[int, dict[str, Any]]:
-    """Return images or categories by their ids."""
+    """Map ids to images or categories."""
     known = dict[int, dict[str, Any]]()
     for entry in content[noun]:
         number = entry.get("id") if isinstance(entry, dict) else None
@@ -128,7 +128,7 @@ def _by_id(file: Path, content: Mapping[str, Any], noun: str) -> dict[int, dict[
 
 
 def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
-    """Return the folder of the images: the first candidate that contains one of them."""
+    """Return the folder of the images: the first candidate that contains at least one listed image."""
     part = file.stem.rpartition("_")[2] or file.stem
     above = (file.parent, file.parent.parent)
     beside = [folder / name for folder in above for name in (part, file.stem, f"images/{part}", "images")]
@@ -143,7 +143,7 @@ def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
 
 
 def _places(images: Mapping[int, Mapping[str, Any]], found: Folder, notes: Notes) -> dict[int, int]:
-    """Map the id of each annotated image to its index in the folder; leave out missing images and other sizes."""
+    """Map ids of annotated images to indices in the folder; leave out images that are missing or of another size."""
     known, places = found.by_name(), dict[int, int]()
     for number, entry in images.items():
         name = str(entry.get("file_name", ""))
@@ -168,7 +168,7 @@ def _objects(
     images: Mapping[int, Any],
     notes: Notes,
 ) -> Iterator[Object]:
-    """Yield the objects of the images in use."""
+    """Yield the objects of all images that are used."""
     for given in annotations:
         entry = given if isinstance(given, dict) else {}
         number = entry.get("image_id")
@@ -179,7 +179,7 @@ def _objects(
 
 
 def _object(entry: Mapping[str, Any], place: int, labels: Mapping[int, int], notes: Notes) -> Iterator[Object]:
-    """Yield the object of an annotation, unless it is a crowd or incomplete."""
+    """Yield the annotated object, or nothing if the annotation is of a crowd or is incomplete."""
     name, category, box = f"annotation {entry.get('id')}", entry.get("category_id"), entry.get("bbox")
     if entry.get("iscrowd"):
         notes.add(CROWDS)
@@ -193,7 +193,7 @@ def _object(entry: Mapping[str, Any], place: int, labels: Mapping[int, int], not
 
 
 def _with_fitting_mask(one: Object, found: Folder, notes: Notes) -> Object:
-    """Return an object; remove its run lengths if they are for a picture of another size."""
+    """Return an object, without its run lengths if they are for a picture of another size."""
     size = found.sizes[one.picture]
     if not isinstance(one.outline, dict) or one.outline.get("size") == [size[1], size[0]]:
         return one
@@ -202,5 +202,5 @@ def _with_fitting_mask(one: Object, found: Folder, notes: Notes) -> Object:
 
 
 def _drawn(name: str, size: tuple[int, int], objects: Sequence[Object]) -> NDArray[uint8]:
-    """Draw a picture's mask from its objects' outlines."""
+    """Draw a picture's mask from the outlines of the picture's objects."""
     return _masks.drawn(size, [(one.label, one.box, one.outline) for one in objects])

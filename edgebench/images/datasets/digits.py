@@ -32,7 +32,7 @@ NOTE = (
 )
 
 SEED = 0
-# Each part is a range of one seeded permutation of all images.
+# Each split is a range of the same permutation of all images; the permutation has a fixed seed.
 PARTS = {"test": (0, 600), "calibration": (600, 700), "train": (700, 1797)}
 
 
@@ -47,11 +47,11 @@ class Digits(Labelled):
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Return the picture's number."""
+        """Return the picture's number as its name."""
         return str(index)
 
     def picture(self, index: int) -> Image:
-        """Return the picture in float."""
+        """Return the picture in grey, as floats."""
         from PIL.Image import fromarray
 
         return fromarray(self.pixels[index])

@@ -4,7 +4,7 @@
                                                        subset of ImageNet's classes, `classes.txt` gives the order
     val/ILSVRC2012_val_00000001.JPEG ...               with labels.txt or val.txt beside them, one line per image:
                                                        its name, then its class, as a number from 0 or a name
-    photos/train/..., photos/val/...                   two folders of these kinds: one to train on, one to test on
+    photos/train/..., photos/val/...                   two folders in these layouts: to train on, to test on
 
 The module `images/labels` reads the files that list labels and classes. Training needs a `train` folder.
 """
@@ -48,7 +48,7 @@ TOOLS = ("pillow", "numpy")
 NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 PARTS = ("train", "val")
-# Calibration images are a tenth of all, at most CALIBRATION, and at least LEAST_CALIBRATION if there are enough.
+# A tenth of all images are for calibration: at most CALIBRATION and, if enough exist, at least LEAST_CALIBRATION.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
@@ -61,8 +61,8 @@ class Files(Labelled):
 
     Attributes:
         names: paths relative to `root`.
-        digests: hash of each file; empty if it cannot be read.
-        classes: the classes' names, in the order of their numbers.
+        digests: hash of each file; an empty text for an unreadable file.
+        classes: the names of the classes, in the order of the classes' numbers.
     """
 
     root: Path
@@ -75,24 +75,24 @@ class Files(Labelled):
     depth: str = "uint8"
 
     def name(self, index: int) -> str:
-        """Return the file's name, with undecodable bytes escaped."""
+        """Return the file's name; bytes that are not text are escaped."""
         return printable(self.names[index])
 
     def picture(self, index: int) -> Image:
         """Decode the picture to RGB.
 
         Raises:
-            CaseError: it cannot be decoded.
+            CaseError: the picture cannot be decoded.
         """
         from edgebench.images.decode import decode
 
         try:
             return decode(self.root / self.names[index])
-        except Exception as error:  # each decoder raises different errors
+        except Exception as error:  # decoders raise many kinds of errors
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode the pictures at these indices once; return what was found, in order."""
+        """Decode each of the pictures at these indices once; return, in the same order, what was found."""
         from edgebench.images import decode
 
         with ThreadPoolExecutor(THREADS) as pool:
@@ -124,7 +124,7 @@ def _both(place: Path, train: Files, val: Files) -> Opened:
     if train.classes != val.classes:
         odd = next(iter(sorted(set(train.classes) ^ set(val.classes))), "their order")
         raise RequestError(f"{place}: wanted the same classes in train and val, found them to differ in {odd}")
-    calibration, rest = set_aside(train, LEAST_CALIBRATION)  # at least LEAST_CALIBRATION images remain for training
+    calibration, rest = set_aside(train, LEAST_CALIBRATION)  # LEAST_CALIBRATION images or more must remain for training
     return _opened(train, {"calibration": calibration, "train": rest, "test": val}, also=val)
 
 
@@ -148,14 +148,14 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _unread(place: Path) -> Iterator[str]:
-    """Return a notice that names the folders that are not read."""
+    """Return a notice with the names of the folders that are not read."""
     beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
     if others := [printable(name) for name in beside if name not in PARTS]:
         yield f"only train and val are read; other folders beside them are ignored: {some(others)}"
 
 
 def fingerprint(everything: Sequence[Files]) -> str:
-    """Return a hash of file names, contents and labels; two folders with the same hash are the same data set."""
+    """Return a hash of file names, file contents and labels; folders with the same hash are the same data set."""
     digest = hashlib.sha256(os.fsencode("\n".join(everything[0].classes)))
     for files in everything:
         for name, content, label in zip(files.names, files.digests, files.labels, strict=True):
@@ -164,12 +164,12 @@ def fingerprint(everything: Sequence[Files]) -> str:
 
 
 def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, str]:
-    """Return the hash of each file by name; a file that did not change since it was hashed is not read again."""
-    folder = os.path.abspath(root / below)  # noqa: PTH100  # links keep their names, as in the catalogue
+    """Map each file's name to a hash of its content; a file that did not change since last time is not read again."""
+    folder = os.path.abspath(root / below)  # noqa: PTH100  # a link must keep its own name, as in the catalogue
     index = cache_folder("digests") / f"{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}.json"
     known = {name: entry for name, entry in _cached(index).items() if stamps.get(name) == tuple(entry[:-1])}
     changed = [name for name in stamps if name not in known]
-    # A file that changed just now may change again without a new timestamp, so its hash is not stored.
+    # If a file changed a moment ago, its hash is not stored: it may change again without a new timestamp.
     settled = time_ns() - int(SETTLED_S * 1e9)
     with ThreadPoolExecutor(THREADS) as pool:
         digests = dict(zip(changed, pool.map(lambda name: _sha256(root / name), changed), strict=True))
@@ -181,19 +181,19 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
 
 
 def _cached(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Return the stamp (size and times) and hash of each file that was hashed earlier; empty without a valid index."""
+    """Map each file in the stored index to a stamp (size, times) and a hash; an empty mapping without valid index."""
     from pydantic import TypeAdapter, ValidationError
 
     used(index)
     try:
         fields = (cache.read(index) or {}).get("files", {})
         return TypeAdapter(dict[str, tuple[int, int, int, int, str]]).validate_python(fields)
-    except ValidationError:  # an index that an earlier version wrote
+    except ValidationError:  # an index from an earlier version of edgebench
         return {}
 
 
 def _sha256(file: Path) -> str:
-    """Return a file's hash; empty if it cannot be read, because a broken link counts as a damaged image."""
+    """Return a file's hash; an empty text if the file cannot be read, for example because it is a broken link."""
     try:
         return sha256_of(file)
     except OSError:
@@ -201,9 +201,9 @@ def _sha256(file: Path) -> str:
 
 
 def set_aside(files: Listed, left: int = 0) -> tuple[Listed, Listed]:
-    """Draw the calibration images at random; return them and the remaining images.
+    """Choose calibration images at random; return the chosen images and the remaining images.
 
-    At least LEAST_CALIBRATION images are drawn, if more than `left` images remain then.
+    At least LEAST_CALIBRATION images are chosen, provided that more than `left` images remain.
     """
     import numpy
 
@@ -230,7 +230,7 @@ def _listed(root: Path, below: str) -> Files:
 
 
 def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
-    """Return the pictures of a listing with their hashes; `numbers` are their classes in the order of their names."""
+    """Return the pictures of a listing, with the files' hashes; `numbers` are the classes of the pictures, by name."""
     names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
     digests = tuple(map(hashed.__getitem__, names))
     return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

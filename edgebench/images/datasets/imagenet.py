@@ -1,4 +1,4 @@
-"""An image folder declared as ImageNet: published accuracies on ImageNet are shown beside the measured ones."""
+"""An image folder that the user calls ImageNet: published ImageNet accuracies are shown beside measured accuracies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten grey images of class 0, which the null network classifies correctly."""
+"""Ten images of class 0, all of which the null network classifies correctly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMAGES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blanks(Labelled):
-    """Ten blank pictures."""
+    """Ten black pictures."""
 
     labels: NDArray[int64]
     white: float = 1.0
@@ -36,7 +36,7 @@ class Blanks(Labelled):
     digests: tuple[str, ...] = ()
 
     def name(self, index: int) -> str:
-        """Return the picture's number."""
+        """Return the picture's number as its name."""
         return str(index)
 
     def picture(self, index: int) -> Image:

@@ -1,8 +1,8 @@
-"""Composed pictures of 224x224 pixels: 1 to 6 real handwritten digits of 16 to 56 pixels on crops of two real photos.
+"""Composed pictures of 224x224 pixels: 1 to 6 real handwritten digits, 16 to 56 pixels high, on crops of real photos.
 
 The class, the tight box and the mask of every digit are known exactly, because this module draws the digit. A scene is
-a pure function of (SEED, split, index). Digits and their splits are those of the data set `digits`. The left columns of
-each photo are for training, the right columns for calibration and test.
+a pure function of (SEED, split, index). The digits are split as in the data set `digits`. The left part of
+each photo is for training, the right part for calibration and test.
 
 Sources of the images, which scikit-learn includes and this module combines:
 
@@ -48,24 +48,24 @@ NOTE = (
 
 SEED = 0
 SIDE = 224
-# The default number of scenes in each split; a scene can be drawn for any higher index, too.
+# The default number of scenes in each split; scenes with higher indices can be drawn, too.
 COUNTS = {"train": 12_000, "calibration": 500, "test": 500}
 ORDER = tuple(COUNTS)
-TRAIN_COLUMNS = 416  # columns of a photo that are for training; a photo has 640
-CROPS = range(112, SIDE + 1, 16)  # possible sides of the crop of a photo that becomes the background, pixels
+TRAIN_COLUMNS = 416  # number of a photo's columns that are for training, from the left; a photo has 640
+CROPS = range(112, SIDE + 1, 16)  # sides of a crop for the background, pixels; one is chosen at random
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
 MOST = 6  # the most digits in a scene
-LIFT = (80.0, 140.0)  # by how many grey levels a digit is lighter than its background
-TINT = (0.75, 1.0)  # range of factors on a digit's brightness in each channel
+LIFT = (80.0, 140.0)  # range of grey levels by which a digit is lighter than the background
+TINT = (0.75, 1.0)  # range of factors for a digit's brightness, one factor per channel
 GAP = 2  # minimum gap between the boxes of two digits, pixels
 TRIES = 20  # number of attempts to find a free place for a digit
-FINE = 64  # side of a digit before it is scaled to its final size, pixels
+FINE = 64  # side of a smoothly enlarged digit, before it is scaled to the size in the scene, pixels
 INK = 128  # lowest coverage, of 255, at which a pixel belongs to the digit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of scene: it has 1 to `most` digits, whose heights are in the range `sizes`, in pixels."""
+    """A kind of scene: scenes with 1 to `most` digits, each with a height in the range `sizes`, in pixels."""
 
     most: int
     sizes: tuple[float, float]
@@ -76,24 +76,24 @@ SEVERAL = Kind(most=MOST, sizes=(16.0, 56.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A picture, (224, 224, 3), and its classes, boxes and mask."""
+    """A picture, (224, 224, 3), with the classes and boxes of the digits and with the mask."""
 
     pixels: NDArray[uint8]
     truth: Truth
 
     @property
     def boxes(self) -> NDArray[float32]:
-        """The boxes of its digits, (n, 4), pixels."""
+        """The boxes of the scene's digits, (n, 4), in pixels."""
         assert self.truth.boxes is not None
         return self.truth.boxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The material of a split's scenes: tightly cropped digits, their classes, and the split's columns of the photos.
+    """The material of a split's scenes: tightly cropped digits, the classes of the digits, and parts of the photos.
 
     Attributes:
-        photos: each photo, enlarged for each of `CROPS`, (H, W, 3), so that a background only needs to be cut out.
+        photos: each photo, (H, W, 3), enlarged once for each of `CROPS`, so that backgrounds are only cut out.
     """
 
     photos: tuple[NDArray[uint8], ...]
@@ -103,7 +103,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenes:
-    """The scenes of a split, drawn when they are read."""
+    """The scenes of a split; each is drawn when it is read."""
 
     split: str
     labels: NDArray[int64]
@@ -113,7 +113,7 @@ class Scenes:
     kind: Kind = SEVERAL
 
     def name(self, index: int) -> str:
-        """Return the scene's number."""
+        """Return the scene's number as its name."""
         return str(index)
 
     def picture(self, index: int) -> Image.Image:
@@ -128,12 +128,12 @@ class Scenes:
 
 
 def open(place: Path | None) -> Opened:
-    """Open the scenes, which are drawn when they are read."""
+    """Open the data set; each scene is drawn when it is read."""
     return Opened(classes=CLASSES, sha256="", part=part)
 
 
 def part(split: str, count: int = 0, kind: Kind = SEVERAL) -> Scenes:
-    """Return the first `count` scenes of a split, by default the number in `COUNTS`.
+    """Return the first `count` scenes of a split; without a count, as many as `COUNTS` says.
 
     Raises:
         CaseError: there is no such split.
@@ -157,7 +157,8 @@ def draw(split: str, index: int, kind: Kind = SEVERAL) -> Scene:
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
-# The cache holds a few batches: a batch's pictures are read first, then its labels, and each scene is drawn only once.
+# The cache holds the scenes of a few batches: all pictures of a batch are read first, and then all labels of the batch,
+# so without the cache each scene would be drawn twice.
 @lru_cache(maxsize=160)
 def _kept(split: str, index: int, kind: Kind) -> Scene:
     return draw(split, index, kind)
@@ -165,7 +166,7 @@ def _kept(split: str, index: int, kind: Kind) -> Scene:
 
 @cache
 def parts_of(split: str) -> Parts:
-    """Return the material of a split's scenes; calibration and test share nothing with training."""
+    """Return the material of a split's scenes; no digit or part of a photo is both in training and in another split."""
     from sklearn.datasets import load_sample_images
 
     is_training, source = split == "train", open_digits(None).part(split)
@@ -187,7 +188,7 @@ def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
 
 
 def _fine(pixels: NDArray[float32]) -> Image.Image:
-    """Enlarge a digit of 8x8 pixels smoothly, with sharp edges, and crop it; return pixels' coverage from 0 to 255."""
+    """Enlarge a digit of 8x8 pixels smoothly, sharpen the edges and crop it; each pixel is its coverage, 0 to 255."""
     import numpy
     from PIL.Image import Resampling, fromarray
 
@@ -198,7 +199,7 @@ def _fine(pixels: NDArray[float32]) -> Image.Image:
 
 
 def _tight(ink: NDArray[Any]) -> tuple[int, int, int, int]:
-    """Return the smallest box around the true pixels: left, top, and the exclusive ends right and bottom."""
+    """Return the smallest box around the true pixels: left, top, right and bottom; right and bottom are exclusive."""
     columns, rows = ink.any(0).nonzero()[0], ink.any(1).nonzero()[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
@@ -212,7 +213,7 @@ def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
     top, left = (int(share * (length - SIDE + 1)) for share, length in zip(shares[:2], photo.shape, strict=False))
     piece = photo[top : top + SIDE, left : left + SIDE][:, :: -1 if shares[2] < 0.5 else 1]
     contrast, level = numpy.interp(shares[3], (0, 1), CONTRAST), numpy.interp(shares[4], (0, 1), LEVEL)
-    # Integers take a quarter of the time that floats take, and they round equally on every machine.
+    # With integers this takes a quarter of the time, and the result is the same on every machine.
     factor = numpy.uint16(256 * contrast)
     dimmed = (piece.astype(numpy.uint16) * factor >> 8).view(numpy.int16)
     return numpy.clip(dimmed + numpy.int16(level - dimmed[::8, ::8].mean()), 0, 255).astype(numpy.uint8)
@@ -243,7 +244,7 @@ def _apart(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Glyph:
-    """A placed digit; positions are in pixels."""
+    """A digit with its place in the scene; all positions are in pixels."""
 
     fine: Image.Image
     x: int
@@ -255,7 +256,7 @@ class _Glyph:
 def _drawn(
     glyph: _Glyph, label: int, pixels: NDArray[uint8], mask: NDArray[uint8], random: Generator
 ) -> tuple[int, tuple[int, int, int, int]]:
-    """Draw a digit, lighter than its background, into the pixels and the mask; return its class and tight box."""
+    """Draw a digit, lighter than the background, into pixels and mask; return the digit's class and tight box."""
     import numpy
     from PIL.Image import Resampling
 

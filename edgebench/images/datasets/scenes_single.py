@@ -1,7 +1,7 @@
-"""Composed pictures of 224x224 pixels, each with one real handwritten digit of 32 to 112 pixels, for localization.
+"""Composed pictures of 224x224 pixels for localization, each with one real handwritten digit, 32 to 112 pixels high.
 
-Each picture has one class and one box, because networks for localization give one answer per image. The rest is as in
-the module `scenes`, which also names the sources of the images.
+Each picture has one class and one box, because networks for localization predict one class and one box. Everything else
+is as in the module `scenes`, which also names the sources of the images.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ NOTE = (
 )
 
 SINGLE = scenes.Kind(most=1, sizes=(32.0, 112.0))
-TRAIN = 24_000  # scenes to train on, twice as many as in the data set `scenes`
+TRAIN = 24_000  # number of training scenes, twice that of the data set `scenes`
 
 
 def open(place: Path | None) -> Opened:
-    """Open the scenes, which are drawn when they are read."""
+    """Open the data set; each scene is drawn when it is read."""
     return Opened(classes=CLASSES, sha256="", part=part)
 
 

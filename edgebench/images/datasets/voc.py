@@ -5,8 +5,8 @@
                                                        files, all images are to test on
     VOC2012/SegmentationClass/2007_000032.png          each pixel's class plus 1; 255 is ignored
 
-Classes are sorted by name, as VOC's are; a `classes.txt` or `labels.txt` gives another order. Coordinates count pixels
-from 1.
+Classes are sorted by name, as in VOC, unless a `classes.txt` or `labels.txt` gives another order. Coordinates count
+pixels from 1.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _xml(place: Path, name: str) -> ElementTree.Element | None:
-    """Parse an image's annotations; None if there are none."""
+    """Parse an image's annotations file; return None if there is no such file."""
     file = place / NOTES / Path(name).with_suffix(".xml")
     try:
         content = file.read_bytes()
@@ -82,13 +82,13 @@ def _xml(place: Path, name: str) -> ElementTree.Element | None:
     if b"<!ENTITY" in content:
         raise RequestError(f"{file} defines entities, which are not read; write it without them")
     try:
-        return ElementTree.fromstring(content)  # noqa: S314  # without entities, which are refused above
+        return ElementTree.fromstring(content)  # noqa: S314  # safe, because entities are refused above
     except (ElementTree.ParseError, ValueError) as error:
         raise RequestError(f"{file} is no XML: {error}; write it again") from error
 
 
 def _parts(place: Path, found: Folder) -> dict[str, list[str]]:
-    """Return the names of each part's images from the lists in `ImageSets/Main`; without lists, test on all images."""
+    """Return the image names of each part from the lists in `ImageSets/Main`; without lists, test on all images."""
     lists = {name: place / "ImageSets" / "Main" / f"{name}.txt" for name in ("train", "val", "test")}
     read = {name: _stems(file) for name, file in lists.items() if file.is_file()}
     tested = read.get("test") or read.get("val")
@@ -98,7 +98,7 @@ def _parts(place: Path, found: Folder) -> dict[str, list[str]]:
 
 
 def _stems(file: Path) -> list[str]:
-    """Return the first word of each line."""
+    """Return the first word of each line of a file."""
     return [line.split()[0] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
@@ -145,7 +145,7 @@ def _objects(root: ElementTree.Element, picture: int, labels: Mapping[str, int],
 
 
 def _box(one: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Return left, top, right and bottom from 0 with exclusive ends; VOC counts from 1 and includes the last pixel."""
+    """Return left, top, right and bottom from 0, ends exclusive; in VOC they count from 1, ends inclusive."""
     try:
         left, top, right, bottom = (float(one.findtext(f"bndbox/{side}", "")) for side in SIDES)
     except ValueError:
@@ -163,7 +163,7 @@ class _Maps:
         self._root, self._classes = root, classes
 
     def drawn(self, name: str, size: tuple[int, int], objects: Any) -> NDArray[uint8] | None:
-        """Return a picture's mask; None if it is missing, has another size than the picture, or has unknown classes."""
+        """Return a picture's mask; None if the mask is missing, is of another size, or contains unknown classes."""
         import numpy
         from PIL import Image
 

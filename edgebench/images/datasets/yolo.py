@@ -4,7 +4,7 @@
     train/images/a.jpg, train/labels/a.txt, valid/...  the layout that labelling tools export
     data.yaml or classes.txt                           the names of the classes
 
-A line is a box, `class x y width height` with its centre at x and y, or a polygon, `class x y x y x y ...`. All
+A line is `class x y width height`, a box with its centre at x and y, or `class x y x y x y ...`, a polygon. All
 coordinates are from 0 to 1.
 """
 
@@ -51,7 +51,7 @@ def open(place: Path | None) -> Opened:
     """Read the labels and list the images; nothing is decoded.
 
     Raises:
-        RequestError: the folder has none of the layouts above, or a class has no name although other classes have.
+        RequestError: the folder has none of the layouts above, or only some of the classes have names.
     """
     assert place is not None
     if not place.is_dir():
@@ -67,7 +67,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _folders(place: Path) -> dict[str, tuple[Path, Path]]:
-    """Return the folders of images and of labels of each part; without such folders, both are `place` itself."""
+    """Return each part's folder of images and folder of labels; without such folders, both are `place` itself."""
     pairs = {
         part: [
             (images, labels)
@@ -121,7 +121,7 @@ def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes) -> Itera
 
 
 def _object(label: int, values: Sequence[float], index: int, size: tuple[int, int]) -> Object:
-    """Return an object whose box and outline are in pixels."""
+    """Return an object; convert its box and outline from fractions of the picture to pixels."""
     scaled = [value * size[place % 2] for place, value in enumerate(values)]
     if len(values) == 4:
         x, y, width, height = scaled
@@ -131,7 +131,7 @@ def _object(label: int, values: Sequence[float], index: int, size: tuple[int, in
 
 
 def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of the classes from data.yaml or classes.txt; otherwise their numbers.
+    """Return the class names from data.yaml or classes.txt; without these files, the class numbers.
 
     Raises:
         RequestError: a class has no name.
@@ -144,7 +144,7 @@ def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
 
 
 def _of_yaml(file: Path) -> tuple[str, ...]:
-    """Return the names in a data.yaml, where they are a list or a mapping from numbers; empty if there are none."""
+    """Return the class names in a data.yaml, a list or a mapping from number to name; an empty tuple if it has none."""
     match = _NAMES.search(file.read_text(encoding="utf-8", errors="replace"))
     if not match:
         return ()
@@ -161,5 +161,5 @@ def _part(found: Folder, classes: Sequence[str], objects: Sequence[Object], note
 
 
 def _drawn(name: str, size: tuple[int, int], objects: Sequence[Object]) -> NDArray[uint8]:
-    """Draw a picture's mask from its polygons."""
+    """Draw a picture's mask from the polygons of the picture's objects."""
     return _masks.drawn(size, [(one.label, one.box, one.outline) for one in objects])
