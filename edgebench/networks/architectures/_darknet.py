@@ -19,9 +19,10 @@ class Unit(nn.Sequential):
 
 
 class Output(nn.Module):
-    """Darknet's last convolution, split into two so that boxes and scores each have an int8 scale of their own.
+    """Darknet's last convolution, split into a convolution for boxes and one for scores, each with its own int8 scale.
 
-    In Darknet's files it is one convolution, whose outputs are x, y, width, height, objectness and classes of each box.
+    Darknet's files have a single convolution, whose outputs are x, y, width, height, objectness and class scores of
+    each box.
     """
 
     def __init__(self, inputs: int, per_cell: int, classes: int) -> None:
@@ -35,7 +36,7 @@ class Output(nn.Module):
 
 
 class SlowPool(nn.MaxPool2d):
-    """A 2x2 maximum pool of stride 1 that keeps the map's side; windows at two of the edges have fewer values."""
+    """A 2x2 maximum pool of stride 1 that keeps the map's side; windows at the lower and right edge are smaller."""
 
     def __init__(self) -> None:
         super().__init__(2, 1, 1)
