@@ -1,4 +1,4 @@
-"""A variant -> its torch network in evaluation mode, with weights from a file, or random ones of a fixed seed."""
+"""A variant -> its torch network in evaluation mode, with weights from a file or random weights of a fixed seed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def build(variant: Variant, weights_path: str = "") -> nn.Module:
     """Build the variant's network with weights from a file, or with random weights of a fixed seed if there is no file.
 
     Returns:
-        A module that maps (N, C, R, R) float32 images to (N, classes) float32 logits, or to its task's outputs.
+        A module that maps (N, C, R, R) float32 images to (N, classes) float32 logits, or to the outputs of the
+        network's task.
 
     Raises:
         CaseError: the file's tensors do not fit the network.

@@ -2,7 +2,7 @@
 
 A description is computed with torch, and importing torch takes ten times as long as the computation. The package ships
 descriptions of the built-in networks at their published sizes. Each is stored under a hash of the code and of the torch
-version that made it, and is computed again if either has changed.
+version that made it, and is computed again if the code or the version has changed.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _torch() -> str:
 
 
 def lacks_weights(variant: Variant) -> str:
-    """Return why a built-in network needs weights; empty if the variant has weights, or the network no parameters."""
+    """Return why a built-in network needs weights; an empty text if it needs none or the variant has weights."""
     if variant.weights != WeightSource.NONE or not (params := cost(variant).params):
         return ""
     return f"{variant.architecture} has {params} parameters; use --weights trained or random"

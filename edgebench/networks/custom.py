@@ -1,4 +1,4 @@
-"""A user-supplied model -> its card in the cache, the record of what its file contains."""
+"""A user-supplied model -> the model's card, a record in the cache of what the model's file contains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def stem(name: str, content_sha256: str, key: str) -> str:
-    """Return a model's file name in the cache, made of its name and content so that `given` finds it."""
+    """Return the name of a model's file in the cache, made of the model's name and content so that `given` finds it."""
     return f"{file_title(name)}-{content_sha256[:16]}-{key}"
 
 

@@ -45,18 +45,19 @@ class Layer:
 
     Attributes:
         output: shape without the batch axis, (C, H, W) or (C,).
-        params: number of trainable values, including those of a batch norm that follows.
+        params: number of trainable values, including the values of a batch norm that follows.
         macs: multiply-adds per image; 0 for all but convolutions, transposed convolutions and linear layers.
         live: number of values in memory while the layer runs: its output and all earlier outputs that are still needed.
         kernel, stride, padding: (height, width) of a convolution or pool; zeros for other layers.
-        inputs: shape of the layer's input, (C, H, W) or (C,), before it is flattened; empty for the network's input.
+        inputs: shape of the layer's input, (C, H, W) or (C,), before flattening; an empty tuple for the entry that is
+            the network's input.
         weights, biases: number of weights and of biases of a convolution or linear layer, without batch norm.
         norms: number of batch norms that are counted as part of the layer.
-        field: side in pixels of the receptive field, the part of the image on which one output value depends; it may be
-            larger than the image.
-        step: distance in pixels of the receptive fields of two neighbouring output values: the product of the strides
-            up to this layer.
-        unread: number of rows at the end of the padded input that no window reads, because the stride passes them.
+        field: side in pixels of the receptive field, the part of the image on which one output value depends; the field
+            can be larger than the image.
+        step: distance in pixels between the receptive fields of two neighbouring output values: the product of the
+            strides up to this layer.
+        unread: number of rows at the end of the padded input that no window reads, because the stride skips them.
     """
 
     name: str
@@ -96,7 +97,7 @@ class Description:
 
     @property
     def params(self) -> int:
-        """Number of trainable values; batch norm's scale and shift count, but not its running statistics."""
+        """Number of trainable values, including scale and shift of batch norms, but not their running statistics."""
         return sum(layer.params for layer in self.layers)
 
     @property
@@ -128,7 +129,7 @@ def describe(name: str, width: float, resolution: int, classes: int) -> Descript
 
 
 def layers(network: nn.Module, image: Any) -> tuple[Layer, ...]:
-    """Describe the layers of any network, in order, for an image (1, C, R, R); both must be on the meta device."""
+    """Describe any network's layers in order, for an image (1, C, R, R); both arguments must be on the meta device."""
     return tuple(_layers(*_trace(network, image)))
 
 
@@ -143,7 +144,7 @@ def _on_meta(name: str, width: float, resolution: int, classes: int) -> tuple[nn
 def output_side(side: int, layer: Any, axis: int) -> int:
     """Return the output side of a convolution or pool: floor((W - F + 2P) / S) + 1, with F widened by dilation.
 
-    With `ceil_mode` the quotient is rounded up, but no window may start outside the padded input. A test compares the
+    With `ceil_mode` the quotient is rounded up, but no window starts outside the padded input. A test compares the
     result with torch's.
     """
     kernel, stride, padding, dilation = (
@@ -165,7 +166,7 @@ def enlarged_side(side: int, layer: Any, axis: int) -> int:
 
 
 def _of_one_image(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of the output for one image; if the image has several windows, their channels are added up."""
+    """Return the shape of the output for one image; if the image has several windows, add up the windows' channels."""
     rows, *rest = shape
     return tuple(rest) if rows == 1 or not rest else (rows * rest[0], *rest[1:])
 
@@ -174,7 +175,7 @@ Shapes = dict["Node", tuple[int, ...]]
 
 
 def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
-    """Return the network's graph, and the shape of each of its tensors without the batch axis."""
+    """Return the network's graph, and for each tensor in the graph the shape without the batch axis."""
     import torch
     from torch import fx, nn
 
@@ -214,7 +215,7 @@ def _trace(network: nn.Module, image: Any) -> tuple[GraphModule, Shapes]:
 
 
 def _of_zeros(call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> Any:
-    """Call a function or module without weights on zeros in place of its arguments; return meta tensors."""
+    """Call a function or module that has no weights, with zeros as arguments; return the results as meta tensors."""
     import torch
     from torch.fx.node import map_aggregate
 
@@ -228,7 +229,7 @@ def _of_zeros(call: Callable[..., Any], target: Any, args: Any, kwargs: Any) -> 
 
 
 def _layers(graph: GraphModule, shapes: Shapes) -> Iterator[Layer]:
-    """Yield the layers in order, each with its parameters and the number of values then in memory."""
+    """Yield the layers in order, each with its parameters and the number of values in memory while it runs."""
     nodes = list(graph.graph.nodes)
     roots = {
         node: _root(node, graph, shapes) for node in nodes if node in shapes and node.op not in ("get_attr", "output")
@@ -266,21 +267,21 @@ class _Sight:
 
 
 def _sight(node: Node, graph: GraphModule, shapes: Shapes, sources: Sequence[tuple[tuple[int, ...], _Sight]]) -> _Sight:
-    """Return how much of the image a layer sees; if it has several inputs, the one that sees most counts."""
+    """Return how much of the image a layer sees; if it has several inputs, return the largest result for any input."""
     module: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
     seen = [_behind(module, shapes[node], inputs, sight) for inputs, sight in sources]
     return max(seen, key=lambda sight: (sight.field, sight.step), default=_Sight())
 
 
 def _behind(module: Any, outputs: tuple[int, ...], inputs: tuple[int, ...], before: _Sight) -> _Sight:
-    """Return how much a layer's output sees, given how much its input sees (Dumoulin and Visin, arXiv:1603.07285)."""
+    """Return how much of the image an output sees, given what the input sees (Dumoulin and Visin, arXiv:1603.07285)."""
     side, now = _longest(inputs), _longest(outputs)
     if type(module).__name__ in _WINDOWS:
         names = ("kernel_size", "stride", "dilation")
         kernel, stride, dilation = (max(_side(getattr(module, name, 1))) for name in names)
         kernel = dilation * (kernel - 1) + 1
         unread = max(_unread(module, length, axis) for axis, length in enumerate(inputs[1:]))
-    elif type(module).__name__ == "ConvTranspose2d":  # an output sees all inputs whose kernels reach it
+    elif type(module).__name__ == "ConvTranspose2d":  # an output value sees all input values whose kernels reach it
         wide, apart = (max(_side(getattr(module, name))) for name in ("kernel_size", "stride"))
         return _Sight(field=before.field + (-(-wide // apart) - 1) * before.step, step=max(1, before.step // apart))
     elif now > side:  # upsampling: the outputs lie closer together
@@ -296,7 +297,7 @@ def _longest(shape: tuple[int, ...]) -> int:
 
 
 def _unread(module: Any, side: int, axis: int) -> int:
-    """Return the number of rows of the padded input that no window reads; 0 if a window may extend past the end."""
+    """Return the number of rows of the padded input that no window reads; 0 if windows can extend past the end."""
     kernel, stride, padding, dilation = (
         _side(getattr(module, name, 1))[axis] for name in ("kernel_size", "stride", "padding", "dilation")
     )
@@ -328,7 +329,7 @@ def _called(node: Node) -> str:
 
 
 def _params(graph: GraphModule, roots: dict[Node, Node]) -> dict[Node, int]:
-    """Count the trainable values of each layer, including those of modules that are counted as part of it."""
+    """Count the trainable values of each layer, including modules that are counted as part of the layer."""
     counted: dict[Node, int] = {}
     for node in graph.graph.nodes:
         if node.op == "call_module" and node in roots:
@@ -368,9 +369,10 @@ def _layer(node: Node, graph: GraphModule, shapes: Shapes, params: int, *, live:
 
 
 def _macs(node: Node, shapes: Shapes, kind: str, weight: Any) -> int:
-    """Return a layer's multiply-adds: its number of output values times the number of weights for each of them.
+    """Return a layer's multiply-adds: its number of output values times the number of weights that each value needs.
 
-    For a transposed convolution, it is the number of input values times the number of weights for each of them.
+    For a transposed convolution, return the number of input values, times the number of weights by which each input
+    value is multiplied.
     """
     counted = node.all_input_nodes[0] if kind == "transposed convolution" else node
     return prod(shapes[counted]) * int(weight[0].numel())

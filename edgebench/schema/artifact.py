@@ -1,4 +1,4 @@
-"""The card of an artifact, the record in the cache that says what a deployable file is and how it was made."""
+"""The card of an artifact (a deployable file): the record in the cache of what the file is and how it was made."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class LayerNoise:
 
     Attributes:
         name: name of the network's layer, as `edgebench describe` shows it.
-        sqnr_db: signal-to-quantization-noise ratio (SQNR) of the operator's output against that of the float graph, dB;
-            None if the two outputs are equal.
-        lost_db: SQNR at the operator's inputs minus SQNR at its output; negative if noise averages out.
+        sqnr_db: signal-to-quantization-noise ratio (SQNR) of the operator's output against the same operator's output
+            in the float graph, dB; None if the two outputs are equal.
+        lost_db: SQNR at the operator's inputs minus SQNR at its output; negative if the operator averages noise out.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -33,7 +33,7 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """How far one output of an int8 file is from that of its float parent, the fp32 file it was made from.
+    """How far one output of an int8 file is from the same output of the float parent, the fp32 file it was made from.
 
     The outputs of both files for the calibration inputs are compared.
 
@@ -41,13 +41,14 @@ class OutputNoise:
         sqnr_db: signal-to-quantization-noise ratio, dB; None if the two outputs are equal or were not compared.
         largest_difference: largest absolute difference between an int8 value and the float value at the same place.
         cosine: cosine of the angle between the two outputs as vectors; None if one of them is all zeros.
-        agreement: if the output is class scores, the share of rows whose largest score is that of the same class.
+        agreement: if the output is class scores, the share of rows in which both files give the same class the largest
+            score.
         rows: number of rows that `agreement` compares.
-        apart: if all parts of the output share one int8 scale, the largest of their ranges divided by the smallest; 0
-            if they do not share a scale, or if their ranges are similar.
+        apart: if all parts of the output share one int8 scale, the largest range of a part divided by the smallest
+            range of a part; 0 if the parts do not share a scale, or if their ranges are similar.
         parts: names of the parts with the largest and the smallest range.
         not_finite: number of values that are NaN or infinite in the int8 output but not in the float output.
-        uncompared: why the outputs were not compared; empty if they were.
+        uncompared: why the outputs were not compared; empty if they were compared.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -81,11 +82,14 @@ class Artifact:
         took_s: seconds that each step of `STEPS` took, including the steps that made the parent. Each step is timed
             when it runs, on the machine that runs it. Empty on cards written by older versions. Two artifacts that
             differ only in this field are equal.
-        given: how the weights of a user-supplied file are quantized if its activations are not; empty for other files.
+        given: for a user-supplied file with quantized weights but float activations, how the weights are quantized;
+            empty for other files.
         calibrated_on: number of calibration images from which an int8 file's ranges were computed; None if unknown.
-        outputs: how far each output of an int8 file is from that of its float parent; empty for image classifiers.
-        uncounted: why `params` or `macs` is None, although some of them could be counted; empty if all were counted.
-        least_params, least_macs: the parameters and multiply-adds that could be counted: lower bounds.
+        outputs: for each output of an int8 file, how far it is from the same output of the float parent; empty for
+            image classifiers.
+        uncounted: why `params` or `macs` is None although some parameters or multiply-adds could be counted; empty if
+            all of them were counted.
+        least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -122,6 +126,6 @@ class Artifact:
 
     @property
     def worst_output(self) -> OutputNoise | None:
-        """The output with the lowest SQNR; None if no output has one."""
+        """The output with the lowest SQNR; None if no output has an SQNR."""
         noisy = [output for output in self.outputs if output.sqnr_db is not None]
         return min(noisy, key=lambda output: output.sqnr_db or 0.0, default=None)

@@ -20,10 +20,11 @@ class Weights:
         classes: number of classes; 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training; 0 for tasks other than classification.
         images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
-        metrics: for a task other than classification, its main metric by name, as a share.
+        metrics: for a task other than classification, mapping from the name of the task's main metric to its value, a
+            share.
         network: the network as text, such as `mobilenet_v1-0.25@96`.
         padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
-        inputs: the preprocessing that a user-supplied file's weights need; None if it is not known.
+        inputs: the preprocessing that a user-supplied file's weights need; None if the preprocessing is not known.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -55,17 +56,19 @@ class UnfitWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set, and the path that the user gave for it last.
+    """A data set, and the last path that the user gave for it.
 
     The path is kept in the cache because results must not contain paths of this machine.
 
     Attributes:
         name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
-        sha256: hash of the names, contents and labels of the files, or hash of the archive that holds them.
+        sha256: hash of the files' names, contents and labels, or hash of the archive that holds the files.
         damaged: names of files that cannot be decoded; None until the files are checked.
-        reasons: for each damaged file, by name, why it is refused, if the reason is known.
-        remarks: what decoding changes in some pictures, each with the number of pictures that it changes.
-        decoder: hash of the code and libraries that decoded the files; if they change, the files are checked again.
+        reasons: mapping from the name of a damaged file to the reason why the file is refused; without files whose
+            reason is unknown.
+        remarks: mapping from a change that decoding makes, in words, to the number of pictures that it changes.
+        decoder: hash of the code and libraries that decoded the files; if the hash changes, the files are checked
+            again.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -81,7 +84,7 @@ class DataSet:
     decoder: str = ""
 
     def with_reason(self, damaged: str) -> str:
-        """Return a damaged file's name, followed by the reason for refusing it if that is known."""
+        """Return a damaged file's name, followed by the reason for refusing the file if the reason is known."""
         return f"{damaged} ({self.reasons[damaged]})" if damaged in self.reasons else damaged
 
 
@@ -94,20 +97,21 @@ class CustomModel:
             the batch.
         name: `net.onnx`, or `nets.py:build` for a model that the function `build` returns.
         format: format of the copy: `onnx` or `tflite`.
-        content_sha256: hash of the supplied files, external data included, which identifies the model.
+        content_sha256: hash of the supplied files, including their external data; it identifies the model.
         source: path of the Python file that defines the function; empty for other models.
         layout: order of the input's axes, `NCHW` or `NHWC`.
         resolution: side of the square input, pixels.
         dtype: type of the input: `float32`, `uint8` or `int8`.
         batch: 1 if the file takes one image at a time, 0 if it takes any number of images.
         precision: number format in which the supplied file computes: `fp32` or `int8`.
-        given: how the model's weights are quantized if its activations are not: `dynamic range`; else empty.
+        given: `dynamic range` if the model's weights are quantized but its activations are not; else empty.
         float_nodes: names of the operators of an int8 file that its runtime computes in float.
         integer_share: share of an int8 file's multiply-adds that its runtime computes in integers; None if not known.
-        input_scale, input_zero: an integer of the input stands for scale x (integer - zero); a scale of 0 means none.
+        input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). A scale of 0
+            means that the file states none.
         params, macs: number of weights, and of multiply-adds per image; None if not all could be counted.
-        uncounted: why not all parameters or multiply-adds could be counted; empty if they could.
-        least_params, least_macs: the parameters and multiply-adds that could be counted: lower bounds.
+        uncounted: why not all parameters or multiply-adds could be counted; empty if all were counted.
+        least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
         feed: the inputs of a model that is neither an image classifier nor a detector. With a feed, `classes` is 0,
             `layout` and `dtype` are empty, and `batch` says whether the model takes one set of inputs at a time. None
             for classifiers and detectors.
@@ -147,13 +151,13 @@ class CustomModel:
 
     @property
     def takes_images(self) -> bool:
-        """Whether the input is a square image, and the outputs are class scores or are decoded to boxes."""
+        """Whether the input is a square image and the outputs are class scores or can be decoded to boxes."""
         return self.feed is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FedData:
-    """Inputs of a user-supplied model in an `.npz` file of the cache: arrays by input name, or pictures of a data set.
+    """Inputs of a user-supplied model in an `.npz` file of the cache: an array per input, or pictures of a data set.
 
     Attributes:
         name: name of the folder or data set from which the inputs were read.

@@ -53,7 +53,7 @@ class Case:
 def names(cases: Iterable[Case]) -> dict[Case, str]:
     """Name each case without its runtime's version, so that an upgrade does not change the name.
 
-    The version is added only where two cases would have the same name.
+    The version is added only if two cases would otherwise have the same name.
     """
     plain = {case: name(case) for case in cases}
     taken = Counter(plain.values())
@@ -71,9 +71,10 @@ class Settings:
     """How long and how precisely to measure; each preset, such as `quick`, is an instance of this class.
 
     Attributes:
-        interim_analyses: numbers of processes after which the interval is checked; the last is the maximum.
+        interim_analyses: numbers of processes after which the interval is checked; the last of them is the largest
+            number of processes.
         half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
-        half_width_noisy: the half-width that is used on a virtual machine instead.
+        half_width_noisy: the half-width that replaces `half_width` on a virtual machine.
         least_iterations, most_iterations: bounds of the number of timed iterations per process.
         memory_runs, instruction_runs, stage_runs: number of processes of each purpose.
     """

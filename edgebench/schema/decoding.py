@@ -55,7 +55,8 @@ def parse(text: str) -> Decoding:
     """Parse the value of the option `--decode`.
 
     Raises:
-        RequestError: the value has another form, names a threshold twice, or has a threshold outside 0 to 1.
+        RequestError: the value has another form, names a threshold twice, or has a threshold outside the range from 0
+            to 1.
     """
     match = _FORM.fullmatch(text)
     if not match:

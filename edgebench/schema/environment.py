@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-_NOT_LASTING = ("memory_bytes",)  # it varies a little between boots and affects no measurement
+_NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and affects no measurement
 
 
 def lasting(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return the facts that determine a machine's epoch, the hash of everything that may affect a measurement."""
+    """Return the facts that determine a machine's epoch, the hash of everything that can affect a measurement."""
     return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
 
 
@@ -25,13 +25,13 @@ class Environment:
     """A target as its agent reports it.
 
     Attributes:
-        epoch: a hash of everything that may affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
+        epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
             different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
         agent_sha256: hash of the agent's code as copied to the target.
-        runtimes: each runtime by name, with its default options on the target; a runtime that is not installed has an
-            empty version.
-        runtime_files: for each installed runtime, by name, the hash of the list of its files; empty in journals that
-            older versions wrote.
+        runtimes: mapping from a runtime's name to the runtime with its default options on the target; a runtime that is
+            not installed has an empty version.
+        runtime_files: mapping from the name of an installed runtime to the hash of the list of the runtime's files;
+            empty in journals that older versions wrote.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -45,7 +45,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return the name of a runtime in this environment, whatever its options; empty if it is not there."""
+        """Return this environment's name of a runtime with any options; an empty text if the runtime is not there."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
@@ -65,7 +65,8 @@ class Difference:
     """A component, such as a package, that differs between two environments.
 
     Attributes:
-        before, after: its value in each environment; empty where the component is missing.
+        before, after: value of the component in the first and in the second environment; empty if the component is
+            missing there.
     """
 
     what: str

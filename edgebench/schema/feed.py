@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 
-MOST_SHOWN = 3  # at most so many inputs are shown with their shapes in a network's name; a model may have dozens
+MOST_SHOWN = 3  # a network's name shows the shapes of at most so many inputs; a model can have dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """An input of one graph that receives an output of an earlier graph, if a model consists of several graphs.
+    """In a model of several graphs, an input of one graph that receives an output of an earlier graph.
 
     Attributes:
         part: index of the earlier graph in `Feed.parts`.
-        by: `name` if input and output have the same name, `shape` if they have only the same type and shape.
+        by: `name` if input and output have the same name, `shape` if only their types and shapes are the same.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -76,7 +76,7 @@ class Feed:
 
     Attributes:
         inputs: the inputs that must be fed; inputs that receive an output of an earlier graph are not among them.
-        parts: the graphs of a model that consists of several; empty for a single graph.
+        parts: the graphs, if the model consists of several graphs; empty for a model of one graph.
         signature: the signature that is run, if the file is TFLite; empty to run its first graph.
         data: name of the folder from which the input arrays come; empty for random values.
         data_sha256: hash of the arrays from that folder.
@@ -118,7 +118,7 @@ class Feed:
         return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
 
     def _links(self) -> list[str]:
-        """Say which outputs feed which inputs of later graphs, and whether they were matched by type and shape."""
+        """Say which output feeds which input of a later graph, and whether only type and shape, not names, matched."""
         return [
             f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
             + (" of the same type and shape" if link.by == "shape" else "")

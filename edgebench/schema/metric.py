@@ -1,4 +1,4 @@
-"""Metrics of a task, such as accuracy, and how confident a classifier was in its answers."""
+"""Metrics of a task, such as accuracy, and how confident a classifier was in its predictions."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -26,10 +26,10 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """How confident a classifier was in its answers, for test images grouped into bins by confidence.
+    """How confident a classifier was in its predictions, for test images grouped into bins by confidence.
 
-    The confidence of an answer is the probability that the network gave to the class of its answer. All bins are
-    equally wide.
+    The confidence of a prediction is the probability that the network gave to the predicted class. All bins are equally
+    wide.
 
     Attributes:
         images: number of images in each bin; the bin with the lowest confidence comes first.
@@ -48,6 +48,6 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: how far, on average, confidence and the share of right answers are apart."""
+        """The expected calibration error: the average difference between confidence and share of right predictions."""
         gaps = (abs(right - sure) for right, sure in zip(self.correct, self.confidence, strict=True))
         return sum(gaps) / sum(self.images)

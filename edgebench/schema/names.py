@@ -15,8 +15,8 @@ _PARTS = (PYTHON, ".tflite")  # after the name of such a file, a colon introduce
 CLASSIFICATION = "classification"  # task of networks that state no other task, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a results folder
-MOST_TITLE_BYTES = 120  # longest part of a file's name that a user's name takes; it leaves room for hashes and suffixes
-MOST_SHOWN = 80  # longest name, in characters, that a message repeats
+MOST_TITLE_BYTES = 120  # bytes that a user's name can take in a file's name, which also has hashes and suffixes
+MOST_SHOWN = 80  # a message repeats at most so many characters of a name
 HUB = "hub:"
 DARKNET_FILES = (".weights",)
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
@@ -44,7 +44,7 @@ def is_in_hub(weights: str) -> bool:
 
 @lru_cache(maxsize=1000)  # thousands of rows have the same few weights
 def origin(weights: str) -> str:
-    """Return where weights come from: `of Keras` for any file of Keras, otherwise the name of the weights itself."""
+    """Return where weights come from: `of Keras` for any file of Keras, otherwise the weights' own name."""
     return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
 
 
@@ -54,7 +54,7 @@ def title(model: str) -> str:
 
 
 def parts(model: str) -> tuple[str, ...]:
-    """Split `encoder.onnx|decoder.onnx` into its files; any other name is one part."""
+    """Split `encoder.onnx|decoder.onnx` into its files; return any other name as a single part."""
     return tuple(part.strip() for part in model.split(PARTS))
 
 
@@ -100,7 +100,7 @@ def require_name(name: str) -> None:
     """Refuse a name that a results folder cannot have.
 
     Raises:
-        RequestError: the name has other characters than are allowed, or is too long for a file system.
+        RequestError: the name has a character that is not allowed, or is too long for a file system.
     """
     if not re.fullmatch(RESULTS, name):
         found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"

@@ -15,7 +15,7 @@ class Normalization:
     """Normalization of pixels: `(pixel / divisor - mean) / deviation`, with a mean and a deviation for each channel.
 
     Attributes:
-        grey: whether the normalized channels are averaged into a single one.
+        grey: whether the normalized channels are averaged into a single channel.
     """
 
     divisor: float

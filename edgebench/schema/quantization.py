@@ -16,27 +16,29 @@ class Quantization:
     """An int8 quantization scheme: part of a variant's identity.
 
     Attributes:
-        granularity: `per_channel` for a weight range per output channel, `per_tensor` for a single range.
-        activations, weights: the integer types. The range of int8 weights is symmetric about zero; that of uint8
+        granularity: `per_channel` if each output channel has its own weight range, `per_tensor` if all channels share
+            one.
+        activations, weights: the integer types. The range of int8 weights is symmetric about zero; the range of uint8
             weights is not.
         symmetric: whether activation ranges are symmetric about zero.
-        range_method: how an activation's range is chosen from its calibration values. `min-max` covers all values,
-            `percentile` all but 0.001 %; `entropy` minimizes the Kullback-Leibler divergence, `mse` the squared error.
+        range_method: how an activation's range is chosen from its calibration values. `min-max` covers all values;
+            `percentile` covers all but 0.001 % of them; `entropy` minimizes the Kullback-Leibler divergence; `mse`
+            minimizes the squared error.
         reduce_range: whether weights have only 7 bits, so that sums do not saturate on x86 CPUs without VNNI.
         equalized: whether the channel ranges of consecutive layers are equalized before quantization (Nagel et al.
             2019, section 4.1).
-        bias_corrected: whether the mean error that rounding the weights causes is subtracted from the biases (Nagel et
-            al. 2019, section 4.2).
+        bias_corrected: whether the biases are corrected for the mean error that comes from rounding the weights (Nagel
+            et al. 2019, section 4.2).
         aware: whether the weights are fine-tuned under fake quantization first (quantization-aware training, QAT), on
             the data set's training split.
         float_outputs: whether all operators after the last layers with weights stay in float. If an output comes from a
-            single layer with weights, not from several that are joined, that layer stays in float, too.
+            single layer with weights, not from several layers that are joined, this single layer stays in float, too.
         images: number of calibration images, drawn at random from the calibration split of a data set.
-        seed: seed of that draw.
+        seed: seed of the draw of the calibration images.
         calibration: name of the data set of the calibration images, such as `image_folder:val`; empty for the variant's
             own data set. For a model that is not an image classifier, it is `data:` with the name of a folder of
             inputs, or `random`.
-        calibration_sha256: hash of the content of a user-supplied calibration data set; empty for any other.
+        calibration_sha256: hash of the content of a user-supplied calibration data set; empty for any other data set.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid", "strict": True}
@@ -58,7 +60,7 @@ class Quantization:
 
     @property
     def saturating(self) -> bool:
-        """Whether the sum of two 8-bit products may overflow on a CPU that adds them in 16 bits."""
+        """Whether the sum of two 8-bit products can overflow on a CPU that adds them in 16 bits."""
         return self.weights == "int8" and not self.reduce_range
 
     @property
@@ -140,7 +142,7 @@ def _meaning(word: str) -> dict[str, Any]:
 
 
 def renamed(text: str, rename: Callable[[str], str]) -> str:
-    """Return a scheme's text, with the name of its calibration data set, if it has one, replaced by `rename(name)`."""
+    """Return a scheme's text, in which `rename(name)` replaces the calibration data set's name, if there is one."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 
@@ -149,7 +151,7 @@ def overflows(quantization: Quantization | None, format: str, facts: dict[str, s
     """Return whether a file's outputs are wrong on this CPU because its int8 products overflow.
 
     Only onnxruntime on a CPU is affected. Signed activations overflow, too, because onnxruntime computes them with its
-    kernels for unsigned ones.
+    kernels for unsigned activations.
     """
     is_onnx_here = format == "onnx" and facts.get("device") != "cuda"
     return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)

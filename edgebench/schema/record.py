@@ -1,7 +1,7 @@
 """The records of a journal: what each process, evaluation and export observed.
 
 A journal is the file of JSON lines that a measurement appends to. It stores only observations: medians, intervals and
-verdicts are computed when it is read.
+verdicts are computed when the journal is read.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from edgebench.schema.environment import Environment
 from edgebench.schema.metric import Metric, Reliability
 from edgebench.schema.throttle import NOTHING
 
-VERSION: Literal[2] = 2  # format of the journal's lines; a reader upgrades older lines and refuses newer ones
+VERSION: Literal[2] = 2  # format of the journal's lines; a reader upgrades older lines and refuses newer lines
 _CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # ends of names in `conditions`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The artifact with which the session measures the case from this line of the journal on."""
+    """From this line of the journal on, the artifact with which the session measures the case."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -72,7 +72,7 @@ class Stop:
 class MemoryMarks:
     """Resident memory of one process, in bytes: before loading, while loading, after loading, and while running.
 
-    The kernel's peak is reset before loading and before running, so each peak belongs to one of them.
+    The kernel's peak is reset before loading and before running, so each peak belongs to one of these two phases.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -160,10 +160,10 @@ class Run:
         wall_s: wall time of the timed loop without the reference beats in it.
         cpu_s: CPU time of the process in the timed loop.
         others_cpu: CPU time of all other processes during warm-up and timed loop, divided by the wall time: the mean
-            number of cores that they kept busy.
+            number of cores that these processes kept busy.
         steal: share of all cores' time that the hypervisor took away during warm-up and timed loop.
         conditions: clocks, governor, temperature, load and swap, before and after the timed loop; and facts that the
-            runtime reports, such as the `delegate`, the library to which it hands operators.
+            runtime reports, such as the `delegate`, the library to which the runtime hands operators.
         instructions: number of instructions of each of a few iterations on one thread; empty unless the purpose is to
             count instructions.
         windows: the windows of a sustained run, in order; empty for other purposes.
@@ -220,7 +220,7 @@ class SpotCheck:
 
     Attributes:
         host: the host's machine, instruction set extensions and runtime.
-        agreed: number of images for which both give the same class.
+        agreed: number of images for which board and host give the same class.
         difference: largest difference between two outputs, divided by the host's largest output.
     """
 
@@ -237,10 +237,10 @@ class Accuracy:
     """Accuracy of one artifact on a test split, run by its own runtime.
 
     Attributes:
-        parent_sha256: hash of the float parent, the fp32 artifact with which one of lower precision is compared; empty
-            for an fp32 artifact.
+        parent_sha256: hash of the float parent, the fp32 artifact with which this artifact is compared; empty if this
+            artifact is itself fp32.
         agreement: share of images for which this artifact and its float parent give the same top-1 class.
-        sqnr_db: signal-to-quantization-noise ratio of the outputs against those of the float parent, dB.
+        sqnr_db: signal-to-quantization-noise ratio of the outputs against the float parent's outputs, dB.
         correct_top5: number of images whose label is among the five largest outputs; None for five classes or fewer.
         parent_correct: number of images that the float parent classifies correctly; None for an fp32 artifact.
         only_parent: number of images that only the float parent classifies correctly; None for an fp32 artifact.
@@ -248,17 +248,17 @@ class Accuracy:
         made_by: hash of the source code that reads, crops and normalizes images; if it changes, accuracy is evaluated
             again.
         damaged: number of images of the split that cannot be read; `images` does not count them.
-        not_finite: number of images with an output that is NaN or infinite. If there is one, the artifact has no
-            accuracy, agreement or SQNR.
-        spot: comparison with the board, if the host evaluated accuracy for it; else None.
+        not_finite: number of images with an output that is NaN or infinite. If there is any such image, the artifact
+            has no accuracy, agreement or SQNR.
+        spot: comparison with the board, if the host evaluated accuracy in place of the board; else None.
         opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that
-            evaluate accuracy; if the images are sent to them in several parts, a hash of the parts' hashes. Empty in
-            journals of older versions.
-        metrics: metrics of a task whose answers are not just right or wrong, such as detection. For such a task,
+            evaluate accuracy. If the images are sent in several parts, `pixels_sha256` is a hash of the parts' hashes.
+            Both are empty in journals of older versions.
+        metrics: metrics of a task whose predictions are not just right or wrong, such as detection. For such a task,
             `correct` is 0, and `agreement` is the share of the float parent's confident boxes that this artifact finds.
-        change: the task's main metric minus that of the float parent, compared image by image.
-        reliability: how well a classifier's confidence matches its share of right answers; None in journals of older
-            versions.
+        change: the task's main metric minus the float parent's, compared image by image.
+        reliability: how well a classifier's confidence matches its share of right predictions; None in journals of
+            older versions.
         parent_reliability: the `reliability` of the float parent.
     """
 

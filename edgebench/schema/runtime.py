@@ -44,7 +44,7 @@ class RuntimeRequest:
         return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
     def resolve(self, groups: OptionGroups, usual: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return the option that applies in each group: the requested one, else the one in `usual`, else the first.
+        """Return the applicable option of each group: the requested one, else the option in `usual`, else the first.
 
         Raises:
             RequestError: a requested option is in no group, or two requested options are in the same group.

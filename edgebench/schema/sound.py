@@ -1,6 +1,6 @@
 """A record of a journal -> a short reason why its values are impossible; empty if they are possible.
 
-Types have been checked before. The same rules apply to what a target answers, to a record before it is written, and to
+Types have been checked before. The same rules apply to a target's reply, to a record before it is written, and to
 records that are read.
 """
 
@@ -41,12 +41,12 @@ _DIGITS, _DECIMAL = re.compile(r"[0-9]{1,18}"), re.compile(r"-?[0-9.]+(e-?[0-9]+
 
 
 def fault(record: Record) -> str:
-    """Return a short reason why a record's values are impossible; empty if they are possible."""
+    """Return a short reason why a record's values are impossible; an empty text if they are possible."""
     return next(_faults(record), "")
 
 
 def fault_of_facts(facts: Mapping[str, str]) -> str:
-    """Return why facts of a machine, or conditions of a process, are impossible; empty if they are possible."""
+    """Return why facts of a machine, or conditions of a process, are impossible; an empty text if they are possible."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
     for name, fact in facts.items():
@@ -140,7 +140,7 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield a reason for each value that no machine has, and for each peak far below the memory in use before it."""
+    """Yield a reason for each value that no machine has, and for each peak far below the memory in use beforehand."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
@@ -231,7 +231,7 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
 
 
 def _of_metric(metric: Metric, least: float) -> Iterator[str]:
-    """Yield a reason if a share, or a difference of two shares, is out of bounds, or its interval lacks an end."""
+    """Yield a reason if a share, or a difference of two shares, is out of bounds, or the interval lacks a bound."""
     ends = [end for end in (metric.low, metric.high) if end is not None]
     if not all(least <= value <= 1 for value in (metric.value, *ends)):
         yield f"{metric.name} is {metric.value:g} {ends}, wanted {least:g} to 1"

@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One `[[models]]` block of a sweep: an architecture or a model file, and what differs for it from the sweep.
+    """One `[[models]]` block of a sweep: an architecture or a model file, with the fields that differ from the sweep.
 
-    Where a field is None, the value of the whole sweep applies.
+    If a field is None, the value of the whole sweep applies.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -58,14 +58,14 @@ class Cell:
             there is no such folder.
         dataset: a data set's name, with a path if it needs one: `image_folder:photos/val`.
         preprocessing: name of a preset of preprocessing; empty for the data set's own preprocessing.
-        classes: number of classes; 0 for that of the data set or of the model's file.
+        classes: number of classes; 0 for the number that the data set or the model's file has.
         runtime: the runtime as the user requested it, with options: `torch+compile`.
-        input: shape of a user-supplied model's input, `1x3x224x224`, or of its inputs, `ids:1x128,mask:1x128`; empty if
-            the model's file states the shapes.
+        input: shape of the only input of a user-supplied model, `1x3x224x224`, or shapes of several inputs,
+            `ids:1x128,mask:1x128`; empty if the model's file states the shapes.
         input_data: a folder of arrays or of images that is fed to a user-supplied model; empty for random values.
         calibration: where the calibration images for int8 come from: a folder's path, or a data set's name with its
             path if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
-        task: the task that the user expects the model to have, to be checked; empty for no check.
+        task: the task that the user expects the model to have, which is then checked; empty for no check.
         decode: the decoder of a user-supplied detector, `yolov8` or `yolov8+score=0.001`; empty for other models.
     """
 
@@ -99,7 +99,7 @@ class Sweep:
 
     Attributes:
         time_limit: limit of the time spent measuring all cells; empty for no limit.
-        budget: limit of the total time; cells for which it does not suffice are predicted, not measured.
+        budget: limit of the total time; cells for which this time does not suffice are predicted, not measured.
         sustained: duration of each case's sustained run; empty for no such run.
         stages: whether the steps before and after inference, such as decoding a picture, are timed, too.
     """
@@ -175,7 +175,7 @@ class Sweep:
 
 
 def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:
-    """Return the value of a `[[models]]` block unless it is None, otherwise that of the sweep."""
+    """Return the value of a `[[models]]` block; if this is None, return the value of the sweep."""
     return common if override is None else override
 
 

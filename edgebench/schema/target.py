@@ -35,8 +35,8 @@ class Target:
 
     Attributes:
         connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
-        runtimes: names of the runtimes that may be used on the machine.
-        device: whether runtimes that can use a CPU or a GPU use the CPU or the GPU.
+        runtimes: names of the runtimes that can be requested on the machine.
+        device: the processor, CPU or GPU, that runtimes use if they can use both.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
     """
@@ -54,5 +54,5 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """The machine's address, or `this machine`; its targets must not be measured at the same time."""
+        """The machine's address, or `this machine`; targets at one address must not be measured at the same time."""
         return self.address or THIS_MACHINE

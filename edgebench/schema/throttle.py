@@ -1,8 +1,8 @@
 """Throttling bits of a GPU's driver or a Raspberry Pi's firmware -> why the clock is lowered, and the effect on times.
 
 A GPU's bits are defined in nvml.h as `nvmlClocksEventReasons`, which were called throttle reasons before driver 535. A
-Raspberry Pi's are those of `vcgencmd get_throttled` in its documentation: bits 16 to 19 repeat bits 0 to 3 and stay set
-until the board restarts.
+Raspberry Pi's bits are described in its documentation of `vcgencmd get_throttled`: bits 16 to 19 repeat bits 0 to 3 and
+keep the value 1 until the board restarts.
 """
 
 from collections.abc import Mapping
@@ -51,5 +51,5 @@ def words(bits: int, meanings: Mapping[int, str]) -> str:
 
 
 def harmful(reasons: str) -> dict[str, Harm]:
-    """Return those reasons of a text of `words` that affect a measured time, each with its effect."""
+    """Return the reasons in a text made by `words` that affect a measured time, each with its effect."""
     return {reason: _HARMS[reason] for reason in reasons.split(_JOIN) if reason in _HARMS}

@@ -34,7 +34,7 @@ class WeightSource(StrEnum):
     NONE = "none"  # a network without parameters
     CUSTOM = "own"  # contained in a user-supplied model
 
-    __repr__ = str.__repr__  # as of plain strings, which variants read from files have: both give the same cache keys
+    __repr__ = str.__repr__  # a plain string's text: variants read from files have plain strings, and need equal keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def check_size(architecture: str, width: float, resolution: int, classes: int) -
     """Refuse an impossible width, resolution or number of classes.
 
     Raises:
-        RequestError: one of them is not positive, or exceeds its limit.
+        RequestError: one of the numbers is not positive, or exceeds its limit.
     """
     if not 0 < width <= MAX_WIDTH:
         raise RequestError(f"width {width:g} of {architecture}: wanted more than 0, at most {MAX_WIDTH:g}")
@@ -102,10 +102,10 @@ class Variant:
         feed: the inputs of a user-supplied model that is not an image classifier; None for other models. With a feed,
             `classes` is 0; `resolution` is 0, too, if the model takes anything other than square images.
         padding: `tf` if the weights need TensorFlow's SAME padding, average pooling and epsilon of batch norm; empty if
-            they need torch's.
+            the weights need torch's padding, pooling and epsilon.
         decoding: how the outputs of a user-supplied detector become boxes; None for other models.
-        classifier: `random` if the weights file has no classifier, so that the network gets a random one with a fixed
-            seed.
+        classifier: `random` if the weights file has no classifier, so that the network gets a random classifier with a
+            fixed seed.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -148,8 +148,8 @@ _LATER = ("feed", "padding", "decoding", "classifier")  # fields that are not in
 def identity(variant: Variant) -> dict[str, str]:
     """Return, as text for cache keys, each field that affects the content of an artifact.
 
-    A field of `_LATER` is included only if it has a value, so that the keys of variants without it stay as they were.
-    The values that a feed has for its inputs do not affect an artifact.
+    A field of `_LATER` is included only if it has a value, so that a variant without a value keeps the key that older
+    versions gave it. The values that a feed gives to its inputs do not affect an artifact.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
     return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}
@@ -187,7 +187,7 @@ def scheme(variant: Variant) -> str:
 
 
 def parent(variant: Variant) -> Variant | None:
-    """Return the fp32 variant that a variant of lower precision was made from; None if there is none."""
+    """Return the fp32 variant that a variant of lower precision was made from; None if there is no such variant."""
     # If a user supplies a file that is already int8, there is no fp32 form of it.
     is_supplied = variant.weights == WeightSource.CUSTOM and variant.quantization is None
     if variant.precision == Precision.FP32 or is_supplied:

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
 RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates of base training, and of fine-tuning
 # UNNORMALIZED scales these rates for networks that have more than DEEP layers with weights and no batch norm, such as
-# AlexNet and VGG. At the full rates their ReLUs die in the first steps, so they never get better than chance. LeNet-5,
-# which has five layers, learns best at the full rates.
+# AlexNet and VGG. At the full rates their ReLUs die in the first steps, so such networks never get better than chance.
+# LeNet-5, which has five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
 MOST_MACS = 2e13  # most multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the same limit if the user requested the training: about a day
-GPU_FACTOR = 300  # a GPU computes so many times the multiply-adds of two cores in the same time
-HELD_OUT = 100  # number of held-out images that score a network after an epoch on a part of the images
+GPU_FACTOR = 300  # in the same time, a GPU computes so many times the multiply-adds of two cores
+HELD_OUT = 100  # number of held-out images that score a network if an epoch trains on only a part of the images
 WARN_AFTER = 3  # number of epochs after which a network that learns is better than chance
 LEAST_METRIC = 1e-3  # a detector with a lower metric has learned nothing
 SHOW_S = 5.0  # seconds between two progress messages
@@ -56,7 +56,7 @@ class Options:
             then fine-tune.
         rate: maximum learning rate; 0 for the optimizer's default.
         augmentation: how training images are varied; None for the data set's own way.
-        requested: whether the user requested this training; if so, it may take longer.
+        requested: whether the user requested this training; if so, a longer training is accepted.
     """
 
     epochs: int = 0
@@ -71,9 +71,9 @@ ORDINARY = Options()
 
 
 def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
-    """Return the variant's weights trained with these options, if they are cached and intact; else None.
+    """Return the variant's weights trained with these options; None if they are not in the cache or are damaged.
 
-    With the default options, only weights of the ordinary recipe are found, so `run` never uses any others.
+    With the default options, only weights of the ordinary recipe are found, so `run` never uses other weights.
     """
     if variant.weights != WeightSource.TRAINED:
         return None
@@ -81,7 +81,7 @@ def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
 
 
 def train(variant: Variant, show: Show, options: Options = ORDINARY) -> Weights:
-    """Train the variant's network on its data set, first at the base resolution if its layers are the same there.
+    """Train the variant's network on its data set, first at the base resolution if weights have the same shapes there.
 
     Raises:
         CaseError: the training would take too long, diverges, or has too few images.
@@ -144,7 +144,7 @@ def _split(variant: Variant, name: str) -> Images:
 def _has_base(variant: Variant) -> bool:
     """Return whether the variant is fine-tuned from a lower base resolution.
 
-    The network must have as many parameters there, so that its weights can be reused.
+    The network must have as many parameters at the base resolution, so that the weights from there can be used again.
     """
     if (
         task_of(variant).PART
@@ -156,14 +156,14 @@ def _has_base(variant: Variant) -> bool:
 
 
 def _base(variant: Variant, options: Options) -> Path | None:
-    """Return the file of base weights from which a detector's training starts; None if it starts from scratch."""
+    """Return the file of base weights from which a detector's training starts; None if training starts from scratch."""
     if not task_of(variant).PART or options.epochs:
         return None
     return base.find(_owner(variant), variant.width, variant.classes)
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base weights a training starts from: the variant's, or one with the same features."""
+    """Return the network whose base weights a training starts from: the variant's, or the one with equal features."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
@@ -186,7 +186,7 @@ def _share_of_rate(variant: Variant) -> float:
 
 
 def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
-    """Describe in words how the weights are trained, including the base training before."""
+    """Describe in words how the weights are trained, including the training that precedes them, if any."""
     before = f"{start.recipe.partition(';')[0]}, then " if start else ""
     part = task_of(variant).PART
     if part:
@@ -221,7 +221,7 @@ def _train(variant: Variant, start: Weights | None, options: Options, show: Show
 
 
 def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> Course:
-    """Build the network, load initial weights into it if there are any, and open its training images."""
+    """Build the network, load initial weights if there are any, and prepare the training images."""
     import torch
 
     # With one thread, the weights do not depend on the number of cores, and no threads wait for each other.
@@ -264,7 +264,7 @@ def _scored(path: Path, course: Course, variant: Variant, description: str) -> W
 
 
 def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: Show) -> None:
-    """Train the epochs that remain; write a checkpoint after each of them."""
+    """Train the remaining epochs; write a checkpoint after each epoch."""
     course.go_on(checkpoint, note)
     total, before = course.recipe.epochs, len(course.epochs)
     if before:
@@ -283,7 +283,7 @@ def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: 
 
 
 def _learned_nothing(course: Course, variant: Variant) -> str:
-    """Return a warning if the network is no better than chance on the held-out images; empty if it is better."""
+    """Return a warning if the network is no better than chance on the held-out images; else an empty text."""
     share, images, done = course.epochs[-1].held_out, len(course.held_out), len(course.epochs)
     chance = 1 / variant.classes if course.is_of_classes else LEAST_METRIC
     least = stats.wilson(round(share * images), images)[0] if course.is_of_classes else share
@@ -316,14 +316,14 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Return the options that determine the weights; a default equals the same value given explicitly."""
+    """Return the options that determine the weights; a default value gives the same result if given explicitly."""
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
     return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}
 
 
 def _stem(variant: Variant, options: Options) -> str:
-    """Return a file name made of everything that determines the weights, to which precision does not belong."""
+    """Return a file name made of everything that determines the weights; the precision does not affect them."""
     base_file = _base(variant, options)
     parts = {
         **({"base": files.sha256(str(base_file))} if base_file else {}),

@@ -1,13 +1,13 @@
 """The base weights of detectors, from which their training at each resolution starts.
 
-A detector's base is trained for long at 96 pixels, once per width. The package ships four of them. The
-command
+Base weights are trained for long at 96 pixels, once for each detector and width. The package ships four files of base
+weights. The command
 
     python -m edgebench.train.base --out edgebench/train/bases
 
-trains these four side by side on scenes, synthetic images that worker processes draw first. On a CPU, each training
-uses one thread, and the same command gives the same bytes. It needs torch, numpy, scikit-learn and Pillow, but none of
-this package's other dependencies.
+makes these four files, in parallel, by training on scenes, synthetic images that worker processes draw first. On a CPU,
+each training uses one thread, and the same command gives the same bytes. The command needs torch, numpy, scikit-learn
+and Pillow, but none of this package's other dependencies.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ NETWORKS = (
     ("mobilenet_v2_det", 0.5),
 )
 RESOLUTION, STRIDE = 96, 8
-FEATURES = "features."  # beginning of the names of the weights that networks with other heads can use
+FEATURES = "features."  # weights whose names begin so also fit networks with other heads
 CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
 TRIED_STEPS = 20  # number of steps timed in each memory layout on a GPU
-PART = 250  # number of scenes that a worker draws at once
+PART = 250  # number of scenes in one task of a worker
 FIRST = 1_000_000  # index of the first scene, so large that later training at each resolution sees other scenes
 SHOW_S = 10.0
 EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date in a zip file; it is fixed so that the same weights give the same bytes
@@ -67,7 +67,7 @@ class BaseRecipe:
 
     Attributes:
         scenes: number of different scenes, each seen once per epoch.
-        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, two runs may give different
+        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, two runs can give different
             weights.
     """
 
@@ -85,12 +85,12 @@ RECIPES = {
 
 
 class Drawn(NamedTuple):
-    """Scenes as input of a network, with the targets of its heads; a head predicts one box per cell of its map.
+    """Scenes as a network's input, with the outputs that its heads must learn: one box per cell of a map.
 
     Attributes:
         pixels: pixels of the scenes, (N, 3, R, R).
         classes: class of the object in each cell, -1 for none, (N, S * S).
-        boxes: box of the object in each cell, in the numbers that the head must give, (N, 4, S * S).
+        boxes: box of the object in each cell, as the four numbers that the head must give, (N, 4, S * S).
     """
 
     pixels: NDArray[uint8]
@@ -200,7 +200,7 @@ class _Training:
                 yield order[place : place + batch]
 
     def _step(self, optimizer: Any, batch: Sequence[Tensor]) -> Tensor:
-        """Train on a batch; return its loss as a tensor on the device, so that nothing waits for it."""
+        """Train on a batch; return the loss as a tensor on the device, so that nothing waits for the value."""
         import torch
 
         for group in optimizer.param_groups:
@@ -293,7 +293,7 @@ def matches(network: nn.Module, split: str, count: int = 0, resolution: int = RE
 
 
 def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: str, out: Path) -> dict[str, Any]:
-    """Train one network; write its weights in fp16, and a card of facts about them beside them; return the card."""
+    """Train one network; write its weights in fp16 and a card of facts about the weights; return the card."""
     import torch
 
     from edgebench.tasks.detection import coco
@@ -325,7 +325,7 @@ def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: st
 
 
 def stem(name: str, width: float) -> str:
-    """Return the name of the files of a network's base weights, without suffix."""
+    """Return the file name, without suffix, of a network's base weights and their card."""
     return f"{name}-{width:g}"
 
 
@@ -354,7 +354,7 @@ def packed(network: nn.Module) -> bytes:
 
 
 def restore(network: nn.Module, content: bytes, part: str = "") -> None:
-    """Load base weights into a network as fp32; with `part`, load only those whose names begin with it.
+    """Load base weights into a network as fp32; if `part` is given, load only weights whose names begin with it.
 
     Raises:
         RuntimeError: the weights do not fit the network.
@@ -372,7 +372,7 @@ def restore(network: nn.Module, content: bytes, part: str = "") -> None:
 
 
 def find(name: str, width: float, classes: int) -> Path | None:
-    """Return the file of a network's base weights: one made on this machine, else the shipped one, else None."""
+    """Return the file of a network's base weights: the file made on this machine, else the shipped file, else None."""
     if classes != CLASSES:
         return None
     paths = [folder / f"{stem(name, width)}.npz" for folder in (made(), SHIPPED)]
@@ -380,7 +380,7 @@ def find(name: str, width: float, classes: int) -> Path | None:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a file of base weights has the hash on the card beside it; warn if it does not."""
+    """Return whether a file of base weights has the hash that its card states; warn if it has another hash."""
     try:
         if json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["sha256"] == files.sha256(str(path)):
             return True
@@ -396,7 +396,7 @@ def made() -> Path:
 
 
 def has_gpu() -> bool:
-    """Return whether torch finds a GPU; ask torch in a separate process, because after that a process cannot fork."""
+    """Return whether torch finds a GPU; another process asks torch, because a process that has asked cannot fork."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -428,9 +428,9 @@ def remake(
     workers: int | None = None,
     **changes: Any,
 ) -> list[str]:
-    """Make the base weights of several networks; return a description of each.
+    """Make the base weights of several networks; return a description of each network's weights.
 
-    The recipe is that of the device, with the given changes.
+    The recipe is the device's recipe with the given changes.
 
     Raises:
         CaseError: some networks could not be trained; the reasons have been printed.
@@ -446,7 +446,7 @@ def remake(
 
 
 def _remark(path: Path) -> str:
-    """Describe base weights: their training, mAP and hash, and whether they are the shipped ones."""
+    """Describe base weights: their training, mAP and hash, and whether they equal the shipped base weights."""
     card = json.loads(path.read_text(encoding="utf-8"))
     shipped = SHIPPED / path.name
     is_same = shipped.exists() and json.loads(shipped.read_text(encoding="utf-8"))["sha256"] == card["sha256"]

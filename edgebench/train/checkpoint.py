@@ -1,4 +1,4 @@
-"""A user-supplied weights file -> a copy and its card (record) in the cache, if every tensor fits the network.
+"""A user-supplied weights file -> a copy of it with a card (record) in the cache, if every tensor fits the network.
 
 No code in the file is executed: torch's `weights_only` unpickler reads pickles.
 """
@@ -34,20 +34,20 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def find(variant: Variant) -> Weights | None:
-    """Return the cached copy of the variant's weights file, if it is intact; else None."""
+    """Return the cached copy of the variant's weights file; None if there is no intact copy."""
     return cache.find_intact(_stem(variant.architecture, variant.weights, variant.weights_sha256), Weights)
 
 
 def adopt(
     path: str, name: str, width: float, resolution: int, *, named: str = "", inputs: Preprocessing | None = None
 ) -> tuple[Weights, str]:
-    """Copy a file's weights to the cache; return their card and the file's hash.
+    """Copy a file's weights to the cache; return the card of the copy and the file's hash.
 
-    `named` is what results call the file, by default its name; `inputs` is the preprocessing that its weights need.
+    `named` is the file's name in results, by default its own name; `inputs` is the preprocessing that the weights need.
 
     Raises:
-        RequestError: the file is not a weights file, or does not fit the network. The message has the first keys that
-            do not fit, and a network that the file does fit.
+        RequestError: the file is not a weights file, or does not fit the network. The message names the first keys that
+            do not fit, and a network that the file fits, if any.
     """
     if is_keras := Path(path).suffix in KERAS_FILES:
         keras.require(path, name, resolution)
@@ -93,7 +93,7 @@ def _network(name: str, width: float, resolution: int) -> str:
 
 
 def _with_counters(state: State) -> State:
-    """Return the tensors, and with them the counter of batches that every batch norm has in torch."""
+    """Return the tensors and, for every batch norm, the counter of batches that torch expects."""
     import torch
 
     norms = [key.removesuffix("running_var") for key in state if key.endswith("running_var")]
@@ -124,7 +124,7 @@ def _stem(name: str, file: str, sha256: str) -> str:
 
 
 def _read(path: Path) -> State:
-    """Load a file's tensors by name, without the wrappers that training scripts put around them."""
+    """Return a file's tensors as a mapping from names, without the wrappers that training scripts put around it."""
     state: Any = _load(path)
     for key in _WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -144,7 +144,7 @@ def _load(path: Path) -> Any:
             return load_file(path)
         require_little(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it warns of old pickle formats, which can be read
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of old pickle formats, although it can read them
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise RequestError(
@@ -163,8 +163,8 @@ def _shapes(state: State) -> Shapes:
 def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
     """Return the file's number of classes, and the shapes that the network has for that number.
 
-    The number follows from an axis that grows with the number of classes. It may be longer than that number: a
-    detector's has one more score for "there is an object".
+    The number follows from an axis whose length grows with the number of classes. The axis can be longer than the
+    number of classes: in a detector, it has one more score, for "there is an object".
     """
     few, more = (_network_shapes(name, width, resolution, count) for count in (1, 2))
     counts = [
@@ -187,7 +187,7 @@ def _network_shapes(name: str, width: float, resolution: int, classes: int) -> S
 
 
 def _require_fit(path: str, shapes: Shapes, name: str, width: float, resolution: int) -> int:
-    """Refuse a file that does not fit the network; return its number of classes, 0 if it has no classifier."""
+    """Refuse a file that does not fit the network; return the file's number of classes, 0 if it has no classifier."""
     count, expected = _expected(shapes, name, width, resolution)
     if Path(path).suffix in KERAS_FILES and not (top := keras.classifier(name)) & set(map(_module, shapes)):
         count, expected = 0, {key: shape for key, shape in expected.items() if _module(key) not in top}
@@ -210,7 +210,7 @@ def _require_finite(path: str, state: State) -> None:
 
 
 def _differences(shapes: Shapes, expected: Shapes) -> Iterator[str]:
-    """Describe the first key that is missing, the first that is unexpected, and the first with another shape."""
+    """Describe the first missing key, the first unexpected key, and the first key whose tensor has another shape."""
     if missing := next((key for key in expected if key not in shapes), None):
         yield f"missing {missing}"
     if unexpected := next((key for key in shapes if key not in expected), None):

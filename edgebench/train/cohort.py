@@ -68,7 +68,7 @@ def _work(family: Family) -> int:
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start a process for each share of the families; yield a connection to each, and terminate them at the end."""
+    """Start one process per share of the families; yield a connection to each process; at the end, terminate all."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []
@@ -77,7 +77,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # otherwise the reader would never see the end: the process has its own copy
+            writer.close()  # the process has a copy; with this one open, the reader would never end
             processes.append(process)
             readers.append(reader)
         yield readers
@@ -97,7 +97,7 @@ def _train(share: Sequence[Family], options: training.Options, writer: Connectio
 
 
 def _end_with_parent() -> None:
-    """Let the kernel kill this process when the process that started it ends, even if that one is killed."""
+    """Let the kernel kill this process when its parent process ends, even if the parent process is killed."""
     import ctypes
 
     parent = parent_process()

@@ -66,8 +66,8 @@ class Course:
     """A training in progress: the network, its recipe, and all state that is needed to resume it.
 
     Attributes:
-        task: a plug-in of `tasks/`. If it has a number PART, an epoch trains on so many images, and the next epoch on
-            those that follow.
+        task: a plug-in of `tasks/`. If its PART is a number above 0, each epoch trains on PART images, and the next
+            epoch on the PART images after them.
         classes: number of classes, which is needed to score a detector.
     """
 
@@ -135,11 +135,11 @@ class Course:
 
     @property
     def is_of_classes(self) -> bool:
-        """Whether the task is to classify images, so that an answer is right or wrong."""
+        """Whether the task is to classify images, so that a prediction is right or wrong."""
         return str(self.task.METRIC) == "top1"
 
     def _targets(self, drawn: NDArray[int64]) -> list[Tensor]:
-        """Return the targets with which the loss compares the outputs for these images."""
+        """Return the target values for these images, with which the loss compares the network's outputs."""
         import torch
 
         truths = [self.images.truth(int(index)) for index in drawn]
@@ -164,7 +164,7 @@ class Course:
         files.write(path, hashlib.sha256(content).digest() + content)
 
     def go_on(self, path: Path, note: str) -> None:
-        """Resume from a checkpoint if there is one that is undamaged and has the same note."""
+        """Resume from a checkpoint if there is an undamaged checkpoint with the same note."""
         import torch
 
         if (content := _whole(path)) is None:
@@ -180,7 +180,7 @@ class Course:
 
 
 def _whole(path: Path) -> bytes | None:
-    """Return a checkpoint's content without its hash; None if it does not exist, or is damaged, with a warning."""
+    """Return a checkpoint's content without the hash; None if the file is missing or, with a warning, damaged."""
     try:
         with seal.opened(path) as stream:
             content = stream.read()
@@ -225,7 +225,7 @@ def several(outputs: Any) -> tuple[Tensor, ...]:
 
 
 def score(network: nn.Module, images: Images, batch: int, task: Any, classes: int) -> float:
-    """Return the task's main metric of the network's answers on images, as a share; 0 if it is undefined."""
+    """Return the task's main metric, as a share, of the network's outputs for images; 0 if the metric is undefined."""
     import torch
 
     network.eval()

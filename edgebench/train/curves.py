@@ -7,7 +7,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")  # colours of Okabe and Ito, which c
 
 
 def draw(title: str, loss: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
-    """Draw loss and shares over the epochs, the loss from 0 to its maximum, which its label has, shares from 0 to 1."""
+    """Draw loss and shares over the epochs: shares from 0 to 1, the loss from 0 to the maximum in its label."""
     most, epochs = max(loss) or 1.0, len(loss)
     drawn = [_line(f"loss (axis ends at {most:.3g})", loss, 0, most)]
     drawn += [_line(name, values, place, 1.0) for place, (name, values) in enumerate(shares.items(), 1)]
@@ -34,7 +34,7 @@ def _tick(share: float) -> str:
 
 
 def _line(name: str, values: Sequence[float], place: int, most: float) -> str:
-    """Draw values from 0 to `most` as a line; write their name and the last value above the plot."""
+    """Draw values from 0 to `most` as a line; write the line's name and last value above the plot."""
     colour = COLOURS[place % len(COLOURS)]
     step = (WIDTH - 2 * MARGIN) / max(1, len(values) - 1)
     points = " ".join(

@@ -2,7 +2,7 @@
 
 A file has no names and no shapes. It consists of a header of three integers, the number of images seen in training, and
 the floats of every convolution in the order of the network's cfg file. This package builds the networks in the same
-order, so their modules say how many floats belong to each.
+order, so the networks' modules say how many floats belong to each convolution.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ NETWORKS = ("tiny_yolo_v2_voc", "tiny_yolo_v3")
 _HEADER = 3  # number of integers of 4 bytes in the header: major version, minor version and revision
 _LONG = 2  # from this version on, the number of images takes 8 bytes instead of 4
 _FLOAT_BYTES = 4
-_NORM = ("bias", "weight", "running_mean", "running_var")  # tensors of a batch norm, in a file's order
-_COORDINATES = 4  # number of coordinates of a box, which precede its scores
+_NORM = ("bias", "weight", "running_mean", "running_var")  # tensors of a batch norm, in the order of a file
+_COORDINATES = 4  # number of a box's coordinates, which a file has before the box's scores
 
 
 def read(path: str, name: str, resolution: int) -> State:
@@ -38,7 +38,8 @@ def read(path: str, name: str, resolution: int) -> State:
     The number of classes follows from the number of floats.
 
     Raises:
-        RequestError: the file cannot be read, or the network has another number of floats, whatever its classes.
+        RequestError: the file cannot be read, or the network does not have the file's number of floats for any number
+            of classes.
     """
     if name not in NETWORKS:
         known = ", ".join(NETWORKS)
@@ -67,7 +68,7 @@ def _floats(path: str) -> NDArray[float32]:
 
 
 def _units(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return the network's convolutions in order, each with its batch norm or split into its outputs."""
+    """Return, with their names, the modules that stand for Darknet's convolutions, in order."""
     from edgebench.networks.architectures._darknet import Output, Unit
 
     return [(name, module) for name, module in network.named_modules() if isinstance(module, (Unit, Output))]
@@ -80,7 +81,7 @@ def _size(name: str, resolution: int, classes: int) -> int:
 
 
 def _classes(name: str, resolution: int, floats: int) -> int:
-    """Return the number of classes with which the network has this number of floats; 0 if there is no such number."""
+    """Return the number of classes for which the network has this number of floats; 0 if there is no such number."""
     few, more = (_size(name, resolution, classes) for classes in (1, 2))
     further, rest = divmod(floats - few, more - few)
     return 0 if rest or further < 0 else further + 1
@@ -119,7 +120,7 @@ def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str
 
 
 def _output(name: str, module: Any, take: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the last convolution's tensors as those of two: the file has each box's coordinates before its scores."""
+    """Yield the tensors of the convolutions for boxes and for scores; a file has them joined, box by box."""
     boxes, inputs = module.per_cell, module.boxes.in_channels
     columns = (module.boxes.out_channels + module.scores.out_channels) // boxes
     for field, shape in (("bias", ()), ("weight", (inputs, 1, 1))):

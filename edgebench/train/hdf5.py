@@ -1,8 +1,8 @@
 """A weights file of Keras -> its arrays by layer; nothing in the file is executed.
 
 A child process with bounds of memory and time reads the file. There are two forms. In the legacy form, each layer has a
-group, whose attribute `weight_names` lists its arrays. In the form of Keras 3, `.weights.h5`, a layer's group is named
-after its class and numbered: `layers/conv2d_1/vars/0`.
+group, whose attribute `weight_names` lists the layer's arrays. In the form of Keras 3, `.weights.h5`, a layer's group
+is named after its class and numbered: `layers/conv2d_1/vars/0`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgebench.foundation.unpack import TooLarge, most_unpacked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Layers = dict[str, list[str]]  # for each layer, by name, the names of its arrays in order
+Layers = dict[str, list[str]]  # mapping from a layer's name to the names of its arrays in order
 
 _MEMORY_BYTES, _COPIES = 2**30, 6
 _TIME_S, _SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
@@ -29,13 +29,13 @@ _NEEDS = "h5py, which is not installed here; run pip install 'edgebench[keras]'"
 
 
 def read(path: Path, place: Path) -> Layers:
-    """Write the file's arrays as float32 to `place`, a `.safetensors` file; return their names by layer.
+    """Write the file's arrays as float32 to `place`, a `.safetensors` file; return the arrays' names for each layer.
 
     If a file in the form of Keras 3 has no name for a layer, the layer is called by its class and number: `#conv2d_1`.
 
     Raises:
-        RequestError: the file is not one of Keras, it is cut off, it refers to other files, it declares larger arrays
-            than it can hold, or h5py is not installed.
+        RequestError: the file is not a weights file of Keras, is cut off, refers to other files, or declares larger
+            arrays than it can hold; or h5py is not installed.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_MEMORY_BYTES + _COPIES * size, time_s=_TIME_S + size / _SLOWEST_BYTES_PER_S)
@@ -88,7 +88,7 @@ def _layers(path: str, file: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the layers of a file in the form of Keras 3; only its later versions store the layers' own names."""
+    """Yield the layers of a file in the form of Keras 3; only later versions of this form store layers' own names."""
     if len(layers) > _MOST_LAYERS:
         raise RequestError(f"{path}: wanted at most {_MOST_LAYERS} layers, found {len(layers)}")
     for counted in layers:
@@ -110,7 +110,7 @@ def _texts(group: Any, name: str) -> list[str]:
 
 
 def _inside(path: str, group: Any, name: str) -> Any:
-    """Return the object of a name; only hard links are followed, because others may lead outside the file."""
+    """Return the object of a name; only hard links are followed, because other links can lead outside the file."""
     import h5py
 
     for part in filter(None, name.split("/")):
@@ -124,7 +124,7 @@ def _inside(path: str, group: Any, name: str) -> Any:
 
 
 def _require_plain(path: str, dataset: Any, left: int) -> None:
-    """Refuse anything but an array of floats in the file itself that is not larger than the file can hold.
+    """Refuse an object unless it is an array of floats in the file itself, and no larger than the file can hold.
 
     Raises:
         RequestError: the object is refused; the message has the reason.

@@ -35,7 +35,7 @@ TORCHVISION = "torchvision"
 NAME = re.compile(r"hub:[\w.-]{1,100}/[\w.-]{1,100}(@[\w./-]{1,100})?")
 _FILES = ("model.safetensors", "pytorch_model.bin")
 _CONFIG, _MOST_BYTES = "config.json", 2**20
-_TRANSFORMED = ("googlenet", "inception_v3")  # networks of torchvision that themselves scale images to [-1, 1]
+_TRANSFORMED = ("googlenet", "inception_v3")  # networks of torchvision whose own code scales images to [-1, 1]
 
 
 def adopt(weights: str, name: str, width: float, resolution: int) -> tuple[Weights, str]:
@@ -63,7 +63,7 @@ class Fetched:
 
 
 def _of_torchvision(weights: str, entry: str) -> Fetched:
-    """Find a file of torchvision in the cache, or fetch it; its content must have the hash that is in its name."""
+    """Find a file of torchvision in the cache, or fetch it; the content must have the hash in the file's name."""
     import torch
 
     listed = _torchvision().get(entry)
@@ -103,7 +103,7 @@ def _torchvisions(entry: str, listed: dict[str, str]) -> Preprocessing:
 
 @functools.cache
 def _torchvision() -> dict[str, dict[str, str]]:
-    """Return the weights that torchvision 0.29.1 has for networks of this package: URLs, and sizes of the images."""
+    """Return the URLs and image sizes of the weights that torchvision 0.29.1 has for networks of this package."""
     with Path(__file__).with_name("torchvision.csv").open(newline="", encoding="utf-8") as stream:
         return {row["weights"]: row for row in csv.DictReader(stream)}
 
@@ -120,7 +120,7 @@ def _of_hugging_face(weights: str, entry: str) -> Fetched:
 
 
 def _file(weights: str, repository: str, revision: str, file: str) -> Path | None:
-    """Return the path of a repository's file in the client's cache, after fetching it if it is not there.
+    """Return the path of a repository's file in the client's cache, fetching it first if the cache lacks it.
 
     The path is None if the repository has no such file.
 

@@ -33,7 +33,7 @@ RESNETS = {"resnet50_v1": (3, 4, 6, 3), "resnet101_v1": (3, 4, 23, 3), "resnet15
 _VGGS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _CAFFE = (*_VGGS, *RESNETS)  # networks whose weights and preprocessing Keras took from Caffe
 _EVEN = {"mobilenet_v1": 32}  # Keras pads odd maps in another way than TF-Slim, so all maps must be even
-_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # they have the stride elsewhere than Keras
+_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # Keras has the stride in another layer
 CONVOLUTION, NORM = "conv2d", "batch_normalization"  # Keras' names of layers that were given no name
 TOP = "predictions"  # name of the last layer; MobileNetV1 and older versions of Keras have other names for it
 _CLASSIFIER = ("fc1", "fc2", TOP)
@@ -122,7 +122,7 @@ def require(path: str, name: str, resolution: int) -> None:
 
 
 def read(path: str, name: str) -> State:
-    """Return the file's weights under the names of this package's network; the file may lack the classifier.
+    """Return the file's weights under the names of this package's network; a file without the classifier is accepted.
 
     Raises:
         RequestError: the file cannot be read, or has other layers than the network.
@@ -183,7 +183,7 @@ def _parts(name: str) -> list[Part]:
 
 
 def _kind(name: str, layer: str, module: Any) -> str:
-    """Say in words what a layer is; from these words `_converted` knows what its arrays are."""
+    """Return in words what a layer is; `_converted` needs these words to interpret the layer's arrays."""
     from torch import nn
 
     if isinstance(module, nn.BatchNorm2d):
@@ -200,11 +200,11 @@ def _kind(name: str, layer: str, module: Any) -> str:
 def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
     """Return a layer's tensors in the form that torch needs.
 
-    torch's convolutions before a batch norm have no bias, so `biases` holds a bias until the batch norm's mean is
-    corrected for it.
+    torch's convolutions before a batch norm have no bias, so `biases` holds such a bias until the batch norm's mean has
+    been corrected by it.
 
     Raises:
-        ValueError, RuntimeError: the arrays are not those of such a layer.
+        ValueError, RuntimeError: the arrays do not belong to such a layer.
     """
     import torch
 
@@ -243,7 +243,7 @@ def _depthwise(kernel: Tensor) -> Tensor:
 
 
 def _dense(kernel: Tensor, *, maps: bool) -> Tensor:
-    """Return a dense layer's weights, (outputs, inputs), reordered if `maps` because Keras flattens channels last."""
+    """Return a dense layer's weights, (outputs, inputs); if `maps`, in another order: Keras flattens channels last."""
     if maps:
         return kernel.reshape(SIDE, SIDE, -1, kernel.shape[1]).permute(3, 2, 0, 1).flatten(1).contiguous()
     return kernel.flatten(0, -2).T.contiguous()  # MobileNetV1's classifier is a 1x1 convolution
@@ -265,7 +265,7 @@ def classifier(name: str) -> set[str]:
 
 
 def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list[tuple[Part, str]]:
-    """Return each layer of the network that the file has, with its name in the file; only a classifier may be missing.
+    """Return the network's layers that are in the file, each with its name there; only a classifier can be missing.
 
     Raises:
         RequestError: the file has other layers.
@@ -303,7 +303,7 @@ def _number(layer: str) -> int:
 
 
 def _by_class(parts: Sequence[Part]) -> list[str]:
-    """Return what a file without names calls each layer: its class, and its number counted from the input."""
+    """Return each layer's name in a file that stores no names: its class, and its number counted from the input."""
     names, counts = dict[int, str](), Counter[str]()
     for place, part in sorted(enumerate(parts), key=lambda pair: -pair[1].depth):
         kind = _class(part)
@@ -322,7 +322,7 @@ def _class(part: Part) -> str:
 
 
 def _hint(name: str, found: set[str]) -> str:
-    """Return the end of a message, with the network that does have the file's layers; empty if there is none."""
+    """Return the end of a message, which names the network with the file's layers; an empty text if there is none."""
     own = {CONVOLUTION, NORM}
     fitting = [
         other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found

@@ -11,11 +11,11 @@ _V1_WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 _LARGE = {"vgg16": "vgg16", "vgg19": "vgg19", "inception_v3": "inception_v3", "xception": "xception"} | {
     f"resnet{depth}_v1": f"resnet{depth}" for depth in (50, 101, 152)
 }
-_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # all other networks have "_notop"
+_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # all other networks: "_notop"
 
 
 def stem(name: str, width: float, resolution: int) -> str:
-    """Return the published name of a network's file, without suffix; empty if Keras publishes no file for it."""
+    """Return the published name, without suffix, of a network's file; an empty text if Keras publishes no such file."""
     if name == "mobilenet_v1" and width in _V1_WIDTHS:
         return f"mobilenet_{_V1_WIDTHS[width]}_{resolution}_tf"
     if name == "mobilenet_v2":
@@ -24,9 +24,10 @@ def stem(name: str, width: float, resolution: int) -> str:
 
 
 def find(folder: Path, name: str, width: float, resolution: int) -> Path:
-    """Return the path of a network's file; if there is no file, return the path that it should have.
+    """Return the path of a network's file; if the file is missing, return the path at which it should be.
 
-    The file may have either of Keras' formats. A file without classifier is returned only if there is no complete one.
+    Files in both of Keras' formats are found. A file without classifier is returned only if no file with a classifier
+    exists.
 
     Raises:
         RequestError: there is no such folder, or Keras publishes no weights of the network.

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _STAGES = (2, 3, 4, 3, 3, 1)  # number of blocks in each stage of MobileNetV2 after the first stage
-_AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads that are used only in training, and left out here
+_AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads that are used only in training, so they are left out here
 
 
 def renamed(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Give the tensors of timm's MobileNetV2 torchvision's names; leave out heads that are used only in training."""
+    """Rename the tensors of timm's MobileNetV2 as in torchvision; leave out heads that are used only in training."""
     if name in ("googlenet", "inception_v3"):
         return {key: value for key, value in state.items() if not key.startswith(_AUXILIARY)}
     if name != "mobilenet_v2" or "conv_stem.weight" not in state:

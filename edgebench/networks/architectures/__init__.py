@@ -1,4 +1,4 @@
-"""Families of networks, one module each; in this package, only these modules import torch when they are imported.
+"""Families of networks, one module each; only the modules of this folder import torch when they are imported.
 
 A family's module defines:
     SOURCE                         the paper that published the networks
@@ -9,12 +9,13 @@ A family's module defines:
     CLASSES                        number of outputs of the published networks
     TASK                           optional: the networks' task, a name in `tasks/`; by default classification
     DECODER                        optional: the decoder that turns a detector's raw outputs into boxes, as `--decode`
-                                   names it; by default that of the task
-    BASE                           optional: the network whose base weights (`train/base`) have the same features
+                                   names it; by default the task's decoder
+    BASE                           optional: the network with the same features, whose base weights (`train/base`) fit
     accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
                                    an nn.Module that maps (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of
-                                   the task's outputs; its state dict has the names of a public checkpoint, if any
+                                   the task's outputs; its state dict has the names of a public checkpoint if there is
+                                   one
 
 Global average pooling is written as nn.AdaptiveAvgPool2d(1), because an int8 graph would compute a mean in float.
 Pooling to more than one pixel is possible only if all windows have the same size, because ONNX has no other pooling; a

@@ -1,7 +1,7 @@
-"""A classifier with dense layers -> a network of convolutions, and one with a sliding window, for larger images.
+"""A classifier with dense layers -> for larger images, a network of convolutions and a network with a sliding window.
 
-A dense layer of K units on maps of C x S x S computes the same as a convolution of K filters of S x S without padding,
-whose weights are the same numbers (Long et al., arXiv:1411.4038, section 3.1). For an image larger than the
+A dense layer of K units that reads maps of C x S x S computes the same as a convolution without padding that has K
+filters of S x S and the same weights (Long et al., arXiv:1411.4038, section 3.1). For an image larger than the
 classifier's own resolution, the network of convolutions gives a map of scores: one score for each position of a window
 of that resolution, `step` pixels apart. Both networks keep the names and shapes of the classifier's weights.
 """
@@ -17,7 +17,7 @@ STRIDED = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
 
 class Windows(nn.Module):
-    """A classifier that is applied to every window of an image; its scores have the shape (N, classes, side, side).
+    """A classifier applied to every window of an image; the output has the shape (N, classes, side, side).
 
     Args:
         own: side of a window in pixels, which is the classifier's own resolution.
@@ -58,11 +58,11 @@ def _with_prefix(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: A
 def convolutional(network: nn.Module, channels: int, own: int) -> nn.Module:
     """Turn the dense layers of a classifier into convolutions with the same weights.
 
-    `own` is the classifier's own resolution. A global average pool becomes an average pool of stride 1, whose window is
-    as large as the maps at that resolution.
+    `own` is the classifier's own resolution. A global average pool becomes an average pool of stride 1; its window is
+    as large as the maps that the global pool reads at the resolution `own`.
 
     Raises:
-        ValueError: the classifier has no dense layer, or one that does not read square maps.
+        ValueError: the classifier has no dense layer, or a dense layer that does not read square maps.
     """
     traced = fx.symbolic_trace(network)
     for name, side in _pooled(network, channels, own).items():
@@ -103,7 +103,7 @@ def _pooled(network: nn.Module, channels: int, own: int) -> dict[str, int]:
 
 
 def _module(traced: fx.GraphModule, node: fx.Node, kind: Any) -> Any:
-    """Return the module that a node of the graph calls, if it is of the given kind; else None."""
+    """Return the module that a node of the graph calls; None if the node calls no module of the given kind."""
     module = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
     return module if isinstance(module, kind) else None
 
@@ -123,7 +123,7 @@ def _path(traced: fx.GraphModule, node: fx.Node) -> Iterator[tuple[fx.Node, Any]
 
 
 def _channels(traced: fx.GraphModule, node: fx.Node, channels: int) -> int:
-    """Return the number of channels at a node, which the last layer before it with weights determines."""
+    """Return the number of channels at a node; the last layer with weights before the node determines this number."""
     for _, module in _path(traced, node):
         for name in ("out_channels", "num_features", "out_features"):
             if hasattr(module, name):
@@ -132,7 +132,7 @@ def _channels(traced: fx.GraphModule, node: fx.Node, channels: int) -> int:
 
 
 def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
-    """Return a dense layer as a convolution; in its state dict, the weight keeps the shape of the dense layer."""
+    """Return a dense layer as a convolution; in the state dict, the weight keeps the dense layer's shape."""
     shape = (layer.out_features, channels, side, side)
     convolution = nn.Conv2d(*shape[1::-1], side, bias=layer.bias is not None, device=layer.weight.device)
     with torch.no_grad():
@@ -152,7 +152,7 @@ def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
 
 
 def step(network: nn.Module) -> int:
-    """Return the distance in pixels of two neighbouring scores: the product of all strides."""
+    """Return the distance in pixels between two neighbouring scores: the product of all strides."""
     traced, product = fx.symbolic_trace(network), 1
     output = next(node for node in traced.graph.nodes if node.op == "output")
     for _, module in _path(traced, output):
@@ -162,7 +162,7 @@ def step(network: nn.Module) -> int:
 
 
 def pads(network: nn.Module) -> bool:
-    """Return whether a layer pads its input; if so, convolutions and sliding windows give different scores."""
+    """Return whether any layer pads its input; if so, convolutions and sliding windows give different scores."""
     layers = (layer for layer in network.modules() if isinstance(layer, STRIDED))
     return any(_sides(layer.padding) != (0, 0) for layer in layers)
 
@@ -172,6 +172,6 @@ def _sides(padding: Any) -> tuple[int, int]:
 
 
 def windows(network: nn.Module, channels: int, own: int, resolution: int) -> Windows:
-    """Return a network that applies a classifier, whose resolution is `own`, to every window of larger images."""
+    """Return a network that applies a classifier of resolution `own` to every window of a larger image."""
     apart = step(network)
     return Windows(network, channels, own, apart, (resolution - own) // apart + 1)

@@ -1,8 +1,8 @@
 """A light detection head on a classifier's features, shared by `mobilenet_v1_det` and `mobilenet_v2_det`.
 
 The head reads features at strides 8, 16 and 32, and predicts one box for each cell of 8x8 pixels. Features of larger
-strides are enlarged by repeating pixels, which every runtime computes in int8; it would compute transposed convolutions
-in float.
+strides are enlarged by repeating pixels, because every runtime does this in int8, whereas it would compute a transposed
+convolution in float.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ PRIOR = 0.01  # probability of an object that an untrained head predicts; it is 
 
 
 def side(resolution: int, stride: int) -> int:
-    """Return the side of the feature maps at a stride; every layer of stride 2 rounds it up."""
+    """Return the side of the feature maps at a stride; every layer of stride 2 halves the side and rounds it up."""
     return -(-resolution // stride)
 
 
@@ -39,11 +39,11 @@ def lateral(inputs: int) -> nn.Sequential:
 
 
 class Detector(nn.Module):
-    """A detector: the features of a classifier up to strides 8, 16 and 32, and the head.
+    """A detector: a classifier's features at strides 8, 16 and 32, and the head.
 
     Args:
-        stages: three modules, each of which computes the features of the next stride from the previous ones.
-        counts: number of output channels of each of the modules.
+        stages: three modules; each computes the features of the next stride from the features of the previous stride.
+        counts: number of output channels of each module.
     """
 
     def __init__(self, stages: Sequence[nn.Module], counts: Sequence[int], classes: int, resolution: int) -> None:

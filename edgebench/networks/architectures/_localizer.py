@@ -9,7 +9,7 @@ class Localizer(nn.Module):
     """The features of a classifier, a global average pool, and two dense heads: one for the class, one for the box.
 
     Args:
-        stages: modules, each of which computes features from those of the module before.
+        stages: modules; each computes features from the features of the previous module.
         count: number of output channels of the last module.
     """
 

@@ -1,9 +1,9 @@
 """A fully convolutional head on a classifier's features, shared by `mobilenet_v1_seg` and `mobilenet_v2_seg`.
 
 The head follows Long, Shelhamer and Darrell, arXiv:1411.4038. Features at strides 32, 16, 8 and 4 become maps of a few
-channels. A transposed convolution enlarges each map, which is added to the map of the next smaller stride. The last one
-gives the scores of every pixel. No transposed convolution has groups, because TFLite would split it into one operator
-per group, and onnxruntime would compute each group in float.
+channels. A transposed convolution enlarges each map, and the result is added to the map of the next smaller stride. The
+last transposed convolution gives the scores of every pixel. No transposed convolution has groups, because TFLite would
+split it into one operator per group, and onnxruntime would compute each group in float.
 """
 
 from collections.abc import Sequence
@@ -33,11 +33,12 @@ def bilinear(layer: nn.ConvTranspose2d) -> None:
 
 
 class Segmenter(nn.Module):
-    """A segmenter: the features of a classifier up to strides 4, 8, 16 and 32, and the head.
+    """A segmenter: a classifier's features at strides 4, 8, 16 and 32, and the head.
 
     Args:
-        stages: three modules, which compute the features of strides 8, 16 and 32, each from the previous ones.
-        quarter: index of the first stage's layer whose output has stride 4.
+        stages: three modules for strides 8, 16 and 32; each computes its features from the features of the previous
+            stride.
+        quarter: index, in the first stage, of the layer whose output has stride 4.
         counts: numbers of channels of the four features, from stride 4 to stride 32.
     """
 

@@ -2,8 +2,8 @@
 
 The outputs are `scores`, (N, boxes, 1 + classes), and `boxes`, (N, boxes, 4). Boxes are ordered by feature map, then by
 row and column of the cell, then by their number in the cell. There are two outputs so that each has its own int8 scale
-in an exported file. Their values are raw: the decoder in edgebench/tasks/detection/decoders that a family names as its
-DECODER turns them into boxes.
+in an exported file. Their values are raw. Each family names, as its DECODER, a decoder in
+edgebench/tasks/detection/decoders, which turns the values into boxes.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from edgebench.networks.architectures.mobilenet_v2 import convolution
 
 COORDINATES = 4
-EXTRAS = (512, 256, 256, 128)  # numbers of channels of the four maps that follow those of a MobileNet
+EXTRAS = (512, 256, 256, 128)  # numbers of channels of the four maps after a MobileNet's own maps
 STRIDE = 16  # stride of the first map, which a MobileNet gives
 
 unit = partial(convolution, epsilon=1e-3)  # epsilon of batch norm as in TensorFlow and torchvision
 
 
 class Head(nn.Module):
-    """One layer per feature map; the outputs of all layers are joined into one tensor, (N, boxes, columns).
+    """One layer per feature map; the outputs of all layers are joined into one tensor of shape (N, boxes, columns).
 
     Args:
         module_list: the layers; each gives values of shape (N, boxes per cell * columns, S, S).
@@ -40,7 +40,7 @@ class Head(nn.Module):
 
 
 def listed(maps: Sequence[Tensor], columns: int, boxes: int) -> Tensor:
-    """Join maps of the shape (N, boxes per cell * columns, S, S) into one tensor, (N, boxes, columns)."""
+    """Join maps of shape (N, boxes per cell * columns, S, S) into one tensor of shape (N, boxes, columns)."""
     values = [map.permute(0, 2, 3, 1).flatten(1) for map in maps]
     return torch.cat(values, 1).reshape(-1, boxes, columns)
 
@@ -87,7 +87,7 @@ class SSD(nn.Module):
     """A detector: a backbone, and two heads that read all of its feature maps.
 
     Args:
-        backbone: the module that gives the maps; its attribute `counts` has their numbers of channels.
+        backbone: the module that gives the feature maps; its attribute `counts` has the number of channels of each map.
         predictor: function that builds a head's layer for a map, from the numbers of input and output channels.
         per_cell: number of boxes per cell of each map.
         sides: side of each map.
@@ -127,13 +127,13 @@ def extra(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
-    """Split a chain of blocks inside the block at `place`: after the first of its layers, which are `inside`."""
+    """Split a chain of blocks within the block at `place`, after the first of its layers `inside`."""
     blocks = [*chain]
     return nn.Sequential(*blocks[:place], inside[0]), nn.Sequential(inside[1:], *blocks[place + 1 :])
 
 
 def sides(first: int, count: int) -> tuple[int, ...]:
-    """Return the sides of feature maps: each is half of the side before, rounded up."""
+    """Return the sides of feature maps: each is half of the previous side, rounded up."""
     maps = [first]
     while len(maps) < count:
         maps.append(-(-maps[-1] // 2))

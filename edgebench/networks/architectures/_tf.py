@@ -9,13 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-EPSILON = 1e-3  # epsilon of batch norm in Keras; EPSILONS has other values for its ResNets
+EPSILON = 1e-3  # epsilon of batch norm in Keras; EPSILONS has the values of Keras' ResNets
 EPSILONS = {"resnet50_v1": 1.001e-5, "resnet101_v1": 1.001e-5, "resnet152_v1": 1.001e-5}
 EXPLICIT = tuple(EPSILONS)  # networks that Keras pads on every side, as torch does
 
 
 class SamePadded(nn.Conv2d):
-    """A convolution with its own number of padding zeros on each side; `pads` is left, right, top, bottom."""
+    """A convolution with a separate number of padding zeros for each side: `pads` is (left, right, top, bottom)."""
 
     pads: tuple[int, int, int, int]
 
@@ -25,7 +25,7 @@ class SamePadded(nn.Conv2d):
 
 
 def as_tf(network: nn.Module, name: str, resolution: int) -> nn.Module:
-    """Change a network's padding, pooling and epsilon to those of Keras, in place; the names of its weights stay."""
+    """Change a network in place: it gets Keras' padding, pooling and epsilon, and its weights keep their names."""
     sides = {} if name in EXPLICIT else _sides(network, resolution)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -52,11 +52,11 @@ def _sides(network: nn.Module, resolution: int) -> dict[Any, int]:
 
 
 def _pad(layer: Any, side: int) -> None:
-    """Give a layer SAME padding: as much as the last window lacks, half of it on each side, an odd rest at the end."""
+    """Give a layer SAME padding: what the last window lacks, half on each side; an odd row or column at the end."""
     lacking = max((-(-side // 2) - 1) * 2 + _side(layer.kernel_size) - side, 0)
     before, after = lacking // 2, lacking - lacking // 2
     if isinstance(layer, nn.MaxPool2d):
-        # In ceil mode, a window may extend over the lower and right edge and takes only the values inside the map.
+        # In ceil mode, a window can extend beyond the lower and right edges; it reads only the values inside the map.
         layer.padding, layer.ceil_mode = before, True
         return
     layer.__class__ = SamePadded

@@ -1,6 +1,6 @@
-"""AlexNet with one tower, as in torchvision, and with two, as in the paper (Krizhevsky et al., NIPS 2012, section 3).
+"""AlexNet with one tower (torchvision) and with two towers (the paper: Krizhevsky et al., NIPS 2012, section 3).
 
-The names in the state dict are torchvision's; those of `alexnet_paper`, which has more layers, follow the same pattern.
+The names in the state dict are torchvision's; `alexnet_paper` has more layers, whose names follow the same pattern.
 """
 
 from collections.abc import Callable, Iterable
@@ -38,8 +38,8 @@ LAYERS: dict[str, tuple[Layer, ...]] = {  # output maps, kernel, stride, padding
 SIDE = 6  # side of the maps that the classifier reads
 SIDES = range(
     SIDE, 64, SIDE
-)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have one size
-MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # number of pixels that are lost at borders without padding
+)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have the same size
+MARGINS = {"alexnet": 31, "alexnet_paper": 35}  # number of border pixels lost without padding
 HIDDEN, DROPOUT = 4096, 0.5
 
 
@@ -76,7 +76,7 @@ class AlexNet(nn.Module):
 
 
 def last_side(resolution: int, margin: int) -> int:
-    """Return the side of the last maps: the resolution minus the pixels lost at borders, halved five times."""
+    """Return the side of the last maps: the resolution minus the lost border pixels, halved five times."""
     return (resolution - margin) // 32
 
 
@@ -86,5 +86,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form for a resolution that `accepts` allows; 1 is their only width."""
+    """Build either network for a resolution that `accepts` allows; both have only width 1."""
     return AlexNet(LAYERS[name], last_side(resolution, MARGINS[name]), classes)

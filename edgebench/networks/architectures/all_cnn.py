@@ -24,11 +24,11 @@ LAYERS = (  # output maps, kernel, stride, padding; `layers` adds the last convo
     (192, 3, 1, 0),  # without padding: the paper averages over 6x6
     (192, 1, 1, 0),
 )
-DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # dropout of the input, and after layers that replace pooling (paper, section 3.1)
+DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # of the input, and after layers that replace pooling (paper, section 3.1)
 
 
 def layers(classes: int) -> list[nn.Module]:
-    """Chain the convolutions; each of them, even the last one, is followed by a ReLU."""
+    """Chain the convolutions; a ReLU follows each of them, including the last convolution."""
     chain, inputs = list[nn.Module](), CHANNELS
     for outputs, kernel, stride, padding in (*LAYERS, (classes, 1, 1, 0)):
         chain += [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(inplace=True)]
@@ -38,11 +38,11 @@ def layers(classes: int) -> list[nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether a 3x3 kernel without padding fits into maps with a quarter of the side, rounded up."""
+    """Return whether a 3x3 kernel without padding fits into maps whose side is a quarter of the image's."""
     return resolution >= 9
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     features = nn.Sequential(nn.Dropout(DROPOUT_OF_IMAGE), *layers(classes))
     return nn.Sequential(OrderedDict(features=features, pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten()))

@@ -20,7 +20,7 @@ CHANNELS = 3
 CLASSES = 20
 
 INNER, STRIDE = 256, 16
-DILATED = slice(14, 18)  # the blocks after the fourth layer of stride 2; dilation replaces the next stride among them
+DILATED = slice(14, 18)  # the blocks after the fourth layer of stride 2; dilation replaces the next stride
 
 
 def features() -> nn.Sequential:
@@ -35,7 +35,7 @@ def features() -> nn.Sequential:
 
 
 class DeepLab(nn.Module):
-    """Features, a 1x1 convolution beside their global means, scores, and bilinear enlargement to the image's size."""
+    """Features, a 1x1 convolution, the features' global means, scores, bilinear enlargement to the image's size."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -61,5 +61,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return DeepLab(classes, resolution)

@@ -17,7 +17,7 @@ CHANNELS = 3
 CLASSES = 20
 
 PADDING = 100  # padding of the first convolution; it is so large that scores cover an image of any size
-# Offset at which the image's part of a map begins, in the last map and in the scores from pools.
+# Offsets at which the part of a map that shows the image begins: in the last map, and in the scores from pools.
 OFFSETS = {"fcn32s": 19, "fcn16s": 27, "fcn8s": 31}
 POOL_OFFSETS = {4: 5, 3: 9}
 POOLS = {"fcn32s": (), "fcn16s": (4,), "fcn8s": (4, 3)}
@@ -25,7 +25,7 @@ STEPS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}
 
 
 class FCN(nn.Module):
-    """VGG16 with convolutions for dense layers; scores at strides 32, 16 and 8 are enlarged to the image's size."""
+    """VGG16 whose dense layers are convolutions; scores at strides 32, 16 and 8 are enlarged to the image's size."""
 
     def __init__(self, name: str, classes: int, resolution: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class FCN(nn.Module):
         self.sides = self._sides()
 
     def _enlargers(self, step: int, columns: int) -> tuple[str, ...]:
-        """Add the transposed convolutions to the network; return their names in order."""
+        """Add the transposed convolutions to the network; return the names of these layers in order."""
         steps = {name: 2 for name, _ in zip(("upscore2", "upscore_pool4"), self.pools, strict=False)}
         steps["upscore" if step == STEPS["fcn32s"] else f"upscore{step}"] = step
         for name, stride in steps.items():
@@ -56,7 +56,7 @@ class FCN(nn.Module):
         return tuple(steps)
 
     def _sides(self) -> tuple[int, ...]:
-        """Return the sides of the enlarged maps after each enlargement by two."""
+        """Return the side of the maps after each enlargement by two."""
         side = self.resolution + 2 * PADDING - 2
         for _ in MAPS:
             side = -(-side // 2)
@@ -87,10 +87,10 @@ def part(map: Tensor, start: int, side: int) -> Tensor:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the image's side is at least the stride of the coarsest scores, 32."""
+    """Return whether the image's side is at least 32, the stride of the coarsest scores."""
     return resolution >= 32
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the three networks; 1 is their only width."""
+    """Build any of the three networks; all have only width 1."""
     return FCN(name, classes, resolution)

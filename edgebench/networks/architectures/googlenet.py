@@ -19,7 +19,7 @@ WIDTHS = (1.0,)
 
 POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)
 NORM = partial(nn.LocalResponseNorm, 5)  # the other constants are Caffe's: alpha 1e-4, beta 0.75, k 1
-STEM, LAST = 192, 1024  # number of maps before the first module and after the last one
+STEM, LAST = 192, 1024  # number of maps before the first module, and after the last module
 MODULES = {  # maps of the branches: 1x1; 1x1, then 3x3; 1x1, then 5x5; pooling, then 1x1
     "3a": (64, (96, 128), (16, 32), 32),
     "3b": (128, (128, 192), (32, 96), 64),
@@ -62,7 +62,7 @@ class Inception(nn.Module):
     ) -> None:
         super().__init__()
         unit = partial(Unit, paper=paper)
-        large = 5 if paper else 3  # torchvision uses 3x3, as did the port from which its weights come
+        large = 5 if paper else 3  # torchvision uses 3x3 instead, like the port from which torchvision's weights come
         self.branch1 = unit(inputs, first, 1)
         self.branch2 = nn.Sequential(unit(inputs, second[0], 1), unit(*second, 3))
         self.branch3 = nn.Sequential(unit(inputs, third[0], 1), unit(*third, large))
@@ -116,7 +116,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either form; 1 is their only width."""
+    """Build either form; both have only width 1."""
     paper = name == "googlenet_paper"
     last = head(LAST, classes, dropout=0.4 if paper else 0.2)
     return nn.Sequential(OrderedDict(stem(paper=paper) | modules(STEM, paper=paper) | last))

@@ -1,4 +1,4 @@
-"""Inception v3, which factorizes large kernels into small and flat ones (Szegedy et al., arXiv:1512.00567, Table 1).
+"""Inception v3, which factorizes large kernels into small, flat kernels (Szegedy et al., arXiv:1512.00567, Table 1).
 
 The names in the state dict are torchvision's, without the auxiliary head, which is used only in training.
 """
@@ -17,7 +17,7 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; a last step may have two parallel kernels
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; a last step can have two parallel kernels
 Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
 STEM, DROPOUT = 192, 0.5  # STEM is the number of maps before the first module
@@ -26,7 +26,7 @@ BOTH = ((1, 3), (3, 1))
 
 
 def figure_5(pooled: int) -> Chains:
-    """Return a module for 35x35 maps, with a 5x5 kernel as in the released network; Fig. 5 has a 3x3 kernel."""
+    """Return a module for 35x35 maps, with a 5x5 kernel as in the released network; the paper's Fig. 5 has 3x3."""
     return {
         "branch1x1": ((64, 1),),
         "branch5x5": ((48, 1), (64, 5)),
@@ -83,7 +83,7 @@ def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
 
 
 class Mixed(nn.Module):
-    """Parallel chains of convolutions, the last chain with pooling first; their outputs are concatenated."""
+    """Parallel chains of convolutions, whose outputs are concatenated; the last chain begins with pooling."""
 
     def __init__(self, inputs: int, chains: Chains) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     layers, inputs = stem(), STEM
     for module, chains in MODULES.items():
         layers[module] = mixed = Mixed(inputs, chains)

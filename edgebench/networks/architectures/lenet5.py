@@ -1,7 +1,7 @@
 """LeNet-5 as commonly built today, and as published (LeCun et al., Proceedings of the IEEE 86(11), 1998, II-B).
 
-The names in `lenet5`'s state dict are those of PyTorch's first tutorial, which builds the same layers; those of
-`lenet5_1998` are the paper's.
+The names in the state dict of `lenet5` come from PyTorch's first tutorial, which builds the same layers. The names in
+the state dict of `lenet5_1998` come from the paper.
 """
 
 from collections import OrderedDict
@@ -33,7 +33,7 @@ class Squash(nn.Module):
 
 
 class Subsample(nn.Sequential):
-    """2x2 average with a gain and a bias per map; the paper sums four values, so its gain is a quarter of this one."""
+    """2x2 average with a gain and a bias per map; the paper has a sum instead, with a quarter of the gain."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
@@ -72,7 +72,7 @@ class Codes(nn.Module):
 
 
 def modern(classes: int) -> dict[str, nn.Module]:
-    """Return the layers of the common form: C3 maps read all S2 maps; ReLU, maximum pooling, a learned output layer."""
+    """Return the layers of the common form: ReLU, maximum pooling, a learned output layer; C3 maps read all S2 maps."""
     return {
         "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
         "relu1": nn.ReLU(),
@@ -110,7 +110,7 @@ def published(classes: int) -> dict[str, nn.Module]:
 
 
 def accepts(name: str, resolution: int) -> bool:
-    """Return whether the resolution is the published one, at which C5's kernels are as large as S4's maps."""
+    """Return whether the resolution is the published resolution, at which C5's kernels are as large as S4's maps."""
     return resolution == 32
 
 

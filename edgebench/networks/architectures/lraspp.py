@@ -21,7 +21,7 @@ INNER = 128
 
 
 class Head(nn.Module):
-    """The head: scores of the last features, weighted per channel, plus scores of earlier and finer features."""
+    """The head: scores of the last features, weighted per channel, plus scores of earlier, finer features."""
 
     def __init__(self, inputs: int, columns: int, side: int) -> None:
         super().__init__()
@@ -62,5 +62,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return LRASPP(classes, resolution)

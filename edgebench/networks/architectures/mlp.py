@@ -21,5 +21,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for any resolution; 1 is its only width."""
+    """Build the network for any resolution; its only width is 1."""
     return nn.Sequential(OrderedDict(flatten=nn.Flatten(), dense=nn.Linear(CHANNELS * resolution**2, classes)))

@@ -1,7 +1,8 @@
 """MobileNetV1: separable convolutions, multipliers of width and resolution (Howard et al., arXiv:1704.04861, Table 1).
 
-The names in the state dict are those of timm's `mobilenetv1_100`. The last depthwise convolution has stride 1: the
-"s2" in the table is a misprint, as the table's shapes and TF-Slim's code show. Activations are ReLU6, as in that code.
+The names in the state dict are the same as in timm's `mobilenetv1_100`. The last depthwise convolution has stride 1:
+the "s2" in the table is a misprint, as the table's shapes and TF-Slim's code show. Activations are ReLU6, as in
+TF-Slim's code.
 """
 
 from torch import Tensor, nn

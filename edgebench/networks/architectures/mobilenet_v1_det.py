@@ -1,8 +1,9 @@
 """MobileNetV1's features with a light detection head: one box per cell of 8x8 pixels, from strides 8, 16 and 32.
 
 There are two outputs, so that each has its own int8 scale in an exported file. `scores`, (N, 1 + classes, R/8, R/8),
-has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of a box's
-centre and the logarithms of its sides. R/8 is rounded up. edgebench/tasks/detection defines the values exactly.
+has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of each
+box's centre and the logarithms of the box's sides. R/8 is rounded up. edgebench/tasks/detection defines the values
+exactly.
 """
 
 from torch import nn
@@ -27,7 +28,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def stages(width: float) -> tuple[tuple[nn.Module, ...], list[int]]:
-    """Return modules that compute features of strides 8, 16 and 32 one after the other, and their output channels."""
+    """Return three modules for the features of strides 8, 16 and 32, and each module's number of output channels."""
     whole = MobileNetV1(width, 1)
     stem = nn.Sequential(whole.conv_stem, whole.bn1, whole.act)
     first, second, third, fourth, fifth = whole.blocks

@@ -26,7 +26,7 @@ STAGES = (  # of each stage: expansion t, output channels c, number of blocks n,
 
 
 def channels(count: float, divisor: int = 8) -> int:
-    """Round to the nearest multiple of `divisor` that is not 10 % below `count` or less (TF-Slim `_make_divisible`)."""
+    """Round to the nearest multiple of `divisor`; to the next larger one if the nearest is below 90 % of `count`."""
     rounded = max(divisor, int(count + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * count else rounded
 
@@ -52,7 +52,7 @@ def convolution(
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; the input is added if its shape is that of the output."""
+    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; the input is added if the output has the same shape."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()

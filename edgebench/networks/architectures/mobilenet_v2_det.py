@@ -1,8 +1,9 @@
 """MobileNetV2's features with a light detection head: one box per cell of 8x8 pixels, from strides 8, 16 and 32.
 
 There are two outputs, so that each has its own int8 scale in an exported file. `scores`, (N, 1 + classes, R/8, R/8),
-has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of a box's
-centre and the logarithms of its sides. R/8 is rounded up. edgebench/tasks/detection defines the values exactly.
+has the logit of "there is an object" and a logit for each class. `boxes`, (N, 4, R/8, R/8), has the offset of each
+box's centre and the logarithms of the box's sides. R/8 is rounded up. edgebench/tasks/detection defines the values
+exactly.
 """
 
 from torch import nn
@@ -27,7 +28,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def stages(width: float) -> tuple[list[nn.Module], list[int]]:
-    """Return modules that compute features of strides 8, 16 and 32 one after the other, and their output channels."""
+    """Return three modules for the features of strides 8, 16 and 32, and each module's number of output channels."""
     features = MobileNetV2(width, 1).features
     parts: list[nn.Module] = [features[start:end] for start, end in zip((0, *ENDS), ENDS, strict=False)]
     return parts, [output_channels(stage) for stage in parts]
@@ -39,5 +40,5 @@ def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Modul
 
 
 def output_channels(stage: nn.Module) -> int:
-    """Return a stage's number of output channels, which is that of its last batch norm."""
+    """Return a stage's number of output channels, read from the stage's last batch norm."""
     return [layer.num_features for layer in stage.modules() if isinstance(layer, nn.BatchNorm2d)][-1]

@@ -1,8 +1,8 @@
-"""MobileNetV2 with two dense heads: one predicts the class of the only object in an image, the other its box.
+"""MobileNetV2 with two dense heads, which predict the class and the box of the only object in an image.
 
-There are two outputs, so that each has its own int8 scale in an exported file: logits, (N, classes), and a box, (N, 4):
-left, top, right and bottom as fractions of the image's sides. The weights of the features have the names that they have
-in `mobilenet_v2_det`, so that training can start from that detector's base weights.
+There are two outputs, so that each has its own int8 scale in an exported file: the logits, of shape (N, classes), and
+the box, of shape (N, 4). The box is left, top, right and bottom as fractions of the image's sides. The weights of the
+features have the same names as in `mobilenet_v2_det`, so that training can start from that detector's base weights.
 """
 
 from torch import nn
@@ -13,7 +13,7 @@ from edgebench.networks.architectures.mobilenet_v2_det import stages
 SOURCE = "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2; the second head is this package's"
 NAMES = ("mobilenet_v2_loc",)
 TASK = "localization"
-BASE = "mobilenet_v2_det"  # the detector whose shipped base weights have the same features
+BASE = "mobilenet_v2_det"  # the detector with the same features, whose shipped base weights therefore fit
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 RESOLUTIONS = {"mobilenet_v2_loc": (96, 224, 192, 160, 128, 64)}
 CHANNELS = 3

@@ -21,11 +21,11 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     from torch import nn
 
     class Null(nn.Module):
-        """A module that returns logit 1 for class 0 and 0 for all others."""
+        """A module that returns logit 1 for class 0 and logit 0 for every other class."""
 
         def forward(self, images: Tensor) -> Tensor:
             return images.new_tensor([1.0] + [0.0] * (classes - 1)).expand(images.shape[0], classes)

@@ -1,7 +1,7 @@
 """ResNet: blocks that learn a residual, which is added to their input (He et al., arXiv:1512.03385, Table 1).
 
 The names in the state dict are torchvision's. As in torchvision, a block's stride is in its 3x3 convolution; in the
-`_v1` forms it is in the first 1x1 convolution, as in the paper.
+`_v1` forms the stride is in the first 1x1 convolution, as in the paper.
 """
 
 from abc import ABC, abstractmethod
@@ -63,7 +63,7 @@ class Residual(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, features: Tensor) -> Tensor:
-        """Return the residual of the features, which is added to them."""
+        """Return the residual that is added to the features."""
 
     def forward(self, features: Tensor) -> Tensor:
         activated: Tensor = self.relu(self.residual(features) + self.downsample(features))
@@ -89,7 +89,7 @@ class Basic(Residual):
 class Bottleneck(Residual):
     """A block whose residual is computed by 1x1, 3x3 and 1x1 convolutions.
 
-    The first two convolutions have `planes` outputs, multiplied by one of the `factors` each. `kernel` is the kernel of
+    The first convolution has `planes * factors[0]` outputs, the second `planes * factors[1]`. `kernel` is the kernel of
     the shortcut. `early` puts the stride into the first convolution.
     """
 
@@ -149,7 +149,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight networks; 1 is their only width."""
+    """Build any of the eight networks; all have only width 1."""
     is_basic = name in ("resnet18", "resnet34")
     block = Basic if is_basic else partial(Bottleneck, early=name.endswith("_v1"))
     first = stem(nn.Conv2d(CHANNELS, STEM, 7, 2, 3, bias=False), STEM)

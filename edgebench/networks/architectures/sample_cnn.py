@@ -1,6 +1,6 @@
 """The convolutional network of an introductory book (Moroney, AI and Machine Learning for Coders, 2020, chapter 3).
 
-The names in the state dict are those of Keras' layers in the book: conv2d, conv2d_1, dense, dense_1.
+The names in the state dict are the names of Keras' layers in the book: conv2d, conv2d_1, dense, dense_1.
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ MAPS, HIDDEN = 64, 128
 
 
 def side(resolution: int) -> int:
-    """Return the side of the maps after two 3x3 convolutions without padding, each followed by halving: 5 for 28."""
+    """Return the side of the maps after two 3x3 convolutions without padding, each followed by halving: 28 gives 5."""
     return ((resolution - 2) // 2 - 2) // 2
 
 
@@ -28,7 +28,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for any resolution that `accepts` allows; 1 is its only width."""
+    """Build the network for any resolution that `accepts` allows; its only width is 1."""
     return nn.Sequential(
         OrderedDict(
             conv2d=nn.Conv2d(CHANNELS, MAPS, 3),

@@ -1,6 +1,6 @@
 """SENet: residual blocks whose channels are weighted by global features (Hu et al., arXiv:1709.01507).
 
-The names in the state dict are those of timm's `seresnet50` and `senet154`.
+The names in the state dict are the same as in timm's `seresnet50` and `senet154`.
 """
 
 from collections import OrderedDict
@@ -29,7 +29,7 @@ class SqueezeExcite(nn.Module):
 
     Args:
         squeezed: number of units of the small network's hidden layer.
-        gate: function that limits the factors to 0 to 1.
+        gate: function that limits the factors to the range from 0 to 1.
     """
 
     def __init__(self, channels: int, squeezed: int, gate: type[nn.Module] = nn.Sigmoid) -> None:
@@ -81,7 +81,7 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build either network; 1 is their only width."""
+    """Build either network; both have only width 1."""
     is_154, inputs = name == "senet154", STEMS[name]
     convolution = deep() if is_154 else nn.Conv2d(CHANNELS, inputs, 7, 2, 3, bias=False)
     # SENet-154, from the paper's appendix: 64 groups, a first 1x1 convolution with half as many outputs, 3x3 shortcuts.

@@ -1,8 +1,8 @@
 """SSD on MobileNetV1 with 1x1 heads, as in TensorFlow's object detection API and MLPerf (arXiv:1704.04861, Table 13).
 
 The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
-the published network has 90 classes. There is no public checkpoint of these heads for torch; the names in the
-state dict are those of torchvision's SSD.
+the published network has 90 classes. There is no public checkpoint of these heads for torch; the names in the state
+dict are the same as in torchvision's SSD.
 """
 
 from functools import partial
@@ -44,6 +44,6 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     predictor = partial(nn.Conv2d, kernel_size=1)
     return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

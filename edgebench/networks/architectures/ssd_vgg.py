@@ -39,7 +39,7 @@ def extra(inputs: int, hidden: int, outputs: int, stride: int, padding: int) -> 
 
 
 def atrous() -> nn.Sequential:
-    """Chain a pool of stride 1 and two convolutions in place of VGG's first dense layers; the first one is dilated."""
+    """Chain a pool of stride 1, a dilated convolution and a 1x1 convolution, which replace VGG's first dense layers."""
     return nn.Sequential(
         nn.MaxPool2d(3, 1, 1),
         nn.Conv2d(MAPS[-1], FC, 3, padding=6, dilation=6),
@@ -50,7 +50,7 @@ def atrous() -> nn.Sequential:
 
 
 class ScaledBackbone(Backbone):
-    """Six feature maps: VGG16's conv4_3, normalized and scaled, its fc7, and four further maps."""
+    """Six feature maps: VGG16's conv4_3, normalized and scaled; VGG16's fc7; and four further maps."""
 
     def __init__(self) -> None:
         chain = features(CONVOLUTIONS["vgg16"], normalized=False)
@@ -87,5 +87,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return SSD(ScaledBackbone(), partial(nn.Conv2d, kernel_size=3, padding=1), BOXES, sides(resolution), classes)

@@ -1,8 +1,8 @@
 """SSDLite on MobileNetV2 (Sandler et al., arXiv:1801.04381, section 6.2), as in TensorFlow's object detection API.
 
 The module `_ssd` describes the two outputs. Column 0 of the scores is the background, which `classes` does not count;
-the paper's network has 80 classes. There is no public checkpoint of these heads for torch; the names in the
-state dict are those of torchvision's SSDLite.
+the paper's network has 80 classes. There is no public checkpoint of these heads for torch; the names in the state dict
+are the same as in torchvision's SSDLite.
 """
 
 from torch import nn
@@ -39,5 +39,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return SSD(backbone(), predictor, BOXES, sides(-(-resolution // STRIDE), len(BOXES)), classes)

@@ -44,5 +44,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return TinyYOLOv2(classes, resolution)

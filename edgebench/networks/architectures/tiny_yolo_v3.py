@@ -24,7 +24,7 @@ BOXES = 3  # number of boxes per cell of each map
 
 
 class TinyYOLOv3(nn.Module):
-    """Features at strides 32 and 16, each with boxes; the finer features are joined with the coarser, enlarged ones."""
+    """Features at strides 32 and 16, each with boxes; stride 16 also reads the enlarged features of stride 32."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()
@@ -51,5 +51,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     return TinyYOLOv3(classes, resolution)

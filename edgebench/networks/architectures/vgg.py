@@ -23,7 +23,7 @@ CONVOLUTIONS = {  # number of convolutions in each of the five stages
 SIDE = 7  # side of the maps that the classifier reads
 SIDES = range(
     SIDE, 65, SIDE
-)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have one size
+)  # sides of the maps before average pooling: multiples of SIDE, so that all windows have the same size
 HIDDEN, DROPOUT = 4096, 0.5
 
 
@@ -73,6 +73,6 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build any of the eight networks for a resolution that `accepts` allows; 1 is their only width."""
+    """Build any of the eight networks for a resolution that `accepts` allows; all have only width 1."""
     convolutions = CONVOLUTIONS[name.removesuffix("_bn")]
     return VGG(convolutions, last_side(resolution), classes, normalized=name.endswith("_bn"))

@@ -1,8 +1,8 @@
 """VGG-16 on larger images than it was made for: convolutions in one pass, or a window that slides over the image.
 
-The two forms give different scores, because every convolution has padding: in one form it lies at the edges of the
-whole image, in the other at the edges of each window.
-The output `scores` has the shape (N, classes, S, S). The weights have the names and shapes of those of `vgg16`.
+The two forms give different scores, because every convolution has padding: in one form the padding lies at the edges of
+the whole image, in the other form at the edges of each window. The output `scores` has the shape (N, classes, S, S).
+The weights have the same names and shapes as in `vgg16`.
 """
 
 from torch import nn

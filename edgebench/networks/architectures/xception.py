@@ -1,7 +1,7 @@
 """Xception, which replaces Inception modules by depthwise-separable convolutions (Chollet, arXiv:1610.02357, Fig. 5).
 
-The names in the state dict are those of timm's `legacy_xception`. There is no activation between the depthwise and the
-pointwise convolution.
+The names in the state dict are the same as in timm's `legacy_xception`. There is no activation between the depthwise
+and the pointwise convolution.
 """
 
 from collections import OrderedDict
@@ -38,7 +38,7 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Separable convolutions, each after a ReLU, plus the input; pooled and projected if there are more outputs."""
+    """Separable convolutions, each after a ReLU, plus the input; both are halved if there are more outputs."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def convolutions() -> dict[str, nn.Module]:
 
 
 def blocks(inputs: int) -> dict[str, nn.Module]:
-    """Return the twelve blocks by name; the first block has no ReLU first, because a ReLU precedes it."""
+    """Return the twelve blocks by name; the first block does not begin with a ReLU, because a ReLU precedes it."""
     layers = dict[str, nn.Module]()
     for number, widths in enumerate(BLOCKS, 1):
         layers[f"block{number}"] = Block(inputs, widths, activated=number == 1)
@@ -98,6 +98,6 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network; 1 is its only width."""
+    """Build the network; its only width is 1."""
     body = convolutions() | blocks(STEM[-1]) | separables(BLOCKS[-1][-1])
     return nn.Sequential(OrderedDict(body | head(LAST[-1], classes, DROPOUT)))

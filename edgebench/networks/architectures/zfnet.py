@@ -24,7 +24,7 @@ LAYERS: tuple[Layer, ...] = (  # output maps, kernel, stride, padding, groups; l
     (384, 3, 1, 1, 1),
     (256, 3, 1, 1, 1, POOL),
 )
-MARGIN = 15  # number of pixels that are lost at borders without padding
+MARGIN = 15  # number of border pixels lost without padding
 
 
 def accepts(name: str, resolution: int) -> bool:
@@ -33,5 +33,5 @@ def accepts(name: str, resolution: int) -> bool:
 
 
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
-    """Build the network for a resolution that `accepts` allows; 1 is its only width."""
+    """Build the network for a resolution that `accepts` allows; its only width is 1."""
     return AlexNet(LAYERS, last_side(resolution, MARGIN), classes)

@@ -12,7 +12,7 @@ from edgebench.schema.variant import network
 IMAGENET = "imagenet"  # the data set of every published accuracy
 # If the note of a row has one of these words, the row is not a measured inference.
 NO_INFERENCE = ("kernels only", "random weights", "estimate", "simulat", "extrapolat", "text says")
-IMAGENET_IMAGES = 50_000  # number of images in the validation set, on which all these accuracies were measured
+IMAGENET_IMAGES = 50_000  # images in the validation set, on which all these accuracies were measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +40,9 @@ class PublishedLatency:
     """A network's latency on a board for batches of one image; values that the source lacks are None or empty.
 
     Attributes:
-        top1: top-1 accuracy, per cent, measured with the same file or published for it.
-        map: for a detector, COCO's mean average precision on `dataset`, measured or published likewise.
+        top1: top-1 accuracy, per cent, measured with the same model file or published for that file.
+        map: for a detector, COCO's mean average precision on `dataset`, measured with the same model file or published
+            for that file.
         power_w: mean power of the board at the wall socket, idle power included.
     """
 
@@ -109,7 +110,7 @@ def _read(file: str, kind: type[Published]) -> tuple[Published, ...]:
 
 @cache
 def accuracies() -> tuple[PublishedAccuracy, ...]:
-    """Return all accuracies; of several for a network, width, resolution and precision, the first is the reference."""
+    """Return all accuracies; the first for each network, width, resolution and precision is the reference accuracy."""
     return _read("accuracy.csv", PublishedAccuracy)
 
 
@@ -121,12 +122,12 @@ def latencies() -> tuple[PublishedLatency, ...]:
 
 @cache
 def detections() -> tuple[PublishedLatency, ...]:
-    """Return all latencies of detectors on Raspberry Pis; this package need not have the detectors' networks."""
+    """Return all latencies of detectors on Raspberry Pis; this package has only some of these networks."""
     return _read("detection.csv", PublishedLatency)
 
 
 def of_task(task: str) -> tuple[PublishedLatency, ...]:
-    """Return the latencies of networks for a task; by default those of classifiers."""
+    """Return the latencies of networks for a task, which is classification by default."""
     return {"detection": detections, "classification": latencies}.get(task or "classification", tuple)()
 
 
@@ -145,9 +146,9 @@ def references() -> References:
 def reference(architecture: str, width: float, resolution: int, precision: str) -> PublishedAccuracy | None:
     """Return the reference accuracy of a network on ImageNet; None if none was published.
 
-    For MobileNets, it is the accuracy of TF-Slim's checkpoints. Their int8 reference is the accuracy after
-    quantization-aware training if that was published, otherwise the one submitted to MLPerf. For other networks, it is
-    the accuracy of the public checkpoint that the row names.
+    For MobileNets, the reference is the accuracy of TF-Slim's checkpoints. The int8 reference of a MobileNet is the
+    published accuracy after quantization-aware training; if there is none, it is the accuracy submitted to MLPerf. For
+    other networks, the reference is the accuracy of the public checkpoint that the row names.
     """
     return references().get((architecture, width, resolution, precision))
 
@@ -169,5 +170,5 @@ def runtime(row: PublishedLatency) -> str:
 
 
 def targets(task: str = "") -> tuple[str, ...]:
-    """List the boards with published latencies of networks for a task; by default for classification."""
+    """List the boards with published latencies of networks for a task, which is classification by default."""
     return tuple(sorted({row.target for row in of_task(task)}))
