@@ -34,7 +34,7 @@ _WITHOUT_FILE = (WeightSource.RANDOM, WeightSource.NONE, WeightSource.CUSTOM)
 
 
 def find(variant: Variant, format: str) -> Artifact | None:
-    """Return the cached artifact that was made from the present sources and settings; None if there is none.
+    """Return the artifact that was made from the current source code and settings; None if the cache lacks it.
 
     The artifact's file is not read.
     """
@@ -45,9 +45,9 @@ def find(variant: Variant, format: str) -> Artifact | None:
 
 
 def export(variant: Variant, format: str, show: Show) -> Artifact:
-    """Return the variant's artifact, from the cache if it is intact there.
+    """Return the variant's artifact, from the cache if it has an intact copy.
 
-    Otherwise the network is built, trained if necessary, and written.
+    Otherwise, build the network, train it if necessary, and write it to a file.
 
     Raises:
         CaseError: this variant cannot be written in this format.
@@ -56,9 +56,9 @@ def export(variant: Variant, format: str, show: Show) -> Artifact:
 
 
 def _made(order: Order, show: Show) -> Artifact:
-    """Return the artifact of an order, from the cache or made now.
+    """Return the artifact of an order; make it if the cache has no intact copy.
 
-    For an int8 artifact, the float artifact from which it is quantized is made first.
+    If an int8 artifact is quantized from a float artifact, the float artifact is made first.
     """
     if known := cache.find_intact(order.stem, Artifact):
         return known
@@ -73,21 +73,24 @@ def _made(order: Order, show: Show) -> Artifact:
 
 
 def _suffix(order: Order) -> str:
-    """Return the suffix of the artifact's file: the format's, or that of an archive if a model has several files."""
+    """Return the suffix of the artifact's file: the format's suffix, or `.zip` for a model of several files."""
     has_parts = order.variant.feed is not None and bool(order.variant.feed.parts)
     suffix: str = Path(order.model.file).suffix if order.model and has_parts else order.plugin.SUFFIX
     return suffix
 
 
 def known_weights(variant: Variant) -> Weights | None:
-    """Return the variant's weights if the cache has them, trained earlier or copied from a user's file; else None."""
+    """Return the card of the variant's weights; None if the cache lacks them.
+
+    Weights in the cache were trained earlier, or copied from a user's file.
+    """
     if variant.weights in _WITHOUT_FILE:
         return None
     return checkpoint.find(variant) if variant.weights_sha256 else train.find(variant)
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    """Return the variant's weights, and train them if the cache lacks them; None if it uses no weights file."""
+    """Return the card of the variant's weights, trained now if the cache lacks them; None if they need no file."""
     if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)

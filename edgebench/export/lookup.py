@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def named(asked: str) -> Artifact:
-    """Return the only cached artifact with this name: a variant's name, or a file name whose hash may be shortened.
+    """Return the only cached artifact with this name: a variant's name, or a file name with a full or shortened hash.
 
     Raises:
-        RequestError: no artifact has this name, and the message says how to make one, or several have it, and the
-            message lists them.
+        RequestError: no artifact has this name (the message says how to make it), or several artifacts have it (the
+            message lists them).
     """
     known = [card for card in cache.cards(Artifact) if card.of]
     said = asked.replace("/", "-")
     longer = [card for card in known if _is_meant(card, said.removesuffix(Path(card.file).suffix))]
     meant = [card for card in longer if card.variant.replace("/", "-") == said] or longer  # exact names take precedence
-    # artifacts of the present sources take precedence over those that an older edgebench left
+    # artifacts of the current source code take precedence over artifacts of an older edgebench
     today = [card for card in meant if card.of and find(card.of, card.format) == card]
     found = today or meant
     if not found:
@@ -47,7 +47,7 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Return an error for a missing artifact, which says how to make it if its name is that of a variant."""
+    """Return an error for a missing artifact, which says how to make the artifact if it is named after a variant."""
     precision = "|".join(Precision)
     variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:

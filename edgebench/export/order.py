@@ -1,4 +1,4 @@
-"""A variant and the name of a format -> an order, which has everything that the export needs, looked up once."""
+"""A variant and the name of a format -> an order, which has everything that the export needs, and is looked up once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Order:
 
 
 def resolve(variant: Variant, format: str, weights: Callable[[], Weights | None]) -> Order:
-    """Look up everything that an export needs; `weights()` may train, so it is called only if the export is possible.
+    """Look up everything that an export needs; `weights()` can train, so it is called only if the export is possible.
 
     Raises:
         CaseError: the format refuses the variant, a network with parameters has no weights, or the user-supplied model
@@ -107,7 +107,7 @@ def _parent(order: Order) -> Order | None:
 
 
 def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights | None) -> dict[str, str]:
-    """Return everything that determines the file's content, as parts of its cache key."""
+    """Return everything that determines the file's content, as parts of the file's cache key."""
     network = (
         "export/custom" if variant.weights == WeightSource.CUSTOM else module("architectures", variant.architecture)
     )

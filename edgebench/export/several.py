@@ -1,6 +1,6 @@
-"""The float files of one deployment, its parts, and sets of calibration inputs -> all parts in int8, in one file.
+"""The parts of a deployment, which are float files, and sets of calibration inputs -> all parts in int8, in one file.
 
-A part that reads outputs of earlier parts gets the outputs that their float forms compute from the sets. On these
+If a part reads outputs of earlier parts, the float forms of these parts compute the outputs from the sets. On such
 inputs, the part is calibrated, and its int8 outputs are compared with its float outputs.
 """
 
@@ -69,7 +69,7 @@ def _one(order: Order, source: Path, goal: Path, name: str, sets: Calibration) -
 
 
 def _sets(parts: Sequence[Part], earlier: Sequence[Path], images: Calibration) -> Iterator[dict[str, Any]]:
-    """Yield the inputs of the last of these parts for each set, computed by the float forms of the earlier parts."""
+    """For each set, yield the last part's inputs, computed by the float forms of the earlier parts."""
     import onnxruntime
 
     sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in earlier]

@@ -1,4 +1,4 @@
-"""An order, which has all that an export needs -> the artifact's file and card, with the seconds of each step."""
+"""An order, which has all that an export needs -> the artifact's file, and its card with the duration of each step."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
 
 
 def _compared(path: Path, order: Order, parent: Artifact | None, written: Written, images: Calibration) -> Written:
-    """Add a comparison of an int8 file's outputs with its float parent's, if the weights are random.
+    """If the weights are random, add a comparison of an int8 file's outputs with the outputs of its float parent.
 
-    Only networks other than classifiers need it. With other weights, an evaluation on a data set compares the two.
+    Only networks other than classifiers need this comparison. With other weights, an evaluation on a data set compares
+    the two files.
     """
     variant = order.variant
     if not parent or variant.weights != WeightSource.RANDOM or task(variant) == CLASSIFICATION:
@@ -117,9 +118,10 @@ def _write(
 
 
 def _is_compared(order: Order) -> bool:
-    """Return whether to compare an int8 file's outputs with its float parent's: for user-supplied non-classifiers.
+    """Return whether to compare an int8 file's outputs with the outputs of its float parent.
 
-    If a model has several files, `several` has compared the outputs of each.
+    This is done for user-supplied models that are not classifiers. If a model has several files, `several` has compared
+    the outputs of each file.
     """
     feed = order.variant.feed
     return bool((order.variant.decoding and order.original) or (feed and not feed.parts))
@@ -153,10 +155,10 @@ def _network(order: Order, images: Calibration, show: Show, took_s: dict[str, fl
 
 
 def calibration(variant: Variant, channels: int) -> Calibration:
-    """Return a function that yields the variant's calibration images, (1, C, R, R) each.
+    """Return a function that yields the variant's calibration images, each of shape (1, C, R, R).
 
     Images come one at a time, because SENet-154 takes 3 GiB this way, but 10 GiB in batches of ten. The data set is
-    opened only once. For a model that does not take images, the function yields arrays by input name.
+    opened only once. For a model that does not take images, the function yields mappings from input name to array.
     """
     if variant.feed and variant.quantization:
         return partial(sets, variant.feed, variant.quantization)
@@ -182,12 +184,12 @@ def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64
 
 
 def _turned(images: Calibration) -> Calibration:
-    """Return the images in NHWC, for a file with that layout."""
+    """Return a function that yields the images in NHWC, for a file with that layout."""
     return lambda: (image.transpose(0, 2, 3, 1) for image in images())
 
 
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
-    """Return the same images; keep in `counts` the largest number of images that any pass over them has read."""
+    """Return a function that yields the same images, and keeps in `counts` the most images that one pass has read."""
 
     def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):
@@ -199,7 +201,7 @@ def _counted(images: Calibration, counts: list[int]) -> Calibration:
 
 @contextmanager
 def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
-    """Add the seconds that the block takes to a step, without the seconds of other steps inside the block."""
+    """Add the duration of the block to a step, without the duration of other steps inside the block."""
     started, before = monotonic(), sum(took_s.values())
     yield
     within = sum(took_s.values()) - before
@@ -207,7 +209,7 @@ def _timed(step: str, took_s: dict[str, float]) -> Iterator[None]:
 
 
 def _card(path: Path, order: Order, parent: Artifact | None, written: Written, took_s: dict[str, float]) -> Artifact:
-    """Return the card of the file, to which the cache adds the file's name and hash."""
+    """Return the card of the file; the cache adds the file's name and hash to the card."""
     return Artifact(
         variant=str(order.variant),
         format=order.format,

@@ -1,9 +1,9 @@
-"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a copy in the cache, and a card describing it.
+"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a copy in the cache, and the model's card.
 
 Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers and
-for detectors. Both have one input of images, (N, C, S, S) or (N, S, S, C) with 1 or 3 channels. A classifier has one
-output of class scores, (N, K). A detector has outputs that the decoder named by `--decode` reads. The module `inputs`
-defines the input values of all other models.
+for detectors. Both kinds of model have one input of images with 1 or 3 channels, of shape (N, C, S, S) or (N, S, S, C).
+A classifier has one output of class scores, of shape (N, K). The outputs of a detector are read by the decoder that
+`--decode` names. The module `inputs` defines the input values of all other models.
 
 A model file contributes only its graph, which a runtime executes. A Python file such as `nets.py` is imported, and the
 named function is called.
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # largest possible protobuf or flatbuffer
-# A file may take this much memory while it is opened and checked, plus this many times its size. A VGG-19 whose graph
-# generates its weights takes 1 GiB.
+# While a file is opened and checked, its reader can use this much memory, plus this many times the file's size. A
+# VGG-19 whose graph generates its weights takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
 LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
 LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
@@ -50,7 +50,7 @@ def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> C
     classifier is described by its input tensors, and gets arrays instead of images.
 
     Raises:
-        RequestError: the model is missing, damaged or cannot be measured; the message says what to do.
+        RequestError: the model is missing or damaged, or it cannot be measured; the message says what to do.
     """
     inputs.parse(asked)
     if PARTS in name:
@@ -67,7 +67,7 @@ def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> C
         raise RequestError(f"wanted {file}:function, where the function returns an nn.Module; found {name}")
     with TemporaryDirectory() as scratch:
         module.trace(path, function, asked, traced := Path(scratch) / "traced.onnx")
-        source = os.path.abspath(path)  # noqa: PTH100  # unlike Path.resolve, it keeps the names of links
+        source = os.path.abspath(path)  # noqa: PTH100  # unlike Path.resolve, abspath keeps the names of links
         return _in_bounds(traced, title(name), "", source=source, is_fed=is_fed, decode=decode)
 
 
@@ -77,7 +77,7 @@ def _require_alone(name: str, decode: str) -> None:
 
 
 def _of_parts(name: str, asked: str) -> CustomModel:
-    """Copy several files to the cache; if none of them exists, look their name up among models used before."""
+    """Copy a model of several files to the cache; if no file exists, look for the model among models used before."""
     if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
         return parts.adopt(name, asked, adopt)
     return _by_name(name, asked, is_fed=False, decode="")
@@ -119,7 +119,7 @@ def require_file(path: Path) -> None:
     """Refuse a path that is not a file, a file that is empty or too large, and a name with unprintable characters.
 
     Raises:
-        RequestError: the path is one of these.
+        RequestError: the path is refused for one of these reasons.
     """
     if not path.is_file():
         raise RequestError(f"{path} is not a file; wanted one such as net.onnx, net.tflite or nets.py:function")
@@ -132,10 +132,11 @@ def require_file(path: Path) -> None:
 
 
 def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: bool, decode: str) -> CustomModel:
-    """Read a model in a child process with limits, because a small file can make a library take all memory, or hang.
+    """Read a model in a child process whose memory and time are limited.
 
-    A small TFLite file is read in this process, because no library opens it, and edgebench's own reader takes only a
-    few times the file's size.
+    Without limits, even a small file could make a library use all memory, or never return. A small TFLite file is read
+    in this process, because only edgebench's own reader opens it, and this reader needs memory of only a few times the
+    file's size.
     """
     size = path.stat().st_size
     bounds = Bounds(memory_bytes=_memory_for(size), time_s=LEAST_TIME_S + size / SLOWEST_BYTES_PER_S)
@@ -155,7 +156,7 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: b
 
 
 def _memory_for(size: int) -> int:
-    """Return the memory limit for reading a file of this size; libraries hold several copies of its weights."""
+    """Return the memory limit for reading a file of this size; libraries hold several copies of the file's weights."""
     return LEAST_MEMORY_BYTES + COPIES * size
 
 
@@ -165,7 +166,7 @@ def keep(path: str, name: str, asked: str, source: str, *, is_fed: bool = False,
 
 
 def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decode: str) -> str:
-    """Read a model file, unless the same content was read before with the same options; return its card's name."""
+    """Read a model file, unless the same content was read before with the same options; return the name of its card."""
     reader = _READERS[path.suffix]
     try:
         content = reader.content(path, MOST_BYTES)
@@ -190,7 +191,7 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decod
 
 
 def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
-    """Read a file; if it is an ONNX file, run it once, to find out now whether it exceeds the memory limit."""
+    """Read a file; if it is an ONNX file, run it once, to find out now whether a run exceeds the memory limit."""
     card: CustomModel = _READERS[path.suffix].read(path, place, **given)
     if card.format == onnx.FORMAT:
         onnx.run_once(place)
@@ -198,7 +199,7 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
 
 
 def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel:
-    """Return the card of a model that was used before, found by the model's name in results."""
+    """Find a model that was used before by its name in results, and return its card."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     known = [card for card in known if card.feed is not None or not is_fed]
     known = [card for card in known if str(card.decoding or "") == (str(parse(decode)) if decode else "")]

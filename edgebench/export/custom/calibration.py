@@ -1,6 +1,7 @@
 """A folder of arrays or images, or a seed -> the sets of inputs on which a model is calibrated for int8.
 
-A set holds one array for each input of the model, enough for one inference. Where the batch is open, its size is one.
+A set holds one array for each input of the model, enough for one inference. If the batch axis is open, each array has a
+batch of one.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ Set = dict[str, Any]
 
 
 def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedData:
-    """Copy the sets of inputs that a folder holds to the cache.
+    """Copy a folder's sets of inputs to the cache.
 
-    A set is an `.npz` file that has every input, or a row of each `name.npy`, or a picture. A file with several batches
-    gives one set for each. Pictures are normalized by the preprocessing `recipe`, or scaled to [0, 1] if it is None.
+    A set is an `.npz` file with all inputs, or one row of each file `name.npy`, or a picture. A file with several
+    batches gives one set per batch. Pictures are normalized by the preprocessing `recipe`, or scaled to [0, 1] if
+    `recipe` is None.
 
     Raises:
-        RequestError: the folder has no sets, or one of its arrays does not fit its input.
+        RequestError: the folder has no sets of inputs, or an array does not fit the input of the same name.
     """
     place, feed = Path(folder), model.feed
     assert feed is not None
@@ -84,10 +86,10 @@ def _write(path: Path, sets: Iterable[Set], name: str) -> FedData:
 
 
 def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
-    """Yield the sets of inputs that calibrate a scheme, drawn at random with the scheme's seed.
+    """Yield the sets of inputs on which a scheme is calibrated, drawn at random with the scheme's seed.
 
     Raises:
-        CaseError: the sets are no longer in the cache, or there are fewer than requested.
+        CaseError: the sets are no longer in the cache, or there are fewer sets than requested.
     """
     import numpy
 
@@ -108,7 +110,7 @@ def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
 
 
 def too_few(quantization: Quantization, count: int) -> str:
-    """Return why `count` sets of inputs are too few for a scheme; empty if they are enough.
+    """Return why `count` sets of inputs are too few for a scheme; an empty text if they are enough.
 
     For a scheme that does not set a number of images, any count is enough.
     """
@@ -129,10 +131,10 @@ def _sets(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set
 
 
 def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
-    """Return groups of arrays, each with the file or folder that it comes from.
+    """Return groups of arrays, each group with the file or folder from which it comes.
 
-    Each file that has all inputs is a group. If there is no such file, each array is a group for a model of one input;
-    for other models, all arrays of the folder are one group.
+    Each file with arrays for all inputs is a group. If there is no such file, each array is a group if the model has
+    one input; otherwise, all arrays of the folder are one group.
     """
     wanted = {entry.name for entry in feed.inputs}
     held = {file: data.arrays_of(file) for file in sorted(place.iterdir()) if file.suffix in (".npy", ".npz")}
@@ -155,13 +157,13 @@ def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
 
 
 def _renamed(values: Set, wanted: Iterable[str]) -> Set:
-    """Return the arrays by input name; in a file's name, `_` stands for each `/` or `:` of the input's name."""
+    """Rename arrays to the names of their inputs; a file's name has `_` for each `/` or `:` of an input's name."""
     spelled = {name.replace("/", "_").replace(":", "_"): name for name in wanted}
     return {name if name in wanted else spelled.get(name, name): array for name, array in values.items()}
 
 
 def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
-    """Cut the arrays of a file into sets; an input with a single entry has this entry in every set."""
+    """Split the arrays of a file into sets; if an array has a single entry, every set gets this entry."""
     cut = {entry.name: _cut(entry, block[entry.name], source) for entry in feed.inputs}
     counts = {name: len(values) for name, values in cut.items()}
     several = {count for count in counts.values() if count > 1}
@@ -175,7 +177,10 @@ def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
 
 
 def _cut(entry: Input, values: Any, source: Path) -> Any:
-    """Return an input's values with a new first axis that counts sets; an array may lack the axis of a batch of one."""
+    """Return an input's values with a new first axis, whose entries are the sets.
+
+    An array for a batch of one need not have a batch axis.
+    """
     shape = tuple(size or 1 for size in entry.shape)
     fits = values.dtype.name == entry.dtype and values.size and values.size % prod(shape) == 0
     rest = values.shape[1:] if values.ndim == len(shape) else values.shape
@@ -190,7 +195,7 @@ def _cut(entry: Input, values: Any, source: Path) -> Any:
 def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set]:
     """Yield the folder's pictures, resized for the model's only input.
 
-    If memory cannot hold them all, pictures are skipped at regular intervals.
+    If memory cannot hold all pictures, only every nth picture is used.
     """
     files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in data.IMAGES]
     if not files or len(feed.inputs) != 1 or not data.is_image(feed.inputs[0]):
@@ -204,7 +209,7 @@ def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Itera
 
 
 def _normalized(entry: Input, images: Any, recipe: Preprocessing | None) -> Any:
-    """Return images, given in [0, 1], normalized by a preprocessing recipe; integer pixel values are not changed."""
+    """Normalize images with values in [0, 1] by a preprocessing recipe; return integer images unchanged."""
     import numpy
 
     is_first = entry.shape[1] in (1, 3)

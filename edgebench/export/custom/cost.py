@@ -1,6 +1,6 @@
 """Functions that count a user-supplied model's weights and multiply-adds -> the cost of one inference.
 
-Each figure is exact or a lower bound. A model whose cost cannot be counted is accepted all the same.
+Each figure is exact or a lower bound. A model whose cost cannot be counted is accepted, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Cost:
 
     @classmethod
     def of(cls, *, weights: Callable[[], Count], multiply_adds: Callable[[], Count]) -> Cost:
-        """Count weights and multiply-adds independently, so that one count can fail without the other."""
+        """Count weights and multiply-adds independently, so that a failure of one count does not affect the other."""
         params, least_params, why_params = _counted("parameters", weights)
         macs, least_macs, why_macs = _counted("multiply-adds", multiply_adds)
         why = "; ".join(filter(None, (why_params, why_macs)))
@@ -40,10 +40,14 @@ class Cost:
 
 
 def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | None, str]:
-    """Return the exact count, a lower bound if the count is not exact, and the reason why it is not."""
+    """Return an exact count, a lower bound and a reason.
+
+    If the count is exact, the lower bound is None and the reason is empty. Otherwise, the count is None and the reason
+    says why; the lower bound is None, too, if nothing was counted.
+    """
     try:
         number, reasons = count()
-    except Exception as error:  # a failed count must not refuse a model that a runtime can open
+    except Exception as error:  # edgebench must not refuse a model because it cannot count its cost
         return None, None, f"{what} not counted: edgebench cannot follow the graph: {in_words(error)[:100]}"
     if not reasons:
         return number, None, ""

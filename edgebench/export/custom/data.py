@@ -63,12 +63,12 @@ def _write(path: Path, values: dict[str, Any], name: str) -> FedData:
 
 
 def _arrays(place: Path) -> dict[str, Any]:
-    """Return all arrays of the folder by name."""
+    """Return all arrays of the folder, as a mapping from name to array."""
     return {name: values for file in sorted(place.iterdir()) for name, values in arrays_of(file).items()}
 
 
 def arrays_of(file: Path) -> dict[str, Any]:
-    """Return the arrays of a `.npy` or `.npz` file by name; nothing for any other file.
+    """Return a mapping from name to array for a `.npy` or `.npz` file, and an empty mapping for any other file.
 
     Raises:
         RequestError: the file is damaged, or holds something other than numbers.
@@ -87,7 +87,7 @@ def arrays_of(file: Path) -> dict[str, Any]:
 
 
 def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
-    """Return the array of an input after checks; if the folder has no such array, make one of its pictures."""
+    """Return the checked array for an input; if the folder lacks the array, make it from the folder's pictures."""
     name = entry.name.replace("/", "_").replace(":", "_")
     values = arrays.get(entry.name, arrays.get(name))
     if values is None:
@@ -106,17 +106,17 @@ def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
 
 
 def _agree(wanted: Iterable[int], found: Iterable[int]) -> bool:
-    """Return whether an array's sizes fit an input; an open size accepts any number except 0."""
+    """Return whether the sizes of an array fit an input; an open axis of the input accepts any size except 0."""
     return all(size == (mine or size) and size > 0 for mine, size in zip(wanted, found, strict=True))
 
 
 def is_image(entry: Input) -> bool:
-    """Return whether an input can take pictures: it has four axes, one of them with 1 or 3 channels."""
+    """Return whether an input can take pictures: it has four axes, one of which has size 1 or 3."""
     return len(entry.shape) == 4 and bool({entry.shape[1], entry.shape[3]} & {*_CHANNELS})
 
 
 def of_pictures(entry: Input, pictures: list[Path]) -> Any:
-    """Return pictures resized for an input: values from 0 to 1 for a float input, pixel values for an integer one.
+    """Return pictures resized for an input: values from 0 to 1 for a float input, pixel values for an integer input.
 
     Raises:
         RequestError: a picture cannot be decoded.

@@ -1,4 +1,4 @@
-"""A detector's inputs and outputs, and the decoder named by `--decode` -> the fields that describe it on its card."""
+"""A detector's inputs and outputs, and the decoder named by `--decode` -> fields of the detector's card."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def described(
     outputs: Mapping[str, Dimensions],
     decode: str,
 ) -> dict[str, Any]:
-    """Return the card's fields for a detector; `outputs` has the sizes of each output by its name, with the batch.
+    """Return the fields of a detector's card; `outputs` maps each output's name to its sizes, including the batch.
 
     Raises:
-        RequestError: its input is not one square image, or its outputs do not fit the decoder.
+        RequestError: the input is not one square image, or the outputs do not fit the decoder.
     """
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     if image is None:
@@ -44,7 +44,7 @@ def described(
 
 
 def _require_fixed(name: str, label: str, sizes: Dimensions) -> None:
-    """Refuse an output without a row for each image, and one whose size depends on values, as after suppression."""
+    """Refuse an output without a row for each image, or with a size that depends on values, as after suppression."""
     if len(sizes) > 1 and sizes[0] < 2 and 0 not in sizes[1:]:
         return
     raise RequestError(

@@ -34,7 +34,7 @@ class Declared:
     """An input as a file declares it.
 
     Attributes:
-        axes: the size of each fixed axis and the name of each open axis, which is empty if the file gives none.
+        axes: the size of each fixed axis and the name of each open axis; the name is empty if the file gives none.
         most: the largest valid integer, such as the last index of a lookup table; None if unknown.
         is_scaled: whether the file has a scale that converts the integers to the numbers that they represent.
     """
@@ -52,14 +52,14 @@ class Declared:
 
 
 def parts(asked: str) -> tuple[str, ...]:
-    """Split the text of `--input` into one part per input; names may contain commas and colons."""
+    """Split the text of `--input` into one part per input; names can contain commas and colons."""
     return tuple(_PART.findall(asked))
 
 
 def parse(asked: str) -> dict[str, Dimensions]:
-    """Parse `x:1x3x48x320,mask:1x320` into sizes by input name.
+    """Parse `x:1x3x48x320,mask:1x320` into a mapping from input name to sizes.
 
-    Sizes without a name are those of the model's only input; their name is empty.
+    Sizes without a name belong to the model's only input; the mapping has them under an empty name.
 
     Raises:
         RequestError: the text has another form, or leaves an axis open.
@@ -88,12 +88,13 @@ def _require_closed(part: str) -> None:
 
 
 def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimensions, ...]:
-    """Return the shape of each input, where 0 stands for an open first axis, the batch.
+    """Return the shape of each input; a 0 stands for an open first axis, which is the batch axis.
 
     A size given for an open axis applies to all axes of the same name.
 
     Raises:
-        RequestError: `asked` contradicts the file or names an unknown input, or another axis stays open.
+        RequestError: `asked` contradicts the file or names an unknown input, or an axis other than the first stays
+            open.
     """
     wanted = _of_names(model, declared, asked)
     for entry in declared:
@@ -111,7 +112,7 @@ def settle(model: str, declared: Sequence[Declared], asked: str) -> tuple[Dimens
 
 
 def missing(declared: Sequence[Declared]) -> tuple[str, ...]:
-    """Return an example of `--input` for each input that has an open axis other than the batch."""
+    """Return an example of `--input` for each input that has an open axis other than the batch axis."""
     return tuple(f"{entry.name}:{_example(entry.sizes)}" for entry in declared if _is_open(entry))
 
 
@@ -120,7 +121,7 @@ def _is_open(entry: Declared) -> bool:
 
 
 def _of_names(model: str, declared: Sequence[Declared], asked: str) -> dict[str, Dimensions]:
-    """Return the requested shapes by input name."""
+    """Return a mapping from input name to the requested shape."""
     wanted, names = parse(asked), [entry.name for entry in declared]
     if "" in wanted and len(names) == 1:
         wanted[names[0]] = wanted.pop("")
@@ -166,7 +167,7 @@ def _shape(entry: Declared, wanted: Dimensions | None, named: Mapping[str, int])
 
 
 def _require_settled(model: str, declared: Sequence[Declared], shapes: Sequence[Dimensions]) -> None:
-    """Refuse open axes except the first, axes of size 0, and inputs that are too large for a small machine."""
+    """Refuse open axes other than the first, axes of size 0, and inputs that are too large for a small machine."""
     for entry, sizes in zip(declared, shapes, strict=True):
         if 0 in [size for axis, size in zip(entry.axes, sizes, strict=True) if not isinstance(axis, str)]:
             raise RequestError(
@@ -218,10 +219,10 @@ def kind(
     *,
     is_fed: bool = False,
 ) -> dict[str, Any]:
-    """Return the card's fields for the inputs of a model.
+    """Return the card's fields that describe the inputs of a model.
 
-    The fields of an image classifier describe its images. The fields of any other model, and with `is_fed` those of a
-    classifier too, have a feed: the type, the shape and the range of values of each input.
+    For an image classifier, the fields describe the images. For any other model, they contain a feed: the type, the
+    shape and the range of values of each input. With `is_fed`, they contain a feed for a classifier, too.
     """
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     classes = shape.classes(outputs)
@@ -231,7 +232,7 @@ def kind(
 
 
 def fed(feed: Feed, image: shape.Image | None = None) -> dict[str, Any]:
-    """Return the card's fields for a model with a feed; it has a resolution if its only input is a square image."""
+    """Return the card's fields for a model with a feed; the resolution is 0 unless the only input is a square image."""
     return {
         "layout": "",
         "channels": 0,
@@ -256,7 +257,11 @@ def _input(entry: Declared, sizes: Dimensions) -> Input:
 
 
 def _range(entry: Declared, sizes: Dimensions) -> tuple[float, float]:
-    """Return the range of an input's random values: -1 to 1 for floats, all 8-bit integers, or valid table indices."""
+    """Return the range of random values for an input.
+
+    Floats are from -1 to 1, indices of a table are valid, and 8-bit integers have their whole range. Other integers are
+    0 or 1. An input of only a few such integers always gets 1, because they are probably lengths.
+    """
     if "float" in entry.dtype:
         return -1.0, 1.0
     if entry.most is not None:

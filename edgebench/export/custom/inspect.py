@@ -1,4 +1,4 @@
-"""A model's file -> a description of its content, without running it or reading its weights."""
+"""A model's file -> a description of its content, made without running the model or reading its weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """An input or an output of a model; in its shape, `?` or `[name]` is an open size. An unknown shape is empty."""
+    """An input or an output of a model; in `shape`, `?` or `[name]` is an open size. If unknown, `shape` is empty."""
 
     name: str
     dtype: str
@@ -37,13 +37,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a model file can be run, or why it cannot.
+    """How a model file can be run, or why it cannot be run.
 
     Attributes:
-        shapes: the shapes of the inputs; empty as long as an axis is open.
-        asked: the `--input` options that `run` needs, one for each input with an open axis; empty if it needs none.
-        refusal: why the file cannot be run; empty if it can.
-        is_classifier: whether it maps square images to class scores.
+        shapes: the shapes of the inputs; an empty tuple as long as an axis is open.
+        asked: the `--input` options that `run` needs, one for each input with an open axis; an empty tuple if it needs
+            none.
+        refusal: why the file cannot be run; an empty text if it can be run.
+        is_classifier: whether the model maps square images to class scores.
     """
 
     shapes: tuple[Dimensions, ...] = ()
@@ -60,7 +61,7 @@ class Inspected:
         opset: the operator sets of an ONNX file, or the schema version of a TFLite file.
         operators: number of operators of each kind, most frequent first.
         types: number of constant values of each type, most frequent first.
-        given: how the weights are quantized if the activations are not; empty for all other files.
+        given: how the weights are quantized, if only the weights are; an empty text for all other files.
         cost: the cost of a batch of one.
         signatures: the names of all signatures of a TFLite file.
     """
@@ -99,7 +100,7 @@ def inspect(name: str, asked: str = "") -> Inspected:
 
 
 def ports(path: Path, signature: str = "") -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Return the inputs and the outputs that a model's file, or one of its signatures, declares."""
+    """Return the declared inputs and outputs of a model's file, or of one of the file's signatures."""
     if path.suffix == onnx.SUFFIX:
         graph = onnx.skimmed(path, path.name)
         return tuple(map(_port_of_onnx, onnx.inputs_of(graph))), tuple(map(_port_of_onnx, graph.graph.output))
@@ -124,7 +125,7 @@ def _of_onnx(path: Path, asked: str) -> Inspected:
     types = _types((onnx.type_name(tensor.data_type), prod(tensor.dims)) for tensor in onnx.tensors(graph))
     way, declared = _way(path.name, lambda: _declared_of_onnx(path, graph), asked)
     way = way if way.refusal else _opened(way, path, graph, asked)
-    is_safe = bool(way.shapes) or not graph.functions  # inlined, a few functions can be billions of operators
+    is_safe = bool(way.shapes) or not graph.functions  # inlined functions can become billions of operators
     sized = onnx.settled(graph, way.shapes) if way.shapes else graph
     sized = prepared(sized) if is_safe else sized
     sizes = sizes_of(sized) if is_safe else {}
@@ -152,7 +153,8 @@ def _cost(sized: Any) -> Cost:
 def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:
     """Return the way to run a file, or a refusal if onnxruntime cannot open the file.
 
-    If the graph alone does not tell, the file is opened as in a run: in a process with limited memory and time.
+    If the graph alone does not show whether it can, the file is opened as in a run: in a process with limited memory
+        and time.
     """
     if not onnx.may_be_refused(graph):
         return way
@@ -207,7 +209,8 @@ def _declared_of_tflite(path: Path, name: str, graph: tflite.Graph) -> Sequence[
 def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> tuple[Way, Sequence[Declared]]:
     """Return the way to run a file, and the inputs that the file declares.
 
-    The way has the inputs' shapes, or the `--input` options that are missing, or the reason why the file cannot be run.
+    The returned `Way` has the shapes of the inputs, or the `--input` options that are missing, or the reason why the
+    file cannot be run.
     """
     try:
         entries = declared()
@@ -223,7 +226,7 @@ def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> t
 
 
 def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: Callable[[], None]) -> Way:
-    """Refuse a graph with tensors that are too large; for any other graph, add whether it is a classifier."""
+    """Refuse a graph with tensors that are too large; for any other graph, set `is_classifier`."""
     if not way.shapes:
         return way
     try:

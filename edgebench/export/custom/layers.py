@@ -60,21 +60,22 @@ _RECURRENT = {
 }
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
-_ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that are shapes and axes, or biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # input indices of the index and the table
+_ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that hold shapes, axes or biases
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # which inputs are the indices and the table
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """A tensor of the graph; in `dims` 0 stands for an open size.
+    """A tensor of the graph; a 0 in `dims` stands for an open size.
 
     Attributes:
         place: its index among the graph's tensors.
-        scale, zero: an integer represents scale x (integer - zero); a scale of 0 means that it is not quantized.
+        scale, zero: an integer represents scale x (integer - zero); a scale of 0 means that the tensor is not
+            quantized.
         is_constant: whether its values are in the file.
-        is_open: whether the file marks a size as open; if it does not, a 0 in `dims` is an empty axis.
+        is_open: whether the file marks a size as open; if it does not, a 0 in `dims` means that the axis is empty.
     """
 
     place: int
@@ -89,7 +90,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """An operator: its name, its first output, and its inputs, where None stands for an absent optional input.
+    """An operator: its name, its first output, and its inputs; None stands for an optional input that is absent.
 
     Attributes:
         is_turned: whether a matrix product transposes its first input.
@@ -127,7 +128,7 @@ class Operator:
 
 
 def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str]]:
-    """Return the types of multiplying operators' activations and weights, and of constants that are dequantized."""
+    """Return the types of activations and of weights of multiplying operators, and of dequantized constants."""
     layers = [one for one in operators if one.multiplies]
     read = [one.inputs[0] for one in operators if one.name == "DEQUANTIZE"]
     return (
@@ -168,7 +169,7 @@ def _sizes(tensor: Tensor) -> Dimensions:
 
 
 def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
-    """Return the multiplying operators, and the multiply-adds of each for one image.
+    """Return each multiplying operator with its multiply-adds for one image.
 
     Raises:
         Uncounted: an operator is unknown, or a size is open.
@@ -180,13 +181,13 @@ def multiply_adds(operators: Sequence[Operator]) -> list[tuple[Operator, int]]:
 
 
 def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
-    """Return the sum of multiply-adds for one image, and the reasons why some could not be counted."""
+    """Return the sum of multiply-adds for one image, and the reasons why some operators could not be counted."""
     counted, reasons = account(operators)
     return sum(count for _, count in counted), reasons
 
 
 def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
-    """Return each multiplying operator with its multiply-adds for one image, and why others could not be counted."""
+    """Return the counted operators, each with its multiply-adds for one image, and why any others are not counted."""
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:
@@ -217,7 +218,7 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
 
 
 def tables(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the largest valid index for each tensor of indices into a lookup table."""
+    """Map the place of each tensor that holds indices of a lookup table to the largest valid index."""
     most, sources = dict[int, int](), dict[int, int]()
     for one in operators:
         first = one.inputs[0] if one.inputs else None
@@ -258,7 +259,7 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
 
 
 def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of a recurrent operator: its input's time steps times the values in its matrices."""
+    """Return the multiply-adds of a recurrent operator: the input's time steps times the values in the matrices."""
     read = operator.inputs[0] if operator.inputs else None
     if read is None or len(read.dims) < 2:
         raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
@@ -268,7 +269,7 @@ def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of an operator: its number of output values times the products summed in each.
+    """Return the multiply-adds of an operator: the number of output values times the products that each value sums.
 
     The axes of weights are OHWI, 1HWO for a depthwise convolution, OI for a dense layer, and DHWIO for CONV_3D.
     """
@@ -277,7 +278,7 @@ def _of_operator(operator: Operator, rows: dict[int, int]) -> int:
         raise Uncounted(f"the size of {operator.weight.name} is open")
     made = rows[operator.output.place] * prod(_sizes(operator.output)[1:])
     match operator.name:
-        case "TRANSPOSE_CONV":  # each input value contributes to this many products
+        case "TRANSPOSE_CONV":  # each input value is multiplied with this many weights
             return rows.get(operator.data.place, data[0] or 1) * prod(data[1:]) * prod(weight[:3])
         case "DEPTHWISE_CONV_2D":
             return made * prod(weight[1:3])

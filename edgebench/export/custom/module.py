@@ -1,6 +1,6 @@
 """A function in a Python file that returns an nn.Module -> the network, and its graph as an ONNX file.
 
-No other module runs user-supplied Python code. Here it is run because the user has asked for it by naming a function.
+Only this module runs a user's Python code, because the user asks for this by naming a function.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
 
 
 def network(path: Path, function: str) -> nn.Module:
-    """Import the file, call the function and return its network in evaluation mode, always with the same seed.
+    """Import the file, call the function with a fixed seed, and return its network in evaluation mode.
 
     Raises:
-        RequestError: the file raises, has no such function, or the function does not return an nn.Module.
+        RequestError: the file raises an exception or lacks the function, or the function does not return an nn.Module.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""A user-supplied ONNX file -> a checked copy with all weights inside, and with fixed input sizes except the batch."""
+"""A user-supplied ONNX file -> a checked copy with all weights inside, and with all input sizes but the batch fixed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def content(path: Path, most_bytes: int) -> str:
     """Hash the file and its external data.
 
     Raises:
-        RequestError: the file is damaged, its external data lie outside its folder, or both together are too large.
+        RequestError: the file is damaged, its external data lie outside its folder, or the file and its data are too
+            large together.
     """
     others = sorted(set(beside(path, _parsed(path))))
     if (size := sum(file.stat().st_size for file in (path, *others))) > most_bytes:
@@ -75,7 +76,7 @@ def read(
     """Write the checked copy to `place`, and return the model's card.
 
     Raises:
-        RequestError: onnxruntime cannot open the file, or an axis of an input is open.
+        RequestError: onnxruntime cannot open the file, or an input has an axis without a size.
     """
     proto = _parsed(path)
     require_known_operators(name, proto)
@@ -111,7 +112,7 @@ def _takes(
     is_fed: bool,
     decode: str,
 ) -> dict[str, Any]:
-    """Return the card's fields for the inputs of a detector, of an image classifier, or of any other model."""
+    """Return the card's fields that describe the inputs of a detector, an image classifier, or any other model."""
     if not decode:
         return inputs.kind(declared, shapes, tuple(made.values()), is_fed=is_fed)
     sizes = {label: dims for label, (kind, dims) in made.items() if kind in _FLOATS}
@@ -123,11 +124,11 @@ def _takes(
 
 
 def may_be_refused(proto: Any) -> bool:
-    """Return whether onnxruntime may refuse a file whose graph was read without the values of its large weights.
+    """Return whether it is possible that onnxruntime refuses a file, of which only the graph was read.
 
-    The graph is opened with these weights as inputs. True means that only opening the whole file can decide: a few
-    operators need the values that are missing here. Graphs with functions are not opened here at all, because the
-    runtime inlines functions, and a few of them can become billions of operators.
+    The graph lacks the values of large weights, so it is opened with these weights as inputs. If this fails, the whole
+    file must be opened to find out, because a few operators need the missing values. Graphs with functions are not
+    opened here at all, because the runtime inlines functions, and a few functions can become billions of operators.
     """
     import onnx
     import onnxruntime
@@ -160,7 +161,7 @@ def _is_empty(tensor: Any) -> bool:
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
-    """Return the precision of a graph, and how its weights are quantized if its activations are not."""
+    """Return the precision of a graph, and how its weights are quantized if only its weights are."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
 
@@ -197,13 +198,13 @@ def of_numpy(kind: str) -> str:
 
 
 def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]:
-    """Return the sum of a graph's multiply-adds, and the reasons why some could not be counted."""
+    """Return the sum of a graph's multiply-adds, and the reasons why some operators could not be counted."""
     account = account_of(proto, may_open=may_open)
     return sum(one.macs for one in account.counted), account.uncounted
 
 
 def _settle(path: Path, place: Path, proto: Any, shapes: Sequence[shape.Dimensions], name: str) -> None:
-    """Write the model with fixed input sizes and all weights inside; copy a file that has both already."""
+    """Write the model with fixed input sizes and all weights inside; copy the file if it has both already."""
     found = tuple(tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim) for one in inputs_of(proto))
     if found == tuple(shapes) and not list(beside(path, proto)):
         shutil.copyfile(path, place)
@@ -255,7 +256,7 @@ def _require_foldable(name: str, proto: Any) -> None:
     """Refuse functions that call each other so often, or so deeply, that inlining them would never finish.
 
     Raises:
-        RequestError: once inlined, they have too many operators or levels, or a function calls itself.
+        RequestError: the functions have too many operators or levels after inlining, or a function calls itself.
     """
     if not proto.functions:
         return
@@ -278,13 +279,13 @@ def _require_foldable(name: str, proto: Any) -> None:
 
 
 def _called(graph: Any) -> Counter[_Function]:
-    """Count the calls of each operator in a graph or function, and in the branches and loops in it."""
+    """Count the calls of each operator in a graph or a function, including its branches and loops."""
     nodes = chain.from_iterable(inner.node for inner in _graphs_from(graph))
     return Counter((node.domain, node.op_type, node.overload) for node in nodes)
 
 
 def _unfolded(calls: Counter[_Function], sizes: Mapping[_Function, int]) -> int:
-    """Return the number of operators in these calls with all functions inlined, at most one above the limit."""
+    """Return how many operators these calls become when all functions are inlined, but at most the limit plus one."""
     return min(MOST_OPERATORS + 1, sum(count * sizes.get(call, 1) for call, count in calls.items()))
 
 
@@ -317,12 +318,12 @@ def _graphs_from(*graphs: Any) -> Iterator[Any]:
 
 
 def nodes(proto: Any) -> Iterator[Any]:
-    """Yield every operator of a file, including those in functions, branches and loops."""
+    """Yield every operator of a file, including the operators in functions, branches and loops."""
     return chain.from_iterable(graph.node for graph in _graphs(proto))
 
 
 def tensors(proto: Any) -> Iterator[Any]:
-    """Yield every constant of a file, including those in functions, branches and loops."""
+    """Yield every constant of a file, including the constants in functions, branches and loops."""
     for graph in _graphs(proto):
         yield from getattr(graph, "initializer", ())
         for sparse in getattr(graph, "sparse_initializer", ()):
@@ -352,7 +353,7 @@ def beside(path: Path, proto: Any) -> Iterator[Path]:
 
 
 def _require_within(path: Path, tensor: Any, size: int) -> None:
-    """Refuse a tensor whose external values do not lie within their file of `size` bytes."""
+    """Refuse a tensor whose values do not lie inside the external file, which has `size` bytes."""
     stated = {entry.key: entry.value for entry in tensor.external_data if entry.key in ("offset", "length")}
     if not all(re.fullmatch("[0-9]{1,18}", text) for text in stated.values()):
         found = ", ".join(f"{key} {shown(text)[:40]}" for key, text in stated.items())
@@ -365,7 +366,7 @@ def _require_within(path: Path, tensor: Any, size: int) -> None:
 
 
 def require_known_operators(name: str, proto: Any) -> None:
-    """Refuse custom operators: those that neither onnxruntime nor the file itself defines.
+    """Refuse custom operators, which neither onnxruntime nor the file itself defines.
 
     Raises:
         RequestError: the file has a custom operator.
@@ -386,7 +387,7 @@ def inputs_of(proto: Any) -> list[Any]:
 
 
 def declarations(name: str, proto: Any) -> tuple[Declared, ...]:
-    """Return a file's declarations of its inputs.
+    """Return the inputs as the file declares them.
 
     Raises:
         RequestError: an input or an output is not a tensor of numbers, or the rank of an input is unknown.
@@ -431,12 +432,12 @@ def type_name(number: int) -> str:
 
 
 def _axis(dim: Any) -> int | str:
-    """Return the size of an axis, or its name if it is open; some files mark open axes by -1."""
+    """Return the size of a fixed axis, or the name of an open axis; some files give open axes the size -1."""
     return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else str(dim.dim_param)
 
 
 def _tables(proto: Any) -> dict[str, int]:
-    """Return the largest valid index for each integer tensor of indices into a lookup table."""
+    """Map the name of each tensor that holds indices of a lookup table to the largest valid index."""
     sizes, most, sources = held(proto), dict[str, int](), dict[str, str]()
     for node in proto.graph.node:
         if node.op_type in _PASSES and node.input:
@@ -450,7 +451,7 @@ def _tables(proto: Any) -> dict[str, int]:
 
 
 def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield each tensor of indices of a lookup operator, with the table and the axis that it indexes."""
+    """Yield the tensor of indices, the table and the indexed axis for each table that an operator looks up."""
     if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
         yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
     if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:
@@ -468,7 +469,7 @@ def _write_settled(path: Path, proto: Any, shapes: Sequence[shape.Dimensions], p
 
 
 def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
-    """Return the graph with fixed input sizes; remove the declared shapes of other tensors, which may disagree."""
+    """Return the graph with fixed input sizes; remove other declared shapes, which can contradict them."""
     for one, sizes in zip(inputs_of(proto), shapes, strict=True):
         for dim, size in zip(one.type.tensor_type.shape.dim, sizes, strict=True):
             if size:
@@ -482,7 +483,7 @@ def settled(proto: Any, shapes: Sequence[shape.Dimensions]) -> Any:
 def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[tuple[str, ...], float | None]:
     """Return the float operators of an int8 file, and the share of multiply-adds that are computed in integers.
 
-    There are no operators and no share if the graph cannot be analysed.
+    If the graph cannot be analysed, the operators are an empty tuple and the share is None.
     """
     if precision != Precision.INT8:
         return (), None
@@ -493,7 +494,7 @@ def _integers(place: Path, precision: Precision, *, is_dynamic: bool) -> tuple[t
 
 
 def outputs(name: str, place: Path) -> dict[str, tuple[str, shape.Dimensions]]:
-    """Return type and sizes of every output by its name, for a batch of one; 0 stands for an open size.
+    """Map the name of every output to its type and its sizes for a batch of one; 0 stands for an open size.
 
     With a batch of one, most sizes are constants, and onnxruntime's optimizer can compute nearly all shapes. This
     function is the first to open the file with onnxruntime, so it also finds out whether onnxruntime can open it.

@@ -1,6 +1,6 @@
 """Several model files that are deployed together, `encoder.onnx|decoder.onnx` -> one file with all of them, and a card.
 
-The files, also called parts, are run one after the other. Each input takes the first of these that exists:
+The files, also called parts, are run one after the other. The values of each input are the first of these that exist:
 
     1. an output of an earlier file that has the input's name, type and shape;
     2. an output of an earlier file that has the input's type and shape, if exactly one such output is not taken yet;
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 SUFFIX = ".zip"
 MOST = 8
-Outputs = dict[str, tuple[str, "Dimensions"]]  # type and sizes of each output by its name; 0 stands for an open size
+Outputs = dict[str, tuple[str, "Dimensions"]]  # from an output's name to type and sizes; a size of 0 is open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One of several files, which was read by itself: its card, its inputs and its outputs."""
+    """One of several files, read separately: its card, its inputs and its outputs."""
 
     card: CustomModel
     inputs: tuple[Input, ...]
@@ -47,7 +47,8 @@ def require(name: str) -> tuple[str, ...]:
     """Split a name such as `a.onnx|b.onnx` into the names of its files.
 
     Raises:
-        RequestError: a name is empty or not that of a model file, the files have two formats, or there are too many.
+        RequestError: a name is empty or is not the name of a model file, the files have two formats, or there are too
+            many files.
     """
     names = parts(name)
     if not all(names):
@@ -70,7 +71,7 @@ def require(name: str) -> tuple[str, ...]:
 def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -> CustomModel:
     """Copy the files to the cache as one file, and return its card.
 
-    `adopt_one` copies a single file, whose name and `--input` options it gets, and returns the card of this file.
+    `adopt_one`, called with the name and the `--input` options of a single file, copies this file and returns its card.
 
     Raises:
         RequestError: a file is missing or cannot be measured, or an option names an input that none of the files has.
@@ -95,9 +96,9 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
 
 
 def _of_part(part: str, asked: str, before: Sequence[Piece]) -> dict[str, str]:
-    """Return the `--input` options for one file, by input name.
+    """Return the `--input` options for one file, as a mapping from input name to option.
 
-    An input with open axes takes the shape of the earlier output that has its name.
+    An input with open axes takes the shape of the earlier output with the same name.
     """
     path = Path(file_and_function(part)[0])
     if not path.is_file():
@@ -118,7 +119,7 @@ def _declared(part: str, path: Path) -> Sequence[inputs.Declared]:
 
 
 def _piece(part: str, card: CustomModel) -> Piece:
-    """Read the inputs and outputs of one file from its copy in the cache, whose axes have fixed sizes."""
+    """Read one file's inputs and outputs from the file's copy in the cache, in which axes have fixed sizes."""
     path = cache.path_of(card)
     declared = _declared(part if card.format == tflite.FORMAT else card.name, path)
     if card.format == onnx.FORMAT:
@@ -131,7 +132,7 @@ def _piece(part: str, card: CustomModel) -> Piece:
 
 
 def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
-    """Return the feed of several files: the inputs that no earlier file provides, and the links of the others."""
+    """Return the feed of several files: the inputs that no earlier file provides, and the links of all other inputs."""
     fed, described, free = dict[str, Input](), list[Part](), list[tuple[int, str]]()
     for place, (name, piece) in enumerate(zip(names, pieces, strict=True)):
         links = _links(piece, pieces, free)
@@ -145,7 +146,7 @@ def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
 
 
 def _shared(entry: Input, part: str, fed: dict[str, Input]) -> str:
-    """Add an input to `fed`, unless an earlier file has the same one; return the name of the input in `fed`."""
+    """Add an input to `fed`, unless an earlier file has the same input; return the name of the input in `fed`."""
     name = entry.name if fed.get(entry.name, entry) == entry else f"{part}:{entry.name}"
     fed.setdefault(name, replace(entry, name=name))
     return name
@@ -207,7 +208,7 @@ def _left(card: CustomModel, node: str) -> str:
 
 
 def total(counts: Iterable[int | None]) -> int | None:
-    """Return the sum of counts; None if one of them is not known."""
+    """Return the sum of counts; None if a count is not known."""
     known = list(counts)
     return None if None in known else sum(count or 0 for count in known)
 
@@ -215,7 +216,7 @@ def total(counts: Iterable[int | None]) -> int | None:
 def _least(counts: Sequence[tuple[int | None, int | None]]) -> int | None:
     """Return a lower bound of a sum, from pairs of a count and its lower bound.
 
-    It is None if all counts are exact, so that no bound is needed, or if nothing is known.
+    The result is None if all counts are exact, so that no bound is needed, or if nothing is known.
     """
     if all(whole is not None for whole, _ in counts):
         return None
@@ -236,7 +237,7 @@ def weighted(shares: Sequence[tuple[int | None, float | None]]) -> float | None:
 
 
 def sets_of(part: Part, own: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a part's input values, from `own`, the values that are fed, and `made`, the outputs of earlier parts."""
+    """Return the input values of a part: fed values, from `own`, and outputs of earlier parts, from `made`."""
     return {name: own[shared] for name, shared in part.inputs} | {
         link.input: made[link.part][link.output] for link in part.links
     }

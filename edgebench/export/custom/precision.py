@@ -25,10 +25,10 @@ _STATIC = ("QLinear", "QGemm")
 
 
 def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]) -> tuple[Precision, str]:
-    """Return the precision of multiplying operators, and how their weights are quantized if their activations are not.
+    """Return the precision of multiplying operators, and how their weights are quantized if only their weights are.
 
-    All arguments are names of types: `activations` of the operators' data inputs and outputs, `weights` of their
-    weights, and `stored` of weights that are converted to float on loading.
+    The arguments are names of types. `activations` has the types of the operators' data inputs and outputs, `weights`
+    has the types of their weights, and `stored` has the types of weights that are converted to float on loading.
     """
     types, held = set(activations), set(weights)
     if wide := sorted(types - {"float32", "float16", "bfloat16", "float64", *EIGHT_BITS}):
@@ -43,7 +43,7 @@ def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterabl
 
 
 def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Return a graph's precision, and how its weights are quantized, from its operators and constants."""
+    """Find a graph's precision, and how its weights are quantized, from its operators and constants."""
     kinds = {tensor.name: _kind(tensor) for tensor in tensors}
     values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
     kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
@@ -60,7 +60,7 @@ def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, st
 
 
 def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
-    """Return the type to which a node quantizes an activation; empty if it quantizes none."""
+    """Return a tuple with the type to which a node quantizes an activation; an empty tuple if it quantizes none."""
     if node.op_type != "QuantizeLinear" or node.input[0] in kinds:
         return ()
     return (kinds.get(node.input[2], "int8"),) if len(node.input) > 2 and node.input[2] else ("uint8",)
@@ -77,7 +77,7 @@ def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
 
 
 def _kind(tensor: Any) -> str:
-    """Return the name of a tensor's type in lower case; float is `float32`."""
+    """Return the name of a tensor's type in lower case; the type float is called `float32`."""
     import onnx
 
     if tensor.data_type == onnx.TensorProto.FLOAT:

@@ -1,4 +1,4 @@
-"""The shape of a model's input, from its file and from the user -> the meaning of its axes.
+"""The shape of a model's input, given by the file and by the user -> the meaning of each axis.
 
 Dimensions are (N, C, S, S) or (N, S, S, C); 0 stands for an open dimension.
 """
@@ -48,7 +48,7 @@ def parse(asked: str) -> tuple[str, Dimensions]:
 
 
 def said(dimensions: Dimensions) -> str:
-    """Return dimensions as text, with `?` for an open one: `?x3x224x224`."""
+    """Return dimensions as text, with `?` for an open dimension: `?x3x224x224`."""
     return "x".join(str(size or "?") for size in dimensions)
 
 
@@ -82,7 +82,7 @@ def classes(outputs: Sequence[tuple[str, Dimensions]]) -> int:
 
 
 def _row(sizes: Dimensions) -> int:
-    """Return the number of values that an output has per image; 0 if they do not form one row.
+    """Return the number of values that an output has per image; 0 if these values do not form one row.
 
     `sizes` includes the batch.
     """

@@ -1,6 +1,7 @@
 """A user-supplied TFLite file -> a copy, and a description read from its flatbuffer; nothing in the file is run.
 
-The numbers of fields, called slots, follow TensorFlow's `schema.fbs`, version 3. No offset may point beyond the file.
+The numbers of fields, called slots, follow TensorFlow's `schema.fbs`, version 3. An offset that points beyond the file
+is an error.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _TYPES = (
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
 )
 # Limit on the bytes that are read from a file's vectors: a multiple of the file's size, plus a constant. The last
-# number is the size in bytes at which each table in a vector is counted.
+# number is how many bytes are counted for each table in a vector.
 _READINGS, _LEAST_ALLOWANCE, _TABLE_BYTES = 4, 2**20, 16
 
 
@@ -46,12 +47,12 @@ class _Cut(Exception):
 
 
 class _Repeated(Exception):
-    """So many offsets point to the same parts that reading them all would exceed the file's allowance."""
+    """Too many offsets point to the same parts, so that following all offsets would exceed the file's allowance."""
 
 
 @dataclass(slots=True)
 class _Allowance:
-    """The number of bytes that may still be read from a file's vectors; a vector counts for each offset to it."""
+    """How many bytes of a file's vectors are still allowed to be read; a vector is counted once per offset to it."""
 
     left: int
 
@@ -63,7 +64,7 @@ class _Allowance:
 
 @dataclass(frozen=True, slots=True)
 class FlatbufferTable:
-    """A table of a flatbuffer, whose fields are read by their number, the slot."""
+    """A table of a flatbuffer; its fields are read by their numbers, which are called slots."""
 
     data: bytes | mmap.mmap
     place: int
@@ -109,7 +110,7 @@ class FlatbufferTable:
         return place + 4, count
 
     def numbers(self, slot: int, layout: str = "<i") -> tuple[int, ...]:
-        """Return the vector of numbers in a field, by default of 32-bit integers."""
+        """Return the vector of numbers in a field; the numbers are 32-bit integers by default."""
         size = struct.calcsize(layout)
         start, count = self._vector(slot, size)
         self.allowance.spend(count * size)
@@ -123,7 +124,7 @@ class FlatbufferTable:
         return [self._at(place + self._read("<I", place)) for place in places]
 
     def table(self, slot: int) -> tuple[FlatbufferTable, ...]:
-        """Return the table in a field, as a tuple that is empty if the field is absent."""
+        """Return a tuple with the table in a field; an empty tuple if the field is absent."""
         place = self._field(slot)
         return () if place is None else (self._at(place + self._read("<I", place)),)
 
@@ -178,11 +179,11 @@ def read(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """The graph that is run: the first one of a file, or that of a signature.
+    """The graph that is run: the first graph of a file, or the graph of a signature.
 
     Attributes:
-        places: indices of the inputs among the tensors.
-        outputs: output tensors by name.
+        places: the index of each input in the list of tensors.
+        outputs: from the name of each output to its tensor.
         custom: operators that no runtime includes.
     """
 
@@ -265,7 +266,7 @@ def require_measurable(name: str, graph: Graph) -> None:
 
 
 def _chosen(name: str, signatures: Mapping[str, FlatbufferTable]) -> str:
-    """Return the name of the signature to run; empty if the file's first graph is run instead."""
+    """Return the name of the signature to run; an empty text if the file's first graph is run instead."""
     file, wanted = file_and_function(name)
     if wanted or len(signatures) > 1:
         if wanted in signatures:
@@ -287,7 +288,7 @@ def _require_names(name: str, named: int, numbered: int) -> None:
 
 
 def _declared(tensors: Mapping[str, Tensor], operators: Sequence[Operator]) -> tuple[Declared, ...]:
-    """Return a file's declarations of its inputs."""
+    """Return the inputs as the file declares them."""
     most = tables(operators)
     return tuple(
         Declared(
@@ -316,9 +317,10 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
 
 
 def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, name: str, decode: str) -> dict[str, Any]:
-    """Return the card's fields for the inputs of a file.
+    """Return the card's fields that describe the inputs of a file.
 
-    A classifier and a detector take images; any other model, and with `is_fed` a classifier too, takes a feed.
+    A classifier and a detector take images; any other model takes a feed. With `is_fed`, a classifier takes a feed,
+    too.
     """
     if decode:
         described = _detector(graph, shapes, name, decode)
@@ -338,7 +340,7 @@ def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, na
 def _detector(graph: Graph, shapes: Sequence[shape.Dimensions], name: str, decode: str) -> dict[str, Any]:
     """Return the card's fields for a detector.
 
-    The file's output maps have channels last, but the runtime's session returns them with channels first.
+    The file has output maps with channels last, but the runtime's session returns these maps with channels first.
     """
     if graph.signature:
         raise RequestError(
@@ -365,7 +367,10 @@ def _computes(operators: list[Operator]) -> dict[str, Any]:
 
 
 def _code(table: FlatbufferTable) -> str:
-    """Return an operator's name; a custom operator's is in the file, and newer codes are in a slot of their own."""
+    """Return an operator's name.
+
+    The name of a custom operator is stored in the file. The codes of newer operators are in a separate slot.
+    """
     code = max(table.number(0, "<b"), table.number(3))
     if code == _CUSTOM:
         name = table.text(1)

@@ -2,8 +2,8 @@
 
 The module of a format offers
     SUFFIX                     the suffix of its files
-    refuses(variant)           why it cannot store the variant, empty if it can; called before anything is trained
-    SCHEME                     its default int8 Quantization, which a user's options change
+    refuses(variant)           why the format cannot store the variant, or an empty text; called before training
+    SCHEME                     the format's default int8 Quantization, which a user's options change
     TOOLS                      names of installed packages whose versions affect the file; see `tool_version`
     write(path, variant, channels, network)
                                writes the float file for images with `channels` channels; `network()` builds the torch
@@ -11,9 +11,9 @@ The module of a format offers
     write_int8(parent, path, quantization, calibration) -> Written
                                writes the int8 form of `parent`, a float file of this format, which may be
                                user-supplied and is not changed; `calibration()` yields float32 images (1, C, R, R),
-                               or arrays by input name. A format that refuses int8 has no `write_int8`
+                               or mappings from input name to array; a format that refuses int8 lacks `write_int8`
     compared(parent, path, quantization, calibration) -> tuple[OutputNoise, ...]
-                               compares the outputs of any model's int8 file with its float parent's
+                               compares the outputs of any model's int8 file with the outputs of its float parent
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MAY_OFFER = ("write_int8", "compared")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a format reports about an int8 file that it wrote, in fields of `Artifact`; empty for a float file."""
+    """What a format reports about an int8 file that it wrote, in fields of `Artifact`; all empty for a float file."""
 
     float_nodes: tuple[str, ...] = ()
     integer_share: float | None = None
@@ -38,7 +38,7 @@ class Written:
 
 
 def tool_version(tool: str) -> str:
-    """Return the version of an installed tool; onnxruntime may be provided by any of several packages.
+    """Return the version of an installed tool; several packages can provide the tool onnxruntime.
 
     Raises:
         PackageNotFoundError: the tool is not installed.

@@ -25,14 +25,14 @@ TOOLS: tuple[str, ...] = ()
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse every network but `null`, because the file cannot store one."""
+    """Refuse every network but `null`, because the file cannot store a network."""
     if variant.architecture == "null":
         return ""
     return f"the null format stores no network, so it cannot store {variant.architecture}; use --model null"
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
-    """Write a file that makes the runtime answer without waiting."""
+    """Write a file with which the null runtime returns without waiting."""
     path.write_text(json.dumps({"delay_s": 0.0, "classes": variant.classes}), encoding="utf-8")
 
 

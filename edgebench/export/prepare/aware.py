@@ -34,7 +34,7 @@ RECIPE = Recipe(epochs=3, rate=1e-3)  # a tenth of the learning rate of float tr
 
 
 def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: Show) -> None:
-    """Replace the network's weights by fine-tuned ones, from the cache or trained now.
+    """Replace the network's weights by fine-tuned weights, which come from the cache or are trained now.
 
     The activation ranges of the int8 file are still found on the calibration images, as for any other scheme.
 

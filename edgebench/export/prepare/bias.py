@@ -1,6 +1,6 @@
 """A network with folded batch norms -> the same weights, with biases that cancel the mean error of rounded weights.
 
-The method is that of Nagel et al., ICCV 2019, section 4.2, but the mean is measured on images, including their borders.
+The method follows Nagel et al., ICCV 2019, section 4.2, but the mean is measured on images, including their borders.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]) -> None:
-    """Subtract from every layer's bias the mean error that its rounded weights cause in its outputs."""
+    """Correct every layer's bias by the mean error that the layer's rounded weights cause in the outputs."""
     import torch
 
     with torch.no_grad():
@@ -32,7 +32,7 @@ def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDA
 def _mean_errors(
     graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]
 ) -> dict[Any, Tensor]:
-    """Return the mean error of every layer's outputs caused by its rounded weights alone, one value per channel."""
+    """Return the mean error that every layer's rounded weights alone cause in the layer's outputs, for each channel."""
     import torch
     from torch import nn
 

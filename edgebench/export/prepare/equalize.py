@@ -1,9 +1,9 @@
 """A network with folded batch norms -> the same function, with weights that have the same range in every channel.
 
-The method is that of Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
-section 4.1. If only one convolution reads another's output, a channel can be scaled down in the first and up by the
-same factor in the second. This is also possible with a ReLU between them, but not with a ReLU6. A ReLU6 is therefore
-replaced by a ReLU, as in the paper.
+The method follows Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
+section 4.1. If the output of one convolution is read by only one other convolution, a channel can be scaled down in the
+former and up by the same factor in the latter. This is also possible with a ReLU between them, but not with a ReLU6. A
+ReLU6 is therefore replaced by a ReLU, as in the paper.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def equalize(graph: GraphModule) -> None:
 
 
 def pairs(graph: GraphModule) -> Iterator[tuple[Any, Node | None, Any]]:
-    """Yield each pair of layers of which only the second reads the first, with the ReLU between them, if any."""
+    """Yield each layer whose output only one other layer reads, the ReLU between them or None, and this other layer."""
     from torch import nn
 
     for node in graph.graph.nodes:
@@ -63,7 +63,7 @@ def _has_channels(module: Any) -> bool:
 
 
 def _even_out(first: Any, second: Any) -> None:
-    """Scale each channel between two layers so that its weights span the same range in both."""
+    """Scale each channel between two layers so that the channel's weights span the same range in both layers."""
     made, read = _largest(first.weight, 0), _largest(second.weight, _input_axis(second))
     scale = (made / read).sqrt()
     scale[(made == 0) | (read == 0)] = 1.0  # a channel of zeros stays zero
@@ -79,7 +79,7 @@ def _even_out(first: Any, second: Any) -> None:
 
 
 def _input_axis(module: Any) -> int:
-    """Return the axis of the weights that counts input channels: 0 for a depthwise convolution, else 1."""
+    """Return which axis of the weights is the input channels: 0 for a depthwise convolution, else 1."""
     return 0 if getattr(module, "groups", 1) > 1 else 1
 
 

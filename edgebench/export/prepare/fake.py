@@ -48,7 +48,7 @@ def release(graph: GraphModule) -> None:
 def _is_rounded(graph: GraphModule, node: Node) -> bool:
     """Return whether the int8 graph rounds a node's output.
 
-    It does not if only a ReLU reads the output, or if the node only moves values.
+    It does not round the output if only a ReLU reads it, or if the node only moves values.
     """
     from torch import nn
 
@@ -63,7 +63,7 @@ def _is_rounded(graph: GraphModule, node: Node) -> bool:
 def weight_rounding(quantization: Quantization) -> Any:
     """Return a module that rounds weights within a range per output channel or per tensor.
 
-    The range of int8 weights is symmetric about zero, that of uint8 weights is not.
+    The range of int8 weights is symmetric about zero, but the range of uint8 weights is not.
     """
     import torch
     from torch.ao.quantization import FakeQuantize
@@ -91,7 +91,7 @@ def activation_rounding(quantization: Quantization) -> Any:
 
     class Rounding(FakeQuantize):
         def train(self, mode: bool = True) -> Any:
-            """Set the mode; the range is updated in training mode only."""
+            """Switch to training or evaluation mode; only training mode updates the range."""
             self.enable_observer(mode)
             return super().train(mode)
 

@@ -30,7 +30,7 @@ def fold(network: nn.Module) -> GraphModule:
 
 
 def _graph(network: nn.Module) -> GraphModule:
-    """Return the network's graph, in which every convolution is one node, even if it pads its input itself."""
+    """Return the network's graph with every convolution as one node, even if the layer pads its input separately."""
     from torch import fx, nn
 
     class Tracer(fx.Tracer):
@@ -41,7 +41,7 @@ def _graph(network: nn.Module) -> GraphModule:
 
 
 def layer(graph: GraphModule, node: Node) -> Any:
-    """Return the module that a node calls; None if it calls none."""
+    """Return the module that a node calls; None if it calls no module."""
     return graph.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
@@ -52,7 +52,7 @@ def replace(graph: GraphModule, node: Node, module: nn.Module) -> None:
 
 
 def unfold(network: nn.Module, graph: GraphModule) -> nn.Module:
-    """Return a copy of the network with the graph's layers in place of its own, under the same names."""
+    """Return a copy of the network whose layers are replaced by the graph's layers of the same names."""
     from copy import deepcopy
 
     from torch import nn

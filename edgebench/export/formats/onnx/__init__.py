@@ -1,8 +1,8 @@
-"""ONNX files: torch's exporter writes the float file, and onnxruntime's static quantization makes the int8 file of it.
+"""ONNX files: torch's exporter writes the float file, and onnxruntime's static quantization makes the int8 file.
 
 The batch axis is dynamic, so one file serves every batch size. An int8 file is in QDQ form: each float operator lies
-between operators that dequantize and quantize. onnxruntime fuses them to integer operators when it loads the file;
-`float_nodes` lists the operators that it does not fuse.
+between operators that dequantize and quantize. onnxruntime fuses these operators to integer operators when it loads the
+file; `float_nodes` lists the operators that onnxruntime does not fuse.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
 OPSET = 17
 LEAST_OPSET_OF_INT8 = 13  # the first operator set in which a weight can have a scale per channel
 LEAST_IR_OF_CONSTANTS = 4  # the first IR version in which a constant need not be listed as an input
-NOISE_BATCHES = 8  # number of calibration images that is enough to find the layer that loses most
+NOISE_BATCHES = 8  # this many calibration images are enough to find the layer that loses the most signal
 INPUT, OUTPUT = "images", "logits"
 
 
@@ -60,7 +60,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file; report the operators left in float, and how much signal each layer loses.
+    """Write the int8 form of a float file; report which operators stay in float, and how much signal each layer loses.
 
     Raises:
         CaseError: the file's operator set has no int8, there are no images, or an activation is not finite.
@@ -90,10 +90,10 @@ def _fallen(named: Path, path: Path, quantization: Quantization) -> tuple[str, .
 def compared(
     parent: Path, path: Path, quantization: Quantization, calibration: Images, *, mixes: bool = False
 ) -> tuple[OutputNoise, ...]:
-    """Compare every output of an int8 file with its float parent's, on the calibration images or inputs.
+    """Compare an int8 file's outputs with the outputs of its float parent, on the calibration images or inputs.
 
     Agreement of class scores is computed on real inputs only, because random inputs belong to no class. `mixes` says
-    that one output of a detector may contain both boxes and scores.
+    that one output of a detector can contain both boxes and scores.
     """
     is_real, apart = quantization.calibration != RANDOM, MIXED if mixes else APART
     return output_noise(parent, path, calibration(), compares_rows=is_real, apart=apart)
@@ -130,8 +130,8 @@ def _named(parent: Path, path: Path) -> Path:
 def _separate_constants(proto: Any) -> None:
     """Remove the constants from the list of a graph's inputs.
 
-    Before IR version 4, every constant is also listed as an input. When onnxruntime's optimizer merges equal constants,
-    inputs without values would remain.
+    Before IR version 4, every constant is also listed as an input. If they stayed in this list, inputs without values
+    would remain after onnxruntime's optimizer has merged equal constants.
     """
     proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -141,10 +141,10 @@ def _separate_constants(proto: Any) -> None:
 
 
 def _converted(proto: Any, opset: int) -> Any:
-    """Convert a graph of an older operator set to the first one that has int8.
+    """Convert a graph of an older operator set to the first operator set that has int8.
 
     Raises:
-        CaseError: one of its operators cannot be converted.
+        CaseError: one of the graph's operators cannot be converted.
     """
     from onnx.version_converter import convert_version
 
@@ -160,8 +160,8 @@ def _converted(proto: Any, opset: int) -> Any:
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
     """Trace a network for images of `shape`, (C, R, R), and write its graph to a file.
 
-    torch has two exporters, of which the older one is used. It is ten times faster, and it writes a global average pool
-    as one operator, which has an integer form. The newer one writes a mean, which stays in float.
+    torch has two exporters, and this function uses the older exporter. It is ten times faster, and it writes a global
+    average pool as one operator, which has an integer form. The newer exporter writes a mean, which stays in float.
     """
     import torch
 

@@ -2,7 +2,7 @@
 
 onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here, an optimised
 graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: two numbers, the
-outermost values, or a histogram. The resulting ranges are the same.
+outermost values, or a histogram. The resulting ranges are the same as onnxruntime's.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ REMEDY = "use --precision fp32"
 
 
 def nothing_of(nodes: Iterable[Any]) -> str:
-    """Return a message that nothing can be quantized, which lists the operators of the graph."""
+    """Return a message which says that nothing can be quantized, and which lists the operators of the graph."""
     return f"none of its operators can be quantized: they are {', '.join(dict.fromkeys(one.op_type for one in nodes))}"
 
 
 def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, Range]:
-    """Return the range of every activation that a quantizer may need, by the tensor's name.
+    """Map the name of every activation that a quantizer may need to the activation's range.
 
     Some ranges cannot be used, because they contain the values of attention masks; `is_masked` recognizes these ranges.
 
@@ -53,7 +53,7 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
 
 
 def _folded(path: Path) -> dict[str, str]:
-    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses it with the ReLU."""
+    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses the two."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node
@@ -70,7 +70,7 @@ def _folded(path: Path) -> dict[str, str]:
 
 
 def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, Range]:
-    """Return each tensor's range, whose ends are computed by operators that are added to the graph.
+    """Return each tensor's range; operators that are added to the graph compute the smallest and the largest value.
 
     For a tensor that is never negative, the lower end is 0.
     """
@@ -95,7 +95,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Return which results are of tensors without values: those where the largest value is less than the smallest."""
+    """Return which results belong to tensors without values, whose largest value is less than their smallest value."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
@@ -125,13 +125,14 @@ def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
         graph.node.append(make_node("ReduceMax", [tensor], [_high(tensor)]))
         return
     # A pooling works in onnxruntime's internal layout, whereas a reduction would first reorder the whole tensor. When
-    # onnxruntime changes the layout of a pooling, it may run it at another time; the Flatten behind it keeps its place.
+    # onnxruntime changes the layout of a pooling, it may run the pooling at another time; the Flatten that follows the
+    # pooling keeps its place.
     graph.node.append(make_node("GlobalMaxPool", [tensor], [pooled := f"{tensor} pooled"]))
     graph.node.append(make_node("Flatten", [pooled], [_high(tensor)]))
 
 
 def _largest(arrays: Sequence[NDArray[float32]]) -> NDArray[float32]:
-    """Return the largest value of each array, NaN for an array that contains NaN, in one pass over all arrays."""
+    """Return the largest value of each array, or NaN if the array contains NaN; read all arrays in one pass."""
     import numpy
 
     starts = numpy.cumsum([0, *(values.size for values in arrays[:-1])])
@@ -196,7 +197,7 @@ def inputs(graph: GraphProto) -> list[str]:
 
 
 def fed(names: Sequence[str], batch: Batch) -> Mapping[str, NDArray[Any]]:
-    """Return a batch as arrays by input name; images belong to the graph's first input."""
+    """Return a batch as a mapping from input name to array; images belong to the graph's first input."""
     from collections.abc import Mapping
 
     return batch if isinstance(batch, Mapping) else {names[0]: batch}

@@ -60,7 +60,7 @@ class Uncounted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A multiplying operator: its type, its multiply-adds for one image, and its name or else that of its output."""
+    """A multiplying operator: its type, its multiply-adds for one image, and its name or else its output's name."""
 
     operator: str
     name: str
@@ -162,7 +162,7 @@ def prepared(proto: Any) -> Any:
 
 
 def _constants(proto: Any) -> set[str]:
-    """Return the names of constants, and of tensors that depend on constants only and are computed once at loading."""
+    """Return the names of constants, and of tensors that are computed once, at loading, from constants only."""
     known = {one.name for one in proto.graph.initializer} | {""}
     for node in proto.graph.node:
         if {*node.input} <= known and not node.op_type.startswith("Random"):
@@ -171,7 +171,7 @@ def _constants(proto: Any) -> set[str]:
 
 
 def _why_not(node: Any) -> str:
-    """Return why an operator's multiply-adds are not counted; empty if they are counted, or if it has none."""
+    """Return why an operator's multiply-adds are not counted; an empty text if they are, or if there are none."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == _BLOCKED and node.op_type in MULTIPLIES:
         return f"{label} is packed for another processor"
@@ -196,7 +196,7 @@ def _inside(node: Any) -> Iterator[Any]:
 
 
 def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
-    """Return the sizes of the nodes' inputs and outputs; onnxruntime infers those that onnx cannot infer."""
+    """Return the sizes of the nodes' inputs and outputs; onnxruntime infers the sizes that onnx cannot infer."""
     wanted = {tensor for node in nodes for tensor in (*node.input, node.output[0]) if tensor}
     sizes = sizes_of(proto) | held(proto)
     missing = sorted(tensor for tensor in wanted if tensor not in sizes)
@@ -204,7 +204,7 @@ def _sizes(proto: Any, nodes: list[Any], *, may_open: bool) -> Sizes:
 
 
 def held(proto: Any) -> Sizes:
-    """Return the sizes of constants in the file, and of those that ConstantOfShape makes from a constant shape."""
+    """Return the sizes of constants in the file, and of constants that ConstantOfShape makes from a constant shape."""
     import onnx
 
     tensors, sizes = {one.name: one for one in proto.graph.initializer}, Sizes()
@@ -240,7 +240,7 @@ def _kinds(proto: Any) -> dict[str, int]:
 
 
 def sizes_of(proto: Any) -> Sizes:
-    """Return the sizes of tensors that onnx can infer; empty if it cannot analyse the graph."""
+    """Return all sizes of tensors that onnx can infer; an empty mapping if onnx cannot analyse the graph."""
     import onnx
 
     try:
@@ -256,7 +256,7 @@ def sizes_of(proto: Any) -> Sizes:
 
 
 def _by_session(proto: Any, tensors: list[str]) -> Sizes:
-    """Return the sizes of tensors that onnxruntime can infer; empty if it cannot open the graph."""
+    """Return all sizes of tensors that onnxruntime can infer; an empty mapping if onnxruntime cannot open the graph."""
     import onnx
     import onnxruntime
 
@@ -277,7 +277,7 @@ def _by_session(proto: Any, tensors: list[str]) -> Sizes:
 
 
 def _of_node(node: Any, sizes: Sizes) -> int:
-    """Return the multiply-adds of an operator: its output values times the products summed in each."""
+    """Return the multiply-adds of an operator: the number of output values times the products that each value sums."""
 
     def size(tensor: str) -> tuple[int, ...]:
         if tensor not in sizes:
@@ -323,7 +323,7 @@ def _of_einsum(node: Any, sizes: list[tuple[int, ...]]) -> int:
 
 
 def _of_attention(node: Any, sizes: list[tuple[int, ...]], given: dict[str, int]) -> int:
-    """Return the multiply-adds of queries with keys, of scores with values, and of projections inside the operator."""
+    """Return the multiply-adds of an attention: queries times keys, scores times values, and projections inside it."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == "com.microsoft" and node.op_type == "Attention":
         if len(sizes) > 4 and sizes[4]:

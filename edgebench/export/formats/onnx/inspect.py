@@ -42,7 +42,7 @@ _SUFFIX = re.compile(r"(_token_\d+|_nchwc|_output_0)+$")  # suffixes that onnxru
 
 
 def optimised_operators(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return the operator and the name of every node that onnxruntime runs after its optimisation."""
+    """Return the operator and the name of every node that onnxruntime runs after optimising the graph."""
     with _optimised(path) as file:
         return tuple((node.op_type, node.name) for node in _nodes(file))
 
@@ -88,7 +88,7 @@ def float_nodes(path: Path) -> tuple[str, ...]:
 
 
 def _integers(nodes: Sequence[Any]) -> set[str]:
-    """Return the names of integer tensors: quantized tensors, and what operators compute from them."""
+    """Return the names of integer tensors: quantized tensors, and tensors that are computed from quantized tensors."""
     found = set[str]()
     for node in nodes:
         keeps = node.op_type not in CONVERTS and node.input and node.input[0] in found
@@ -100,7 +100,7 @@ def _integers(nodes: Sequence[Any]) -> set[str]:
 def integers_of(path: Path, *, products_only: bool) -> tuple[tuple[str, ...], float | None]:
     """Return the operators of a user-supplied int8 file that compute in float, and the share of MACs in integers.
 
-    With `products_only`, list only operators that multiply: dynamic quantization leaves all others in float.
+    With `products_only`, list only operators that multiply: dynamic quantization leaves all other operators in float.
     """
     left = float_nodes(path)
     if products_only:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-# The highest SQNR of 8 bits, in dB: that of a full-scale sine (Bennett 1948). A tensor without noise gets it, too.
+# The highest SQNR of 8 bits, in dB, is the SQNR of a full-scale sine (Bennett 1948). A tensor without noise gets this
+# value, too.
 MOST_DB = 6.02 * 8 + 1.76
 # Suffix that onnxruntime's quantizer appends to the name of an output of the graph.
 _BEFORE_QUANTIZE = "_QuantizeLinear_Input"
@@ -55,10 +56,10 @@ class Power:
 
 
 def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> tuple[LayerNoise, ...]:
-    """Return the noise of every layer of the int8 graph, in comparison with the same layer of the float graph.
+    """Return the noise of every layer of the int8 graph, compared with the same layer of the float graph.
 
-    `images` yields batches of images, (n, C, R, R), or arrays by input name. `float_path` must be the file that was
-    quantized, because equalization rescales the tensors between layers.
+    `images` yields batches of images, of shape (n, C, R, R), or mappings from input name to array. `float_path` must be
+    the file that was quantized, because equalization rescales the tensors between layers.
     """
     import onnx
 
@@ -77,7 +78,7 @@ def layer_noise(float_path: Path, int8_path: Path, images: Iterable[Batch]) -> t
 
 
 def is_comparable(wanted: Any, found: Any) -> bool:
-    """Return whether two arrays are float32 of the same shape; some shapes depend on computed values."""
+    """Return whether two arrays are both float32 and have the same shape; a shape can depend on computed values."""
     return bool(getattr(wanted, "dtype", None) == found.dtype == "float32" and wanted.shape == found.shape)
 
 
@@ -119,7 +120,7 @@ def _tensors(graph: Any) -> set[str]:
 
 
 def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
-    """Yield the operators that compute, with those of their tensors that the float graph has, too."""
+    """Yield each operator that computes something; its inputs are only tensors that the float graph has, too."""
     tensors = _Tensors(graph)
     for node in graph.node:
         output = tensors.pair(tensors.read(node.output[0]))
@@ -129,9 +130,10 @@ def _layers(graph: Any, known: set[str]) -> Iterator[QuantizedOperator]:
 
 
 class _Tensors:
-    """The tensors of an int8 graph: a QuantizeLinear and a DequantizeLinear lie between each one and its readers.
+    """The tensors of an int8 graph: a QuantizeLinear and a DequantizeLinear lie between each tensor and its readers.
 
-    A convolution keeps its node's name, but its output has the name of the activation that was fused into it.
+    If an activation function was fused into a convolution, the node has the convolution's name, but the output has the
+    activation function's name.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -140,13 +142,13 @@ class _Tensors:
         self._readers = {node.input[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
 
     def read(self, tensor: str) -> str:
-        """Return the tensor that the next layer reads: its dequantized form if there is one, else itself."""
+        """Return what the next layer reads: the dequantized form of `tensor`, or `tensor` itself if there is none."""
         quantizer = self._quantizers.get(tensor)
         reader: Any = self._readers.get(quantizer.output[0]) if quantizer else None
         return reader.output[0] if reader else tensor
 
     def pair(self, tensor: str) -> Pair:
-        """Return a tensor's names in the float graph and in the int8 graph; the first is empty for a constant."""
+        """Return a tensor's names in the float graph and in the int8 graph; the first name is empty for a constant."""
         reader = self._makers.get(tensor)
         if reader is None or reader.op_type != "DequantizeLinear":
             return tensor, tensor
@@ -159,7 +161,8 @@ def opened(
 ) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
     """Return a function that runs a graph on a batch and returns the named tensors, which may include inputs.
 
-    With `as_written`, onnxruntime does not fuse an int8 graph to integer operators, which saturate on some processors.
+    With `as_written`, onnxruntime does not fuse an int8 graph's operators to integer operators, because these saturate
+    on some processors.
     """
     import onnx
     import onnxruntime
@@ -176,7 +179,7 @@ def opened(
 
     def infer(batch: Batch) -> Mapping[str, NDArray[Any]]:
         values = fed(sources, batch)
-        made = session.run(wanted, values) if wanted else []  # an empty list would return every output
+        made = session.run(wanted, values) if wanted else []  # for an empty list, onnxruntime would return every output
         return {**values, **dict(zip(wanted, made, strict=True))}
 
     return infer

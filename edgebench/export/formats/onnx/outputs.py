@@ -1,4 +1,4 @@
-"""A float file, its int8 file and their inputs -> how far each int8 output is from float, and why.
+"""A float file, its int8 file and their inputs -> how far each int8 output is from the float output, and why.
 
 The int8 graph runs without fused operators, so that the figures do not depend on how a processor adds integers. Only
 sums are kept in memory.
@@ -33,7 +33,7 @@ _EDGE = ("QuantizeLinear", "DequantizeLinear")
 
 @dataclass(slots=True, kw_only=True)
 class Gap:
-    """Sums that tell how far an output in int8 is from float: of squares, of products, and of rows that agree."""
+    """Sums of squares, of products and of agreeing rows, which tell how far an int8 output is from the float output."""
 
     signal: float = 0.0
     noise: float = 0.0
@@ -100,7 +100,7 @@ class Gap:
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """The tensors that a Concat joins into an output, and the largest magnitude of each."""
+    """The tensors that a Concat joins into an output, and the largest magnitude of each tensor."""
 
     names: tuple[str, ...]
     ranges: dict[str, float] = field(default_factory=dict)
@@ -146,7 +146,7 @@ def output_noise(
 
 
 def _scores(outputs: Mapping[str, Any]) -> str:
-    """Return the name of the only output that is a row of class scores; empty if there is none, or more than one."""
+    """Return the name of the only output that is a row of class scores; an empty text if there is not exactly one."""
     sizes = {name: values.size for name, values in outputs.items() if hasattr(values, "shape")}
     rows = [name for name in sizes if outputs[name].ndim > 1 and sizes[name] in outputs[name].shape and sizes[name] > 1]
     alike = [name for name, size in sizes.items() if rows and size == sizes[rows[0]]]
@@ -176,7 +176,7 @@ def _shares_scale(graph: Any, output: str) -> bool:
 
 
 def _joined(graph: Any, output: str) -> tuple[str, ...]:
-    """Return the names of the tensors that the last Concat before an output joins; empty if there is no Concat."""
+    """Return the names of the tensors that the last Concat before an output joins; an empty tuple without a Concat."""
     makers = {name: node for node in graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in _PASSES:
@@ -187,7 +187,7 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
 
 
 def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
-    """Return the ratio of two ranges that share a scale, and a description of the two; 0 if the ratio is acceptable."""
+    """Return the ratio of two ranges that share a scale, and a description of them; the ratio is 0 if acceptable."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
     apart = _apart(joined, least)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:

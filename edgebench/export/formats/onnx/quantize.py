@@ -52,7 +52,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> list[str]:
-    """Return the names of the operators that stay in float: those at masked tensors and, on request, the last ones."""
+    """Return the names of operators that stay in float: at masked tensors and, on request, near the outputs."""
     import onnx
 
     if not masked and not quantization.float_outputs:
@@ -65,8 +65,8 @@ def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> 
 def last_operators(graph: Any) -> list[str]:
     """Return the names of the operators between the last products with weights and the outputs.
 
-    If an output comes from one product, not from several joined ones, this product is included, because its channels
-    share a scale.
+    If an output comes from one product, not from several joined products, this product is included, because its
+    channels share a scale.
     """
     makers = {tensor: node for node in graph.node for tensor in node.output}
     found, waiting = dict[str, None](), [(output.name, False) for output in graph.output]

@@ -21,18 +21,18 @@ OUTSIDE = 1e-5  # share of the values outside the range: onnxruntime's default p
 SLACK = 512  # number of extra values that are kept, so that surplus values are dropped many at a time
 BINS = 2048  # number of bins of a histogram, half of them on each side of zero
 FINE_BINS = 4096  # number of bins of a growing histogram, so that at least `BINS` lie between the outermost values
-NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values may count as 0
+NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values can be taken for 0
 CHUNK = 2**16  # values counted at once, so that they stay in the processor's cache
 LEVELS = 128  # levels of the entropy method, as in TensorRT and onnxruntime
 ENTROPY_BINS = 512  # number of bins for the entropy method: with more, it takes seconds per tensor
 SMOOTHING = 1e-4  # count given to an empty bin, as in onnxruntime
-MSE_CLIPS = 50  # number of ranges among which the one with the least squared error is sought
+MSE_CLIPS = 50  # number of ranges that are tried, to find the range with the least squared error
 
 
 def is_masked(low: float, high: float) -> bool:
     """Return whether a range includes values that mask entries for a softmax.
 
-    No int8 scale covers both such values and ordinary ones.
+    No int8 scale covers both such values and ordinary values.
     """
     return low <= MASKED and isfinite(high)
 
@@ -61,7 +61,7 @@ class Outermost:
         self._low_bound, self._high_bound = numpy.inf, -numpy.inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Add values; a value that is not among the outermost costs only two comparisons."""
+        """Add values; a value that is not one of the outermost values costs only two comparisons."""
         import numpy
 
         self._count += values.size
@@ -79,7 +79,7 @@ class Outermost:
             self._high_bound = self._high.min()
 
     def range(self) -> Range:
-        """Return the range that leaves out the share `OUTSIDE` of all values, those with the largest magnitudes."""
+        """Return the range without the values of the largest magnitudes, which are a share `OUTSIDE` of all."""
         import numpy
 
         magnitudes = numpy.sort(numpy.abs(numpy.concatenate([self._low, self._high])))
@@ -116,7 +116,7 @@ class BinCounts:
         self._counts, self._side = numpy.pad(fewer, (FINE_BINS - len(fewer)) // 2), side
 
     def range(self) -> Range:
-        """Return the range that the method chooses, limited to the added values; if mirrored, x also counts as -x."""
+        """Return the chosen range, clipped to the added values; if mirrored, each value x is counted as -x, too."""
         counts, edges = self._histogram()
         low, high = self._choose(counts + counts[::-1] if self._mirrored else counts, edges)
         return max(low, self._low), min(high, self._high)
@@ -161,9 +161,9 @@ def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
 
 
 def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[int64]) -> NDArray[float64]:
-    """Return, for each range, the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels.
+    """Return the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels, once for each range.
 
-    Each row is one range; its bins are those from `firsts` up to, but without, `ends`, both of shape (N, 1).
+    Each row is one range, whose bins are numbered from `firsts` to `ends` - 1. Both arrays have shape (N, 1).
     """
     import numpy
 
@@ -181,7 +181,7 @@ def _levelled(
 ) -> NDArray[int64]:
     """Return the histogram in 128 levels: all filled bins of a level get the level's mean count.
 
-    The few bins behind the last level get 0. `below` counts the values below each edge.
+    The few bins behind the last level get 0. `below` has the number of values below each edge.
     """
     import numpy
 
@@ -198,7 +198,7 @@ def _levelled(
 
 
 def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64]:
-    """Return each row as shares of its sum, after moving small counts to empty bins, because 0 has no logarithm.
+    """Divide each row by its sum, after moving small counts to empty bins, because 0 has no logarithm.
 
     A row with too few counts to move becomes NaN; bins outside the range become 1.
     """
@@ -214,7 +214,7 @@ def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64
 
 
 def mean_squared_error(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
-    """Return the range whose 256 levels have the least squared error, among shrunk copies of the observed range."""
+    """Return the shrunk copy of the observed range whose 256 levels have the least squared error."""
     import numpy
 
     values = (edges[:-1] + edges[1:]) / 2

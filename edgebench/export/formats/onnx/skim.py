@@ -1,7 +1,7 @@
 """An ONNX file -> its graph without the values of its weights: a few kilobytes of a file of 100 MB.
 
-Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. It also keeps its values if they take at most
-a kilobyte, which is enough for shapes, axes and scales.
+Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. It also keeps values of at most a kilobyte,
+which is enough for shapes, axes and scales.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_VALUES_BYTES = 1024
-# For each kind of message, the fields that may contain tensors: the kind of the inner message by field number.
+# For each kind of message, the fields that can contain tensors, as a mapping from the field's number to the kind of the
+# message in the field.
 _WITHIN = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},

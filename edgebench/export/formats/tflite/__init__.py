@@ -1,4 +1,4 @@
-"""TFLite files for LiteRT and tflite-runtime: litert-torch writes float, and ai-edge-quantizer makes int8 of it.
+"""TFLite files for LiteRT and tflite-runtime: litert-torch writes float files, ai-edge-quantizer makes int8 files.
 
 A file takes any number of images, in NHWC. An int8 file has integer inputs and outputs, as is usual on boards, and
 contains their scales. Only the operators that `float_nodes` lists compute in float.
@@ -32,7 +32,7 @@ SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")
 TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 
-# Fields of a quantization scheme that may differ from `SCHEME`.
+# Fields of a quantization scheme that are allowed to differ from `SCHEME`.
 FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed", "calibration", "calibration_sha256")
 
 
@@ -61,7 +61,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
-    """Write the int8 form of a float file; report the operators left in float, but not each layer's loss.
+    """Write the int8 form of a float file; report which operators stay in float, but not the loss of each layer.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -71,5 +71,5 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
 
 
 def compared(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> tuple[OutputNoise, ...]:
-    """Compare every output of an int8 file with its float parent's, on the calibration images."""
+    """Compare an int8 file's outputs with the outputs of its float parent, on the calibration images."""
     return output_noise(parent, path, calibration())

@@ -1,4 +1,4 @@
-"""A float file, its int8 file and images -> how far each int8 output is from float, with LiteRT."""
+"""A float file, its int8 file and images -> how far each int8 output is from the float output, both run by LiteRT."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def output_noise(float_path: Path, int8_path: Path, images: Iterable[NDArray[float32]]) -> tuple[OutputNoise, ...]:
-    """Return how far each int8 output is from float, in the order of the outputs; images are (1, C, R, R)."""
+    """Return how far each int8 output is from the float output, in the order of the outputs.
+
+    Each image has shape (1, C, R, R).
+    """
     infer_float, infer_int8 = opened(float_path), opened(int8_path)
     gaps = list[Gap]()
     for image in images:
@@ -32,7 +35,7 @@ def output_noise(float_path: Path, int8_path: Path, images: Iterable[NDArray[flo
 
 
 def opened(path: Path) -> Infer:
-    """Return a function that runs a file on a float image, (1, C, R, R), and returns its outputs in float."""
+    """Return a function that runs a file on a float image, (1, C, R, R), and returns the outputs in float."""
     with silent():
         from ai_edge_litert.interpreter import Interpreter
 

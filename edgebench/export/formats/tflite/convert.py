@@ -1,4 +1,4 @@
-"""A torch network -> a float TFLite file, by litert-torch: its input is NHWC, as TFLite's kernels require."""
+"""A torch network -> a float TFLite file, written by litert-torch; the input is NHWC, as TFLite's kernels require."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
-    """Return the operators that compute in float, each as the operator's type and its layer's name."""
+    """Return the operators that compute in float; each text has the operator's type and the name of its layer."""
     file = File(path)
     return tuple(
         f"{one.name} {layer_name(one.output.name.decode())}"
@@ -36,7 +36,7 @@ def _is_integer(file: File, operator: Operator) -> bool:
 
 
 def multiply_adds(operator: Operator) -> int:
-    """Return an operator's multiply-adds for one image: its output values times the products summed in each."""
+    """Return an operator's multiply-adds for one image: the output values times the products that each value sums."""
     weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
     each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
     return prod(map(int, operator.output.shape)) * prod(map(int, each))
@@ -45,8 +45,8 @@ def multiply_adds(operator: Operator) -> int:
 def layer_name(tensor: str) -> str:
     """Return the network's own name of the layer that computes a tensor: its path without classes and wrappers.
 
-    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. For fused layers,
-    the name is that of the first one.
+    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. For fused layers, it is
+    the name of the first layer.
     """
     scopes = [scope.rpartition(".")[2].partition("_")[2] for scope in tensor.split(";")[0].split("/")]
     return ".".join(scopes[2:]) or tensor

@@ -1,4 +1,4 @@
-"""A float file, a scheme and images -> an int8 file, by ai-edge-quantizer, with integer inputs and outputs."""
+"""A float file, a scheme and images -> an int8 file with integer inputs and outputs, written by ai-edge-quantizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
-    Ranges = dict[str, Any]  # a tensor's {"min": ..., "max": ...} by its name, as the quantizer stores them
+    Ranges = dict[str, Any]  # from a tensor's name to {"min": ..., "max": ...}, as in the quantizer
 
 STEPS, MOST_WEIGHT = 255, 127  # number of steps of an activation's range; largest weight, in steps
 # The narrowest range of an activation: TFLite stores the 6 of a ReLU6 as a 31-bit number of output steps, and a range
@@ -32,7 +32,8 @@ MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps; its step is the
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
     """Write the int8 form of `parent`, a float file, to `path`.
 
-    An activation's range is from the smallest to the largest value seen on `images`, (N, C, R, R) in float32.
+    An activation's range is from the smallest to the largest value that it has on any of the `images`, which are
+    float32 of shape (N, C, R, R).
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -51,7 +52,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _recipe(quantization: Quantization) -> Any:
-    """Return the quantizer's recipe: 8 bits for all operators, except for those of local response norms.
+    """Return the quantizer's recipe: 8 bits for all operators, except the operators of local response norms.
 
     The squares in these norms span too many orders of magnitude for 8 bits.
     """
@@ -94,7 +95,7 @@ def _ranges(parent: Path, images: Images, recipe: Any) -> Ranges:
 
 
 def _padded(file: File) -> dict[str, str]:
-    """Map each tensor that is padded with -infinity to the tensor before padding.
+    """Map each tensor that results from padding with -infinity to the tensor before padding.
 
     Both then get the same range, in which the padding becomes the smallest integer.
     """
@@ -119,7 +120,7 @@ def _wide_enough(tensor: str, min: Any, max: Any) -> dict[str, Any]:
 def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
     """Return wider weight ranges for channels whose weights are too small for their bias.
 
-    The bias is stored as a number of steps, which is too large for 32 bits if the weights' range is very narrow.
+    A bias is stored as a number of steps; this number is too large for 32 bits if the weights' range is very narrow.
     """
     wider: Ranges = {}
     for one in file.operators():
@@ -132,7 +133,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return the largest weight of each range, and how large it must be at least so that the bias fits."""
+    """Return the largest weight of each range, and the smallest value of this weight at which the bias fits."""
     import numpy
 
     source, weights, bias = operator.inputs

@@ -1,7 +1,7 @@
 """A converted float file -> the same function in NHWC throughout, for any number of images.
 
-Where a network flattens its features, the converter adds a transposition to torch's order, and fixes the batch at one
-in the reshape. Both are removed here.
+If a network flattens its features, the converter adds a transposition to torch's order, and fixes the batch at one in
+the reshape. This module removes the transposition and the fixed batch.
 """
 
 from __future__ import annotations
