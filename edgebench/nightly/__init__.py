@@ -53,8 +53,9 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
     """Measure a sweep tonight, judge the night against the history in `folder`, store it there and write its reports.
 
     Raises:
-        RequestError: the sweep is impossible, or another process uses the history; then nothing was measured. Also if a
-            file cannot be written; then the history is unchanged, or it has the night but lacks one of its reports.
+        RequestError: the sweep is impossible, or another process uses the history; in both cases nothing was measured.
+            Or a file cannot be written; in that case the history is unchanged, or it has the night without one of its
+            reports.
     """
     check(sweep)
     if sweep.budget:
@@ -66,7 +67,7 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
-        # Records of a continued night are from before it was killed; the time that they took counts, too.
+        # A continued night has records from before it was killed; the time that they took is part of the night.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
         reached = tuple(_measured(sweep, target, journal, show) for target in targets)
         journal.settle()
@@ -137,7 +138,7 @@ def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bullet
 
 
 def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[str] = ()) -> Acceptance:
-    """Make a night, by default the last one, the baseline of later nights, and store the reason.
+    """Make a night (by default the last night) the baseline of later nights, and store the reason.
 
     Raises:
         RequestError: the night or a configuration does not exist, or the reason is empty.
@@ -168,7 +169,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
 
 
 def decide(folder: Path, state: State, pattern: str, reason: str = "", person: str = "", link: str = "") -> Decision:
-    """Store a reaction to the last night's changes in configurations that match `pattern`; write its reports again.
+    """Store a reaction to the last night's changes of configurations that match `pattern`; rewrite the night's reports.
 
     `pattern` is the name of a configuration, a part of it, or a pattern with `*`.
 

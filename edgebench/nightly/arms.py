@@ -1,4 +1,4 @@
-"""The accepted environment or tonight's -> an arm: one side of a paired comparison, installed on a target."""
+"""The accepted or tonight's environment -> an arm: one side of a paired comparison, installed on a target."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def accepted_arm(
 
 
 def _packages(folder: Path, pin: Pin, connection: Connection, session: Session) -> str:
-    """Copy the pin's runtime to the target and return its folder there; return "" if that version is installed."""
+    """Copy the pin's runtime to the target and return its folder there; return "" if the target has it installed."""
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
         sha256 = Path(pin.packages).stem

@@ -1,4 +1,4 @@
-"""The journal of a night -> one entry per configuration: its figures and the components it was measured with.
+"""The journal of a night -> one entry per configuration: its figures, and the components with which they were measured.
 
 Pure: no I/O.
 """
@@ -37,8 +37,8 @@ class Pinned:
     """The stored files with which a later night can measure a configuration again.
 
     Attributes:
-        pin: name of the configuration's pin, which lists these files; empty if they could not be stored.
-        packages: hash of the runtime's packages; empty if edgebench did not bring them to the target.
+        pin: name of the configuration's pin, which lists these files; an empty text if they could not be stored.
+        packages: hash of the runtime's packages; an empty text if edgebench did not bring them to the target.
     """
 
     pin: str = ""
@@ -51,7 +51,7 @@ def host(environment: Environment) -> dict[str, str]:
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
-    """Group the records of a journal by configuration name; leave out those from before the target changed."""
+    """Group the records of a journal by configuration name; leave out records from before the target changed."""
     evidence = [case_evidence for case_evidence in gather(records) if case_evidence.is_latest]
     named = names([case_evidence.case for case_evidence in evidence])
     return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
@@ -117,7 +117,7 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
 
 
 def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
-    """Return log median time minus log reference time of the round, per process; skip rounds without a reference."""
+    """Return each process's log median time minus its round's log reference time; skip rounds without a reference."""
     pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
     return tuple(time - reference for time, reference in pairs if reference is not None)
 
@@ -138,7 +138,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
 
 
 def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
-    """Return, by name, the components that paired runs can install again."""
+    """Return the components that paired runs can install again, by name."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
         RUNTIME: str(evidence.case.runtime),

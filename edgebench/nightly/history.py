@@ -85,7 +85,7 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _upgraded(content: bytes) -> bytes:
-    """Return the content of a night's file in format version 2; version 1 calls the field `components` `stack`."""
+    """Return the content of a night's file in format version 2; version 1 has the name `stack` for `components`."""
     if not content.startswith(VERSION_1):
         return content
     return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
@@ -196,7 +196,7 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 def keep_file(folder: Path, file: Path, sha256: str) -> str:
-    """Copy a file into `pinned/`, named by its hash, if it is not there yet; return its name there.
+    """Copy a file into `pinned/` under its hash as the name, unless that copy exists already; return the name.
 
     Raises:
         CaseError: the file is missing, or no longer has this hash.
@@ -271,25 +271,25 @@ def begin(folder: Path, night: Night) -> Path:
 
 
 def unfinished(folder: Path, nights: Sequence[Night]) -> Night | None:
-    """Return the night that was killed before it was stored, if it would follow `nights` and began recently."""
+    """Return the night that was killed before its end, if it began recently and follows `nights` directly."""
     begun = [night for night in _begun(folder) if night.number == following(nights) and _is_late(night)]
     return max(begun, key=lambda night: night.place, default=None)
 
 
 def _is_late(night: Night) -> bool:
-    """Return whether the night began recently; if the clock is wrong, the night just starts again."""
+    """Return whether the night began recently; with a wrong clock this may be False, and the night starts again."""
     return abs(datetime.now(UTC) - datetime.fromisoformat(night.started_at)) < RESUMED_WITHIN
 
 
 def _begun(folder: Path) -> Iterator[Night]:
-    """Yield the nights whose samples are kept, as they were stored when they began; older versions stored none."""
+    """Yield the nights whose samples are kept, in the state stored at their start; older versions did not store it."""
     for path in (folder / RAW).glob(f"*/{BEGUN}"):
         with suppress(OSError, ValueError):
             yield _adapter(Night).validate_json(path.read_bytes())
 
 
 def prune(folder: Path, nights: Sequence[Night], keep_nights: int = RAW_NIGHTS) -> None:
-    """Delete the samples of nights before the last `keep_nights`, whether those earlier nights ended or not."""
+    """Delete the samples of all nights before the last `keep_nights` nights, also of nights that never ended."""
     kept = nights[-keep_nights:]
     unended = {night.stem for night in _begun(folder) if night.place > kept[0].place}
     stems = {night.stem for night in kept} | unended

@@ -50,7 +50,8 @@ class State(StrEnum):
     MENDED = "mended"
 
 
-# Later nights are screened against nights with these verdicts, and against other nights only after their acceptance.
+# Later nights are screened against nights with these verdicts. Nights with another verdict are used only after they are
+# accepted.
 QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
 
 
@@ -62,11 +63,11 @@ class Figures:
         latencies_s: median latency of each process.
         ratios: log latency minus log reference time, per process; processes without a reference are left out.
         beat: the reference workload that ran between the samples of each process. If empty, the log reference time is
-            the mean over both reference workloads, each of which ran in its own process of the same round.
+            the mean over both reference workloads; each of them ran in a process of its own in the same round.
         load_s, first_s, peak_bytes: medians over processes; `first_s` is the time of the first inference.
         correct: number of correctly classified test images, out of `images`.
         agreement: share in [0, 1] of test images that this artifact and its float parent classify alike.
-        instructions: instructions per inference, the lowest of all counts.
+        instructions: the lowest number of instructions per inference in any process.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -85,7 +86,7 @@ class Figures:
 
     @property
     def beats(self) -> list[float]:
-        """The log time of the reference beats that ran between the samples, per process; empty if none ran."""
+        """The log time of the reference beats that ran between the samples, per process; an empty list if none ran."""
         return _differences(logs(self.latencies_s), self.ratios) if self.beat else []
 
     @property
@@ -104,9 +105,11 @@ class Change:
     """A changed figure, the size of the change and its evidence.
 
     Attributes:
-        change: relative change, or for accuracy and agreement the difference; `low` and `high` bound its 95 % interval.
+        change: relative change or, for accuracy and agreement, the difference; its 95 % interval is from `low` to
+            `high`.
         p: one-sided p-value; None if the figure is compared without statistics.
-        confirmed_at: start of the earlier night whose pairs confirmed the change; empty if this night's pairs did.
+        confirmed_at: start of the earlier night whose pairs confirmed the change; an empty text if this night's pairs
+            confirmed it.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -135,7 +138,7 @@ class Entry:
             `runtime: onnxruntime 1.23.2 -> 1.31.1`.
         detectable: minimum detectable effect on the latency, as a share.
         offset: log ratio of this night's latency to the accepted latency; None if no pairs measured it well enough.
-        since: id of the accepted night that this night was compared with; empty for a new configuration.
+        since: id of the accepted night that this night was compared with; an empty text for a new configuration.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -155,7 +158,7 @@ class Entry:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the figures are usable; they also are if the entry is INVALID only because it has no pairs."""
+        """Whether the figures are usable, which is also true if the entry is INVALID only because it has no pairs."""
         return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
     @property
@@ -259,7 +262,7 @@ class Acceptance:
 
     @property
     def place(self) -> Place:
-        """The key that sorts acceptances: by number first, as a clock may have been wrong. The last one counts."""
+        """The sort key of acceptances: by number first, because a clock may be wrong. The last acceptance applies."""
         return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
@@ -275,7 +278,7 @@ class Decision:
         decided_at: time of the reaction in UTC, as ISO 8601.
         night: id of the night that reported the changes.
         configurations: the names of the changed configurations to which the decision applies.
-        person: who takes care of an assigned change; empty for other reactions.
+        person: who takes care of an assigned change; an empty text for other reactions.
         link: address of an issue or a discussion; may be empty.
         number: place of the decision among all decisions of the history, counted from 1.
     """
@@ -299,7 +302,7 @@ class Decision:
 
     @property
     def place(self) -> Place:
-        """The key that sorts decisions: by number first, as a clock may have been wrong. The last one counts."""
+        """The sort key of decisions: by number first, because a clock may be wrong. The last decision applies."""
         return self.number, self.decided_at, self.id
 
 
@@ -319,12 +322,13 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What is needed to measure a configuration again exactly as it was; its files are in `pinned/`, named by hash.
+    """What is needed to measure a configuration again without any change; the files are in `pinned/`, named by hash.
 
     Attributes:
         file: name of the model file.
         agent: name of the agent's bundle.
-        packages: name of the zip of the runtime's packages, if edgebench brought them to the target; else empty.
+        packages: name of the zip of the runtime's packages, if edgebench brought them to the target; else an empty
+            text.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -343,8 +347,8 @@ class ArmTimes:
 
     Attributes:
         latencies_s: median latency.
-        levels: log latency minus log time of the reference beats, a small workload that runs between the samples;
-            empty if the two arms have different beats.
+        levels: log latency minus log time of the reference beats, a small workload that runs between the samples; an
+            empty tuple if the two arms have different beats.
         load_s: time to load the model.
         first_s: time of the first inference.
     """
@@ -361,7 +365,7 @@ class ArmTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTimes:
-    """Times of interleaved pairs: each pair is one process of the accepted environment and one of tonight's.
+    """Times of interleaved pairs: each pair is one process of the accepted and one of tonight's environment.
 
     Attributes:
         slope: how much log latency rises if the log time of the reference beats rises by 1.

@@ -1,4 +1,4 @@
-"""Suspected configurations -> times of pairs: one process of the accepted environment and one of tonight's."""
+"""Suspected configurations -> times of pairs: one process of the accepted and one of tonight's environment."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PairedRun:
         pairs: number of pairs to run.
         slope: how much log latency rises if the log time of the reference beats rises by 1.
         interim_every: number of pairs between interim analyses, which may stop the pairs early; 0 if there are none.
-        failure: the reason why a process failed, after which no more pairs are run; empty if none failed.
+        failure: the reason why a process failed, after which no more pairs are run; an empty text if none failed.
     """
 
     name: str
@@ -194,7 +194,7 @@ def _take_pair(
 def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> AAPairs | None:
     """Compare two identical copies of an accepted environment in pairs.
 
-    The nights take the configurations in turn: `turn` is the number of earlier nights.
+    Each night checks the next configuration in turn: `turn` is the number of earlier nights.
     """
     timed = [candidate for candidate in screened if candidate.past.is_timed]
     if not timed:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.past import Past
     from edgebench.nightly.triage import Episode
 
-HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a change of a component shown by hash
+HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a changed component, shown by hash
 NIGHTS = 60  # nights shown per configuration
-NAMED = 8  # removed configurations that are listed by name; the others are only counted
+NAMED = 8  # number of removed configurations that are listed by name; the others are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Point:
         change: relative change of the latency against the median of the shown nights; None if not measured.
         low, high: 95 % interval over processes; None if there are fewer than six processes.
         is_epoch: whether the host or a component differs from the night before.
-        note: the reason why this night was accepted; empty if it was not.
+        note: the reason why this night was accepted; an empty text if it was not accepted.
     """
 
     started_at: str
@@ -59,7 +59,7 @@ class SummaryLine:
 
     @property
     def is_calm(self) -> bool:
-        """Whether the line needs no attention: its verdict is harmless and it has no change, not even a mended one."""
+        """Whether the line needs no attention: its verdict is harmless, and it has no change, even if mended."""
         is_quiet = self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
         return is_quiet and not self.episodes
 
@@ -78,7 +78,7 @@ class SummaryLine:
 
     @property
     def findings(self) -> list[Change]:
-        """The changes: the most severe come first, and among equals the latency; the first one decides the verdict."""
+        """The changes, by severity; if equal, the latency comes first. The first change decides the verdict."""
         return sorted(
             self.entry.findings,
             key=lambda change: (-change.verdict.severity, change.figure != LATENCY.name, -abs(change.change)),
@@ -119,7 +119,7 @@ class Bulletin:
     notes: tuple[str, ...] = ()
 
     def of(self, *verdicts: Outcome) -> list[SummaryLine]:
-        """Return the lines with one of these verdicts, without those that an earlier night already reported."""
+        """Return the lines with one of these verdicts, without lines that an earlier night already reported."""
         return [line for line in self.lines if line.entry.verdict in verdicts and not line.is_known]
 
     @property
@@ -160,7 +160,7 @@ class Bulletin:
 
 
 def _effects(lines: Sequence[SummaryLine]) -> str:
-    """Return counts of changes by figure and direction, the latency first, with the smallest and largest change."""
+    """Return the number of changes per figure and direction, and the smallest and largest change; latency first."""
     by_effect: dict[str, list[Change]] = defaultdict(list)
     figures = list(FIGURES)
     for change in sorted(
@@ -216,7 +216,7 @@ def _as_accepted(entry: Entry, history: History) -> Entry:
 
 
 def _clocks(history: History) -> Iterator[str]:
-    """Yield a note if a clock was wrong: a night with a higher number has an earlier date."""
+    """Yield a note if a clock was wrong, because a night with a higher number has an earlier date."""
     numbered = [night for night in history.nights if night.number]
     wrong = [
         (former, night)
@@ -244,7 +244,7 @@ def _aa_pairs(night: Night) -> Iterator[str]:
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
-    """Return a sort key: the most severe first, then changed latencies, then larger changes before smaller ones."""
+    """Return a sort key: the most severe first, then changed latencies, then larger before smaller changes."""
     change = abs(line.worst.change) if line.worst else 0.0
     is_other = line.worst is None or line.worst.figure != LATENCY.name
     return -line.entry.verdict.severity, is_other, -change, line.entry.name

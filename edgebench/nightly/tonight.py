@@ -50,7 +50,7 @@ class NightContext:
     Attributes:
         folder: folder of the history.
         raw: folder for the samples of the night.
-        reached: all targets of the night, also those that were not reached.
+        reached: all targets of the night, also targets that could not be reached.
         evidence: the measurements of tonight, by configuration name.
     """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Change, Decision, Entry, History, Night
 
-    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # the latest night first; its entries by name
+    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # nights, latest first, with entries by name
 
 FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until a user accepts them
 
@@ -68,7 +68,7 @@ def _reaction(decision: Decision) -> str:
 
 
 def episodes(history: History) -> Mapping[str, tuple[Episode, ...]]:
-    """Return, by configuration, the changes of the last night and the regressions that it no longer finds."""
+    """Return each configuration's changes on the last night, and its regressions that this night no longer finds."""
     *earlier, last = history.nights
     entries = [{entry.name: entry for entry in night.entries} for night in earlier]
     nights = list(zip(reversed(earlier), reversed(entries), strict=True))
@@ -87,7 +87,7 @@ def _episodes(entry: Entry, last: Night, nights: Nights, decisions: Sequence[Dec
 
 
 def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Sequence[Decision]) -> Episode:
-    """Return the state of a change of the last night; `found` are all nights that found it, the latest first."""
+    """Return the state of a change of the last night; `found` lists the nights that found it, the latest first."""
     ids = {night.id for night in found}
     meant = (decision for decision in decisions if entry.name in decision.configurations and decision.night in ids)
     decision = max(meant, key=lambda decision: decision.place, default=None)
@@ -114,7 +114,7 @@ def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night
 
 
 def _changes_before(entry: Entry, nights: Nights) -> Sequence[Change]:
-    """Return what the latest earlier night with a measurement found; nothing if a night was accepted since then."""
+    """Return the changes that the last night with a measurement found; none if a night was accepted since then."""
     measured = (entries[entry.name] for _, entries in nights if entry.name in entries)
     before = next((earlier for earlier in measured if earlier.is_measured), None)
     return before.findings if before and before.since == entry.since else ()

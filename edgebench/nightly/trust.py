@@ -40,7 +40,7 @@ def require_agent(folder: Path, sha256: str) -> None:
 
 
 def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platform) -> None:
-    """Refuse packages from a history, unless pip gives the same for this runtime or this user accepted them.
+    """Refuse packages from a history, unless pip downloads equal packages for this runtime or this user accepted them.
 
     Raises:
         CaseError: the packages are refused; the message has the command that accepts them.

@@ -33,7 +33,7 @@ def write_reports(folder: Path, refused: Callable[[str], None] | None = None) ->
     If a report cannot be written, `refused` is called with the reason; without `refused`, an error is raised.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
         RequestError: a report cannot be written, and there is no `refused`.
     """
     with collector.paused():
@@ -61,7 +61,7 @@ def draw_figures(
 
     Raises:
         RequestError: the width is not a length, the file format cannot be made, or a file cannot be written.
-        InvalidFile: the folder has no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
         UnknownName: no row matches the selection.
     """
     from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto

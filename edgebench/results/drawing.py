@@ -23,11 +23,11 @@ DARK = {
 SERIES = ("fp32", "fp16", "bf16", "int8")
 MARGIN = 12.0
 _LINE = 15.0  # height of a line of text, including its leading
-_LETTER = 6.1  # assumed mean width of a letter, because this code cannot measure text
+_LETTER = 6.1  # assumed mean width of a character, because this code cannot measure text
 
 
 def mark(tag: str, *content: str, **attributes: object) -> str:
-    """Write one SVG element from markup and attributes, which are escaped; `class_` means `class`, `x_y` is `x-y`."""
+    """Write an SVG element around markup; escape its attributes, and write `class_` as `class` and `x_y` as `x-y`."""
     words = "".join(f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items())
     return f"<{tag}{words}>{''.join(content)}</{tag}>" if content else f"<{tag}{words}/>"
 
@@ -75,7 +75,7 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Return the pixel of a value."""
+        """Return the pixel position of a value."""
         low, high, at = (log10(x) if self.is_log else x for x in (self.low, self.high, value))
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
@@ -195,7 +195,7 @@ def _wrapped(words: str, width: float) -> list[str]:
 
 
 def style(colours: Mapping[str, str]) -> str:
-    """Write the style sheet that draws in these colours."""
+    """Write the style sheet that gives drawings these colours."""
     series = "".join(
         f".{name} .mark{{fill:{colours[name]};stroke:{colours[name]}}}"
         f".{name} .whisker,.{name} .link{{stroke:{colours[name]}}}.{name} .bar{{fill:{colours[name]}}}"
@@ -223,7 +223,7 @@ SCALE = 3.0  # PNG pixels per pixel of the drawing: a figure is 1680 pixels wide
 
 
 def check(format: str) -> None:
-    """Raise an error for a file format that cannot be written here, before anything is computed.
+    """Raise an error if figures cannot be written in this file format; to be called before anything is computed.
 
     Raises:
         UnknownName: there is no such format.
@@ -240,7 +240,7 @@ def check(format: str) -> None:
 
 
 def sized(svg: str, width: str) -> str:
-    """Return a figure at a width such as `8.5cm`; an empty width changes nothing.
+    """Return a figure resized to a width such as `8.5cm`; an empty text leaves the figure unchanged.
 
     Raises:
         RequestError: the width is not a length.
@@ -261,7 +261,7 @@ def convert(svg: str, format: str) -> bytes:
     """Write a drawing as SVG, PNG or PDF.
 
     Raises:
-        UnknownName, RequestError: for the reasons for which `check` raises them.
+        UnknownName, RequestError: the format is unknown or cannot be written, as in `check`.
     """
     check(format)
     if format == "svg":

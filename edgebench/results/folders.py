@@ -30,7 +30,7 @@ def load(results: str | Path) -> pandas.DataFrame:
     """Return the table of a results folder as a data frame: one row per case, with the columns of `comparison.csv`.
 
     Raises:
-        InvalidFile: the folder has no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     import pandas
 
@@ -41,26 +41,26 @@ def read(folder: Path) -> Table:
     """Compute the table from the folder's journal.
 
     Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     return study(folder)[0]
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Compute the table with only the rows of each case's latest environment; a note counts the other rows.
+    """Compute the table with only the rows of each case's latest environment, and a note on the number of other rows.
 
     Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     table, _, left_out = latest_lines(folder)
     return table, left_out
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Compute the table and note of `latest`, and also the lines of that table.
+    """Compute the table, the lines behind its rows, and the note, all for each case's latest environment.
 
     Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     table, background = study(folder)
     lines = tuple(line for line in background.lines if line.evidence.is_latest)
@@ -73,11 +73,11 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     """Compute the table of the selected rows, and the data behind that table, from the folder's journal.
 
-    A selected row keeps its rank among all rows. It also keeps its speed-up over its float twin, even if the selection
-    leaves the twin out.
+    A selected row keeps its rank among all rows. It also keeps its speed-up over its float twin, even if the twin is
+    not selected.
 
     Raises:
-        InvalidFile: there is no journal, or one that cannot be read.
+        InvalidFile: the folder has no journal, or the journal cannot be read.
         UnknownName, RequestError: no row matches the selection.
     """
     journal = existing(folder)
@@ -98,7 +98,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
 
 
 def _albums(folder: Path, lines: Iterable[Line]) -> dict[str, dict[str, Any]]:
-    """Return, by the artifact's hash, the pictures that the folder holds of each artifact."""
+    """Return the pictures that the folder has of each artifact, by the artifact's hash."""
     hashes = dict.fromkeys(line.evidence.artifact.sha256 for line in lines if line.evidence.artifact)
     return {sha256: album for sha256 in hashes if (album := pictures.read(folder, sha256))}
 
@@ -112,7 +112,7 @@ def _background(lines: tuple[Line, ...]) -> Background:
 
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
-    """Describe each target in each epoch (state of its machine), with the facts that its last session recorded."""
+    """Describe each target in each epoch (state of the machine), by the facts from the epoch's last session."""
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         here = session.environment

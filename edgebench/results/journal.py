@@ -1,7 +1,7 @@
 """results/<name>/runs.jsonl <-> records: append-only, one line per record, flushed at once.
 
-Equal lines count as one record, and records are sorted by the time of their creation, so that journals can be copied,
-merged or concatenated. An invalid line is set aside and reported; all other lines are used.
+Equal lines are one record, and records are sorted by the time of their creation, so that journals can be copied, merged
+or concatenated. An invalid line is set aside and reported; all other lines are used.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 JOURNAL = "runs.jsonl"
-MOST_BYTES = 64 * 2**20  # limit on a line; the session record of a sweep of 10,000 cases needs a sixth of this
+MOST_BYTES = 64 * 2**20  # largest line; the session record of a sweep of 10,000 cases needs a sixth of this
 NAMED = 20  # number of invalid lines whose reasons are kept
 _SESSION = b'"kind":"session"'
 _NEVER = "~"  # as text, this sorts after every time
-_START = b'{"version":'  # how a line begins; this text cannot occur inside a line, where quotes are escaped
+_START = b'{"version":'  # the beginning of every line; it cannot occur inside a line, because quotes are escaped there
 
 
 class _ByKind:
@@ -82,14 +82,14 @@ def _line_adapter() -> TypeAdapter[JournalLine]:
 
 @cache
 def _invalid() -> type[ValidationError]:
-    """Return pydantic's error class; the cache avoids an import statement for every line."""
+    """Return pydantic's error class; the result is cached, so that the import does not run for every line."""
     from pydantic import ValidationError
 
     return ValidationError
 
 
 class _Distinct:
-    """A counter of distinct records; equal records count once, even if their lines are formatted differently."""
+    """A counter of distinct records; equal records are counted once, even if their lines are formatted differently."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -132,7 +132,8 @@ class Journal:
         older: number of lines that an older version wrote.
         aside: number of invalid lines.
         reasons: `file:line: reason` of the first `NAMED` invalid lines.
-        note: a sentence that reports if the file was removed, replaced or cut while this process wrote it; else empty.
+        note: a sentence that reports that the file was removed, replaced or cut while this process wrote it; an empty
+            text if that did not happen.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -145,9 +146,9 @@ class Journal:
     def __iter__(self) -> Iterator[Record]:
         """Yield every record once, in order; skip the lines that cannot be read, and count them.
 
-        `torn` counts incomplete lines, which an interruption cut off: the file's last line, or the last line before a
-        new session. `older` counts lines of an older version, which are upgraded. `aside` counts other invalid lines,
-        and `reasons` says what is wrong with them.
+        `torn` is the number of incomplete lines, which an interruption cut off: the file's last line, or the last line
+        before a new session. `older` is the number of lines of an older version, which are upgraded. `aside` is the
+        number of other invalid lines, and `reasons` says what is wrong with these.
 
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
@@ -177,7 +178,7 @@ class Journal:
             raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
 
     def _with_followers(self) -> Iterator[tuple[Line, bytes]]:
-        """Yield each line with the text of the line after it; after the last line, a session's line is assumed."""
+        """Yield each line with the text of the next line; for the last line, assume that a session's line is next."""
         lines = self._lines()
         line = next(lines, None)
         while line:
@@ -186,7 +187,7 @@ class Journal:
             line = follower
 
     def _lines(self) -> Iterator[Line]:
-        """Yield the lines that are not empty; if a line lost its line end, split it from the record that follows."""
+        """Yield the lines that are not empty; if a line break between two records was lost, split the line there."""
         number = 0
         with self._opened() as stream:
             while text := stream.readline(MOST_BYTES + 1):
@@ -195,8 +196,8 @@ class Journal:
                     yield Line(number=number, text=text[:1000], size=size + _skip_line(stream))
                     continue
                 if number == 1:
-                    text = text.removeprefix(BOM_UTF8)  # an editor may have put it there
-                is_one = text.find(_START, 1) < 0  # true of nearly every line, and saves two copies
+                    text = text.removeprefix(BOM_UTF8)  # some editors write this mark
+                is_one = text.find(_START, 1) < 0  # nearly every line is one record, and needs no copies
                 for part in (text.rstrip(b"\n"),) if is_one else text.replace(_START, b"\n" + _START).split(b"\n"):
                     if part.strip():
                         yield Line(number=number, text=part, size=len(part))
@@ -204,7 +205,7 @@ class Journal:
     def _opened(self) -> IO[bytes]:
         try:
             if not self.path.exists():
-                return open(os.devnull, "rb")  # noqa: PTH123  # reads as an empty file
+                return open(os.devnull, "rb")  # noqa: PTH123  # the same as an empty file
             if stat.S_ISREG(mode := self.path.stat().st_mode) or stat.S_ISDIR(mode):
                 return self.path.open("rb")
         except OSError as error:
@@ -212,7 +213,7 @@ class Journal:
         raise InvalidFile(f"cannot read {self.path}: wanted a file, found a pipe or device")
 
     def _decoded(self, line: Line, todays: bytes, *, may_be_torn: bool) -> Record | None:
-        """Return the line's record, or None for an incomplete or invalid line, which is counted."""
+        """Return the line's record; count an incomplete or invalid line, and return None for it."""
         reason = f"a line of {line.size >> 20} MiB, wanted at most {MOST_BYTES >> 20} MiB"
         if line.is_whole:
             try:
@@ -293,8 +294,8 @@ class Journal:
     def settle(self) -> None:
         """Restore the journal if it was removed, replaced or cut while this process wrote it; report that in `note`.
 
-        If another journal has taken its place, this process appends its records to that journal; records cannot be
-        confused, because each has a unique identity.
+        If another journal has taken the place of this journal, this process appends the records that it wrote to the
+        other journal. Records cannot be confused, because each has a unique identity.
 
         Raises:
             RequestError: the file cannot be written.
@@ -318,7 +319,7 @@ class Journal:
         self._end = os.fstat(self._file).st_size
 
     def _change(self, here: os.stat_result) -> str:
-        """Return what happened to the file at the journal's path: removed, replaced or cut; empty if nothing did."""
+        """Return what happened to the file at the journal's path (removed, replaced or cut), or an empty text."""
         try:
             there = self.path.stat()
         except FileNotFoundError:
@@ -359,7 +360,7 @@ def _skip_line(stream: IO[bytes]) -> int:
 
 
 def _explained(error: ValidationError, line: bytes) -> str:
-    """Return the key and the problem of a line's first error; errors of the line's own kind of record come first."""
+    """Return the key and the problem of a line's first error; prefer errors in the line's own kind of record."""
     kind, errors = "", error.errors(include_url=False, include_context=False, include_input=False)
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         kind = str(json.loads(line)["record"]["kind"]).lower()

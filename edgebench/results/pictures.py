@@ -28,7 +28,7 @@ def write(folder: Path, artifact_sha256: str, album: dict[str, Any]) -> None:
 
 
 def read(folder: Path, artifact_sha256: str) -> dict[str, Any] | None:
-    """Return an artifact's pictures; None if the folder has none, or if their file is damaged."""
+    """Return an artifact's pictures; None if the folder has no file of them, or a damaged file."""
     try:
         album = json.loads(_file(folder, artifact_sha256).read_bytes())
     except (OSError, ValueError):

@@ -21,8 +21,8 @@ class Repaired:
 
     Attributes:
         kept: number of records in the repaired journal.
-        aside: number of lines left out, including incomplete ones.
-        reasons: what is wrong with the first lines left out.
+        aside: number of lines left out, including incomplete lines.
+        reasons: what is wrong with the first of the lines left out.
         original: path of the original journal; None if the journal needed no repair.
     """
 
@@ -33,7 +33,7 @@ class Repaired:
 
 
 def repair(folder: Path) -> Repaired:
-    """Rewrite a results folder's journal with its valid lines and keep the original; do nothing if all lines are valid.
+    """Rewrite a results folder's journal with only its valid lines; keep the original. Do nothing if all are valid.
 
     Raises:
         Busy: a run is writing the journal.
@@ -49,7 +49,7 @@ def repair(folder: Path) -> Repaired:
 
 
 def _replaced(journal: Journal) -> Path:
-    """Replace the journal by its valid lines; return the path of the original, which an interruption cannot lose."""
+    """Replace the journal by its valid lines; return the path of the original, which survives an interruption."""
     path = journal.path
     original, scratch = next(_free_names(path)), path.with_name(f"making-{path.name}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-RENAMED = {"scheme": "granularity"}  # version 1 called a quantization's granularity its scheme
+RENAMED = {"scheme": "granularity"}  # version 1 stored the granularity of a quantization as `scheme`
 
 
 def upgraded(line: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Formats of a bulletin, the report of one night; each format is a module.
 
 A module defines
-    FILE                          the name of the report's file in the history's folder; empty if it writes no file
+    FILE                          the name of the report's file in the history's folder; "" if it writes no file
     render(bulletin) -> str       the text of the report, made without I/O
 """
 

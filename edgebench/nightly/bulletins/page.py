@@ -31,7 +31,7 @@ td:nth-child(6){white-space:nowrap}td.n{text-align:right;font-variant-numeric:ta
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return the page: configurations that need attention come first, unchanged ones are folded away."""
+    """Return the page: configurations that need attention come first; a folded list contains the unchanged ones."""
     attention, known = bulletin.needs_attention, bulletin.known
     calm = [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
@@ -69,7 +69,7 @@ def _row(line: SummaryLine) -> str:
 
 
 def sparkline(points: Sequence[Point]) -> str:
-    """Draw nights as SVG: a line in a band, interrupted at gaps, with a mark where host or components changed."""
+    """Draw nights as SVG: a line in a band, interrupted at gaps; marks show when the host or a component changed."""
     ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
     values = [end for end in ends if end is not None]
     if not values:

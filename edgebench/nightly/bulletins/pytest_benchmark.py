@@ -1,4 +1,4 @@
-"""The night as JSON for `pytest-benchmark compare`: the median of each process stands for one of its rounds."""
+"""The night as JSON for `pytest-benchmark compare`: each round is one process's median."""
 
 from __future__ import annotations
 

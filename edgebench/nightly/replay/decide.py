@@ -1,8 +1,8 @@
 """A series of nights and a simulated slowdown -> false-alarm rate and power of the nightly rule.
 
 Pure: no I/O. It screens and compares pairs in the same way as `judge`. One component changes every night, because no
-pairs are run if all components are unchanged. It is either the model, which is screened first, or the runtime, which is
-always compared by the full number of pairs.
+pairs are run if all components are unchanged. This component is either the model, which is screened first, or the
+runtime, which is always compared by the full number of pairs.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ class Decided:
 
 
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
-    """Apply the rule to nights with a new model each; from night `since` on, latencies are `inject` times as long.
+    """Apply the rule to nights that each have a new model; from night `since` on, latencies are `inject` times as long.
 
-    Once all pairs of a slowdown were run on a quiet host, it is not compared in pairs again. A night with an alarm is
-    not accepted, so later nights are not screened against it.
+    A slowdown whose pairs were all run on a quiet host is not compared in pairs again. A night with an alarm is not
+    accepted, so later nights are not screened against it.
     """
     import numpy
 
@@ -73,7 +73,7 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
 
 
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
-    """Apply the rule to nights with a new runtime each, `inject` times as slow: without a screen, with all pairs."""
+    """Apply the rule to nights that each have a new runtime, `inject` times as slow: no screen, but all pairs."""
     import numpy
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
@@ -102,7 +102,7 @@ def _undecided(levels: Floats) -> Decided:
 
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
-    """Return for each night the standard deviation between processes, (C,), from that night and earlier nights."""
+    """Return, for each night, an array (C,) of deviations between processes, from that night and earlier nights."""
     deviations = deviation(series.times).transpose(1, 0, 2)
     windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
@@ -111,7 +111,7 @@ def _spreads(series: Series, rule: Rule) -> list[Floats]:
 def _confirm(
     decided: Decided, series: Series, night: int, suspects: Flags, noisy: Flags, shift: float, rule: Rule
 ) -> None:
-    """Draw pairs of one night for the configurations in the mask `suspects`, (C,); store decisions in `decided`."""
+    """Draw pairs of one night for the configurations in the mask `suspects` (C,); store the decisions in `decided`."""
     import numpy
 
     for is_noisy in (False, True):
@@ -160,7 +160,7 @@ class Replay:
         pairs: mean number of pairs per configuration-night.
         power: rate of slowdowns that were found by the first, second, ... night.
         runtime_alarms, runtime_power: false alarms and power with a changed runtime, which always gets all pairs.
-        detectable: median of the minimum detectable effects, as a share; None if no night has one.
+        detectable: median of the minimum detectable effects, as a share; None if no effect is known.
     """
 
     source: str
@@ -235,7 +235,7 @@ def _by_night(flags: Flags) -> list[int]:
 
 
 def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
-    """Return, for each number of nights after the start, the share of slowdowns found by then, over several starts."""
+    """Return the share of slowdowns found within 1, 2, 3, ... nights of their start, pooled over several starts."""
     import numpy
 
     nights = len(series.times)
@@ -248,11 +248,11 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
 
 
 def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
-    """Return how many of the slowdowns that start on night `since` are found by each later night, and their number."""
+    """Return how many slowdowns that start on night `since` are found by each later night, and how many start then."""
     import numpy
 
     start = max(0, since - rule.nights)
     decided = decide(cut(series, start, until), inject, since - start, rule)
-    judged = decided.was_judged[since - start]  # a configuration that is missing on the first night does not count
+    judged = decided.was_judged[since - start]  # a configuration that is missing on the first night is left out
     detected = numpy.logical_or.accumulate(decided.is_slower[since - start :] & judged, axis=0)
     return _by_night(detected), int(judged.sum())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-TUNING_SEED, FINAL_SEED = 20261123, 7041776  # both fixed before tuning; the second is only for published figures
+TUNING_SEED, FINAL_SEED = 20261123, 7041776  # seeds, fixed before tuning; the second is only for published figures
 BURST_ROUNDS = 4  # number of rounds that a burst of other load lasts
 UNSHARED = 0.1  # share of the machine's drift that affects a configuration but not the reference workload
 SLOW_SHARE = 0.05  # share of processes with three times the usual deviation, for heavy tails
@@ -63,7 +63,7 @@ PROFILES = {
 
 
 def measured(profile: NoiseProfile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
-    """Draw one night: log times of all processes and of the reference workload in their rounds, (C, processes) each."""
+    """Draw one night: arrays (C, processes) of the log times of all processes, and of the reference in their rounds."""
     import numpy
 
     drift, burst = _rounds(profile, draw, processes)
@@ -80,7 +80,7 @@ def measured(profile: NoiseProfile, draw: Generator, configurations: int, proces
 
 
 def aa_pairs(profile: NoiseProfile, draw: Generator, configurations: int, pairs: int) -> tuple[Floats, Floats]:
-    """Draw log times of two installations of the same environment, (C, pairs) each."""
+    """Draw log times of two installations of the same environment, two arrays (C, pairs)."""
     drift, burst = _rounds(profile, draw, 2 * pairs)
     shape = (configurations, pairs)
     arms = []
@@ -93,7 +93,7 @@ def aa_pairs(profile: NoiseProfile, draw: Generator, configurations: int, pairs:
 
 
 def _rounds(profile: NoiseProfile, draw: Generator, rounds: int) -> tuple[Floats, Floats]:
-    """Draw the drift of the machine and its bursts of other load over the rounds of a night, (rounds,) each."""
+    """Draw the machine's drift and bursts of other load over the rounds of a night: two arrays (rounds,)."""
     import numpy
 
     drift = numpy.cumsum(draw.normal(0, profile.drift, rounds))

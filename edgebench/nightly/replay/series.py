@@ -33,9 +33,9 @@ class Series:
 
     Attributes:
         times: log times per process as pairs compare them, (nights, C, processes); NaN for a missing process.
-        ratios: log times minus those of the reference workload, in the same shape.
-        aa_pairs: function that draws the log times of two equal installations, (K, pairs) each, for a night, K
-            configurations and a number of pairs.
+        ratios: log times minus the log times of the reference workload, in the same shape.
+        aa_pairs: function that takes a night, K configurations and a number of pairs, and draws the log times of two
+            equal installations as two arrays (K, pairs).
     """
 
     times: Floats
@@ -77,7 +77,7 @@ def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
 
 
 def _drawn(deviations: Floats, draw: Generator, pairs: int) -> Floats:
-    """Draw, with replacement, from the deviations of each configuration, (K, pairs)."""
+    """Return an array (K, pairs), drawn with replacement from the deviations of each configuration."""
     import numpy
 
     pools = (column[~numpy.isnan(column)] for column in deviations.transpose(1, 0, 2).reshape(deviations.shape[1], -1))

@@ -33,19 +33,19 @@ class Effect:
     faster_p: Floats
 
     def is_slower(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Return which configurations are slower: their p-value is below `p`, their change above `effect`, a share."""
+        """Return a mask of the slower configurations: p-value below `p`, and change above the share `effect`."""
         import numpy
 
         return numpy.asarray((self.slower_p < p) & (self.change > log1p(effect)))
 
     def is_faster(self, p: float, effect: float) -> NDArray[numpy.bool_]:
-        """Return which configurations are faster: their p-value is below `p`, their change below `-effect`, a share."""
+        """Return a mask of the faster configurations: p-value below `p`, and change below minus the share `effect`."""
         import numpy
 
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
 
     def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
-        """Return for which configurations the pairs go on after an interim analysis, as they may confirm a change."""
+        """Return a mask of the configurations whose pairs go on after an interim analysis, to confirm a change."""
         import numpy
 
         p, effect = rule.futile_p, rule.futile_effect
@@ -77,16 +77,16 @@ def compare(before: Floats, after: Floats) -> Effect:
 def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
     """Compare paired processes, (K, n) each; processes at the same index ran one after the other.
 
-    The change is the median difference, and its interval is that of the sign test. The p-value is twice the smaller
-    p-value of two tests (Bonferroni). The sign test is stronger where a clock flips between two rates, so that
-    differences are either tiny or large. Wilcoxon's signed-rank test is stronger where the noise has no such jumps.
+    The change is the median difference, and its interval comes from the sign test. The p-value is twice the smaller
+    p-value of two tests (Bonferroni). The sign test is stronger if a clock flips between two rates, so that differences
+    are either tiny or large. Wilcoxon's signed-rank test is stronger if the noise has no such jumps.
     """
     import numpy
 
     differences = numpy.sort(tonight - accepted, axis=1)
     configurations, pairs = differences.shape
     beyond = _pairs_beyond(pairs)
-    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # one call, as it is mostly overhead
+    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # a call is mostly overhead, so there is one
     return Effect(
         change=numpy.median(differences, axis=1),
         low=differences[:, max(0, beyond - 1)],

@@ -70,7 +70,8 @@ class ExactFigure(Figure):
     """A figure with almost no noise, compared directly with the accepted night.
 
     Attributes:
-        share, least: a change is tolerated up to `share` of the accepted value, or up to the amount `least` if larger.
+        share, least: a change is tolerated up to `share` of the accepted value, or up to the amount `least` if that is
+            larger.
         condition: function that reads a value which must be equal in both nights for the figure to be comparable.
         is_per_host: whether hosts differ in this figure; if so, it is compared with this host's first accepted night.
     """

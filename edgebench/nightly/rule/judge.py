@@ -38,7 +38,7 @@ TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """One configuration after the screen, which compares it with its history, and before any pairs are run.
+    """One configuration after the screen, which compared it with its history, and before its pairs are run.
 
     Attributes:
         why: reasons to suspect a change; empty if there are none.
@@ -73,7 +73,7 @@ class Screened:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """The components that differ from the accepted night, and the facts of the host that differ from the last."""
+        """The components that differ from the accepted night, and the host's facts that differ from the last night."""
         return (*self.component_changes, *self.host_changes)
 
     @property
@@ -83,7 +83,7 @@ class Screened:
 
     @property
     def component_changes(self) -> tuple[str, ...]:
-        """The components that differ from those of the accepted night."""
+        """The components that differ from the accepted night."""
         return changes(self.past.baseline.entry.components, self.entry.components) if self.past.baseline else ()
 
 
@@ -167,7 +167,7 @@ def _reasons(past: Past, screening: Screening, place: int, suspect: bool, rule: 
 
 
 def _has_drifted(past: Past, rule: Rule) -> bool:
-    """Return, every seventh night, whether this week differs from the first; return False on other nights.
+    """Return, on every seventh night, whether this week differs from the first week; return False on other nights.
 
     Such a drift is too slow for the screen of a single night.
     """
@@ -182,7 +182,7 @@ def _has_drifted(past: Past, rule: Rule) -> bool:
 
 
 def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Return, per configuration, which figures with their own rule, such as load time, differ from their history."""
+    """Return the figures that differ from their history, for each configuration; only figures with their own rule."""
     import numpy
 
     reasons: list[tuple[str, ...]] = [()] * len(timed)
@@ -279,7 +279,7 @@ def _offset(
 
 
 def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
-    """Compare the accepted environment with tonight's by every figure that both have."""
+    """Compare the accepted and tonight's environment by every figure that was measured in both."""
     import numpy
 
     arms = ((figure, *figure.logs(times)) for figure in PAIRED_FIGURES)

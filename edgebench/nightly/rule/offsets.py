@@ -49,7 +49,7 @@ class Offsets:
 
     @cached_property
     def _starts(self) -> dict[str, Entry]:
-        """The first entry of each era, by the id of the night that started it; if it is lost, the era's next entry."""
+        """The first entry of each era, by the id of the era's first night; if that entry is lost, the next one."""
         starts = {night.id: entry for night, entry in self.nights}
         for _, entry in self.nights:
             starts.setdefault(entry.since, entry)

@@ -60,19 +60,19 @@ class Past:
 
     @property
     def host_baseline(self) -> Figures | None:
-        """The figures of the accepted night; if it was on another host, those of the first night in `here`."""
+        """The figures of the accepted night; if it was on another host, the figures of the first night in `here`."""
         if self.baseline and self.baseline.facts == self.tonight.facts:
             return self.baseline.entry.figures
         return self.here[0].entry.figures if self.here else None
 
     @property
     def is_accepted(self) -> bool:
-        """Whether all components equal those of the accepted night."""
+        """Whether all components equal the accepted night's components."""
         return self.baseline is not None and self.baseline.entry.components == self.tonight.entry.components
 
     @cached_property
     def _judged(self) -> tuple[NightEntry, ...]:
-        """The nights on tonight's host that were compared with the present baseline, without INVALID nights."""
+        """The nights on tonight's host that were compared with the current baseline, without INVALID nights."""
         return tuple(
             night for night in self._on_host if self._is_of_era(night.entry) and night.entry.verdict != Outcome.INVALID
         )
@@ -121,12 +121,12 @@ class Past:
         return slope(by_components.values())
 
     def ratios_of(self, entry: Entry) -> list[float]:
-        """Return log latency minus log reference time per process; beats, if any, correct the machine's speed."""
+        """Return log latency minus log reference time per process, corrected for the machine's speed by any beats."""
         figures = entry.figures
         return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
 
     def compared(self, entry: Entry) -> list[float]:
-        """Return the value of each process that pairs compare: its ratio if there are beats, else its log latency."""
+        """Return the value per process that pairs compare: the ratio if there are beats, else the log latency."""
         return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
 
     def level_of(self, entry: Entry) -> float | None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-LEAST_VARIANCE = 1e-12  # least variance, for levels that repeat exactly, as those of the null runtime may
+LEAST_VARIANCE = 1e-12  # least variance, for levels that repeat exactly, as with the null runtime
 EFFICIENCY = 3 / pi  # efficiency of Wilcoxon's test relative to the t test, on normal noise (Lehmann 1975)
-MEDIANS = pi / 2  # variance of the median relative to that of the mean, on normal noise
+MEDIANS = pi / 2  # variance of the median divided by the variance of the mean, on normal noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Screening:
     faster_p: Floats
 
     def knows_spread(self, rule: Rule) -> Flags:
-        """Return for which configurations, (C,), the history is long enough to know how much nights vary."""
+        """Return a mask (C,) of the configurations whose history is long enough to know how much nights vary."""
         import numpy
 
         return numpy.asarray((self.nights >= rule.least) & (self.freedom >= rule.enough - 1))
@@ -55,9 +55,9 @@ class Screening:
 def screen(history: Floats, tonight: Floats) -> Screening:
     """Compare tonight, (C,), with the history, (C, nights), by a moderated t-test.
 
-    The variance between nights of each configuration is shrunk towards the variance of all (Smyth, Statistical
-    Applications in Genetics and Molecular Biology 3, 2004). The centre is the median, so one bad night does not move
-    it.
+    Each configuration's variance between nights is shrunk towards the common variance of all configurations (Smyth,
+    Statistical Applications in Genetics and Molecular Biology 3, 2004). The centre is the median, so one bad night does
+    not move it.
     """
     import numpy
     from scipy.stats import t
@@ -142,7 +142,7 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def noise(deviations: Floats) -> Floats:
-    """Return the standard deviation between processes, (C,), from their deviations from the median of the night.
+    """Return the standard deviation between processes (C,), from the processes' deviations from the night's median.
 
     It uses the median absolute deviation, which is robust against bursts of load.
     """
@@ -155,9 +155,9 @@ def noise(deviations: Floats) -> Floats:
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
-    """Return the minimum detectable effect, (C,), as a share: it passes screen and pairs with the power of the rule.
+    """Return the minimum detectable effect (C,), a share: it passes the screen and the pairs with the rule's power.
 
-    Where the history is too short for a screen, only the pairs count.
+    If the history is too short for a screen, it passes only the pairs.
     """
     import numpy
     from scipy.stats import t
@@ -173,7 +173,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
 
 
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
-    """Return the smallest log change, (C,), that calls for pairs; raised if a change of `aim` still exceeds it."""
+    """Return the log change (C,) above which pairs are run; raised as far as a change of `aim` still exceeds it."""
     import numpy
     from scipy.stats import t
 
@@ -185,7 +185,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Return for which configurations, (C,), a screen suffices: the spread is known, or a change of `aim` is seen."""
+    """Return a mask (C,) of configurations that can be screened: the spread is known, or a change of `aim` shows."""
     import numpy
     from scipy.stats import t
 
@@ -195,7 +195,7 @@ def is_enough(screening: Screening, rule: Rule) -> Flags:
 
 
 def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags, Floats]:
-    """Return for which configurations the host is noisy, and their minimum detectable effect, (C,) each."""
+    """Return a mask (C,) of the configurations for which the host is noisy, and all minimum detectable effects (C,)."""
     import numpy
 
     usual = detectable(screening, deviation, rule, pairs=rule.pairs, p=rule.p)
@@ -206,7 +206,7 @@ def in_force(screening: Screening, deviation: Floats, rule: Rule) -> tuple[Flags
 
 
 def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
-    """Return which configurations, (C,), may be slower or faster, or have too short a history for a screen."""
+    """Return a mask (C,) of the configurations that seem slower or faster, or that cannot be screened yet."""
     import numpy
 
     p = numpy.where(is_noisy, rule.noisy_screen_p, rule.screen_p)
@@ -216,7 +216,7 @@ def is_suspect(screening: Screening, is_noisy: Flags, rule: Rule) -> Flags:
 
 
 def is_shifted(screening: Screening, rule: Rule) -> Flags:
-    """Return which configurations, (C,), are clearly outside their history; their spread must be known for that."""
+    """Return a mask (C,) of the configurations with a known spread that are clearly outside their history."""
     import numpy
 
     p = numpy.fmin(screening.slower_p, screening.faster_p)

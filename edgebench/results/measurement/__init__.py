@@ -27,7 +27,7 @@ from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
 
-# seconds at the start of a sustained run that count as its burst; last share of the run that counts as sustained
+# The burst is the first `BURST_S` seconds of a sustained run; its sustained part is the last share `LATE` of the run.
 BURST_S, LATE = 15.0, 0.2
 
 
@@ -36,9 +36,10 @@ class Endurance:
     """The result of a sustained run: inference without a pause, starting on a cool board.
 
     Attributes:
-        burst_s: median seconds of an inference during the first `BURST_S`; `sustained_s` is that of the last fifth.
+        burst_s: median seconds of an inference during the first `BURST_S`; `sustained_s` is the median during the last
+            fifth of the run.
         hottest_c, slowest_mhz: the highest temperature and the lowest clock of the whole run; None if the target does
-            not report it. A clock that the firmware reports is preferred.
+            not report them. A clock that the firmware reports is preferred.
         lowered: why the firmware lowered the clock during the run.
     """
 
@@ -57,19 +58,22 @@ class Measurement:
     Attributes:
         p50_s: the median over processes of each process's median.
         low_s, high_s: the 95 % interval of p50 if `has_interval`, else the smallest and the largest process median.
-        p50_beats: p50 in units of each process's own reference beats, a fixed workload timed between samples, which
-            other load on the core slows likewise; `low_beats` and `high_beats` are its bounds. None if a process has no
-            beats. `beat_s` is the median time of a beat.
+        p50_beats: p50 in units of each process's own reference beats. A beat is a run of a fixed workload, timed
+            between the samples; other load on the core slows samples and beats alike. `low_beats` and `high_beats` are
+            the bounds of `p50_beats`. All three are None if a process has no beats. `beat_s` is the median time of a
+            beat.
         mean_s, deviation_s, least_s: mean, standard deviation and minimum of all samples; the deviation of a single
             sample is None.
-        p90_s: MLPerf's early-stopping estimate over all samples; None below 64 samples.
-        kernel_s, transfer_s: times by the device's own clock: to compute a batch, and to copy it to the device and its
-            outputs back; None if the runtime does not report them.
-        parts_s: for a model of several graphs, each graph's name and the median over processes of its median seconds.
-        model_bytes: resident memory after loading minus before; `peak_bytes` is the peak while loading or running.
-        device_peak_bytes: the peak of the runtime's allocator on the device. `device_used_bytes` is by how much the
-            device's used memory grows over a process, as NVML reports it.
-        instructions: the lowest count of instructions per inference on one thread.
+        p90_s: MLPerf's early-stopping estimate of the 90th percentile of all samples; None if there are fewer than 64.
+        kernel_s, transfer_s: the device's own times: `kernel_s` to compute a batch, and `transfer_s` to copy the inputs
+            to the device and the outputs back; None if the runtime does not report them.
+        parts_s: for a model of several graphs, each graph's name and time in seconds, the median over processes of the
+            graph's median in a process.
+        model_bytes: by how much resident memory grows while the model is loaded; `peak_bytes` is the peak of resident
+            memory while loading or running.
+        device_peak_bytes: the peak of the runtime's allocator on the device. `device_used_bytes` is the growth of the
+            device's used memory during a process, as NVML reports it.
+        instructions: the lowest number of instructions per inference on one thread.
         endurance: the result of the sustained run; None without such a run.
         stages: the median seconds of each stage around inference, for one picture; `lacks` gives the reason for each
             stage that was not timed.
@@ -109,12 +113,12 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of the reasons; VALID without reasons."""
+        """The worst verdict of the reasons; VALID if there are none."""
         return worst(self.reasons)
 
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
-    """Return whether to stop: the interval is narrow enough at a planned look at the data, or this is the last look."""
+    """Return whether to stop: at a planned look at the data if the interval is narrow enough, and at the last look."""
     if len(medians) >= settings.interim_analyses[-1]:
         return True
     width = half_width(medians)
@@ -124,8 +128,8 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 def times_stages(variant: Variant, session: Session) -> bool:
     """Return whether a session times the stages around inference: if requested, or if the task always needs them.
 
-    A task always needs them if it decodes outputs by thresholds, as for boxes, or reduces them, as from scores of
-    pixels to a map of classes.
+    A task always needs these times if its outputs are decoded by thresholds (into boxes, for example) or reduced (from
+    scores per pixel to a map of classes, for example).
     """
     if variant.feed or session.environment.emulator:
         return False
@@ -193,7 +197,7 @@ def summarize(evidence: Evidence) -> Measurement:
 
 
 def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
-    """Return each stage's median over processes of their medians, and why some stages could not be timed."""
+    """Return each stage's time, the median of the processes' medians, and why some stages could not be timed."""
     if not timed:
         return {}
     names = dict.fromkeys(name for stages in timed for name in stages.took_s)
@@ -206,7 +210,7 @@ def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
 
 
 def _device_used_bytes(runs: Sequence[Run]) -> float | None:
-    """Return by how much the device's used memory grows over a process; None if no process read it."""
+    """Return the growth of the device's used memory during a process; None if no process read that memory."""
     ends = [tuple(run.conditions.get(f"gpu_used_bytes_{when}") for when in ("before", "after")) for run in runs]
     growths = [float(after) - float(before) for before, after in ends if before and after]
     return median(growths) if growths else None
@@ -244,7 +248,7 @@ def _parts_s(case: Case, timed: Sequence[Run]) -> tuple[tuple[str, float], ...]:
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the median, else the smallest and the largest value."""
+    """Return the 95 % interval of the median; for too few values, return the smallest and the largest value."""
     return stats.median_interval(values) or (min(values), max(values))
 
 
@@ -254,7 +258,7 @@ def _deviation(values: Sequence[float], mean: float) -> float:
 
 
 def _in_beats(timed: Sequence[Run]) -> dict[str, Any]:
-    """Return the latency in reference beats, if every process has them."""
+    """Return the latency in reference beats; an empty dictionary unless all processes timed the same beats."""
     beat = beats.beat(timed)
     if not beat:
         return {}

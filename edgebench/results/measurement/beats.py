@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def level(run: Run) -> float | None:
     """Return the logarithm of an inference's time in beats; None if the process has no beats.
 
-    Each group of samples lies between two beats. Its ratio is the median of the samples divided by the mean of these
-    two beats; the result is the median of the groups' ratios.
+    Each group of samples lies between two beats. The ratio of a group is the median of the samples divided by the mean
+    of these two beats; the result is the median of all groups' ratios.
     """
     ratios = list(_ratios(run))
     return median(ratios) if ratios else None
@@ -49,6 +49,6 @@ def levels(runs: Sequence[Run]) -> tuple[float, ...]:
 
 
 def beat(runs: Sequence[Run]) -> str:
-    """Return the workload of the beats; "" if processes differ in it, because their levels are then not comparable."""
+    """Return the workload of the beats; an empty text if the processes' workloads differ and are not comparable."""
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

@@ -29,17 +29,18 @@ Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environm
 
 @dataclass(frozen=True, kw_only=True)  # no slots: `timed` and `medians`, which reports read often, are cached
 class Evidence:
-    """Everything known about one case under one preset in one epoch, a state of the target's machine.
+    """Everything known about one case under one preset in one epoch (state of the target's machine).
 
     Attributes:
         session: the last session in this epoch that requested the case.
         runs: the runs of the artifact deployed last in this epoch.
         sustained: the sustained runs of that artifact.
         is_latest: whether this is the last epoch in which a session requested the case.
-        set_aside: number of runs of the case and preset that no evidence uses; 0 except in the latest epoch's evidence.
+        set_aside: number of runs of the case and preset that no evidence uses; 0 in the evidence of all epochs but the
+            latest.
         failures: the case's failures in `session`.
-        stop: the record of that session's regular end; None if it was interrupted or still runs.
-        others: runs of the case and preset in this epoch that used another artifact, or none.
+        stop: the record of that session's regular end; None if the session was interrupted or still runs.
+        others: runs of the case and preset in this epoch that used another artifact or no artifact.
         unread: number of the journal's invalid lines; they may belong to any case.
         halved: the latency runs of the same case at half the batch, in the same environment.
     """
@@ -60,7 +61,7 @@ class Evidence:
 
     @cached_property
     def timed(self) -> tuple[Run, ...]:
-        """The latency runs, in order; none from an emulator, whose times are not the board's."""
+        """The latency runs, in order; empty if an emulator ran the case, because it does not have the board's times."""
         return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
 
     @cached_property
@@ -70,7 +71,7 @@ class Evidence:
 
     @property
     def weighed(self) -> tuple[Run, ...]:
-        """The memory runs, in order; none from an emulator."""
+        """The memory runs, in order; empty if an emulator ran the case."""
         return () if self.emulator else tuple(run for run in self.runs if run.memory)
 
     @property
@@ -85,7 +86,7 @@ class Evidence:
 
     @property
     def emulator(self) -> str:
-        """The emulator that ran the case; empty on a real processor."""
+        """The name of the emulator that ran the case; an empty text if a real processor ran it."""
         return self.session.environment.emulator
 
     @property
@@ -95,17 +96,17 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether the optimised int8 graph was inspected on a processor like the target's, with the same kernels."""
+        """Whether the optimised int8 graph was inspected on the target's type of processor, and so with its kernels."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
     def allowed_half_width(self) -> float:
-        """The widest half-width that counts as precise on this machine: larger on a virtual machine, which is noisy."""
+        """The widest half-width that is precise enough on this machine: larger on a virtual machine, which is noisy."""
         return allowed_half_width(self.session)
 
 
 def allowed_half_width(session: Session) -> float:
-    """Return the widest half-width that counts as precise in a session: larger on a virtual machine, which is noisy."""
+    """Return the widest half-width that is precise enough in a session: larger on a virtual machine, which is noisy."""
     settings = PRESETS[session.preset]
     return settings.half_width_noisy if session.environment.facts.get("hypervisor") else settings.half_width
 
@@ -116,7 +117,7 @@ def process_medians(runs: Sequence[Run]) -> list[float]:
 
 
 def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
-    """Return, by workload, the median seconds of each process's runs of a reference workload or of beats."""
+    """Return the median seconds of each process that ran a reference workload or beats, grouped by workload."""
     found = defaultdict[str, list[float]](list)
     for record in records:
         match record:
@@ -140,7 +141,7 @@ def half_width(medians: Sequence[float]) -> float | None:
 
 
 def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
-    """Yield an epoch's records under a preset; a case's accuracy and artifact are the same under all presets."""
+    """Yield an epoch's records: the runs under a preset, and all other records, which do not depend on the preset."""
     for record in records:
         if isinstance(record, (Session, Stop)) or record.epoch != epoch:
             continue
@@ -149,9 +150,9 @@ def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Rec
 
 
 def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
-    """Return the runs and the accuracies of one artifact; empty without an artifact.
+    """Return the runs and the accuracies of one artifact; an empty tuple without an artifact.
 
-    A process that reports another file's hash is left out. Older journals have no such hash; their processes count.
+    A process that reports another file's hash is left out. Older journals have no such hash; their processes are kept.
     """
     sha256 = artifact.sha256 if artifact else None
     return tuple(
@@ -171,7 +172,7 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
 
 
 def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
-    """Group records into the evidence on each case, preset and epoch, in the order of their first request.
+    """Group records into the evidence on each case, preset and epoch, in the order of the first requests.
 
     An epoch in which a case failed or has no result is left out if the case was requested in a later epoch.
     `unread` is the number of the journal's invalid lines.
@@ -219,7 +220,7 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 
 
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
-    """Find the runs at half the case's batch in the same epoch; a large network needs about half the time there."""
+    """Find the case's runs at half the batch in the same epoch; a large network takes about half the time in them."""
     batch, odd = divmod(whole.case.batch, 2)
     if odd:
         return ()

@@ -1,4 +1,4 @@
-"""The evidence on a case that has neither a number nor a failure -> the reason, by facts in the journal alone."""
+"""The evidence on a case that has neither a number nor a failure -> the reason, from facts in the journal alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Run
 
-ALL = 0.99  # spending this share of a time limit counts as all of it, because a session's clock starts late
+ALL = 0.99  # a session that spent this share of its time limit has no time left, because its clock starts late
 
 
 def why(evidence: Evidence) -> str:
@@ -37,7 +37,7 @@ def _what(runs: Sequence[Run], evidence: Evidence) -> str:
 
 
 def _end(evidence: Evidence) -> str:
-    """Say how the session ended that should have measured the case."""
+    """Say how the session that should have measured the case ended."""
     stop, limit_s, unread = evidence.stop, evidence.session.time_limit_s, evidence.unread
     perhaps = f", or its lines are invalid (invalid lines in the journal: {unread})" if unread else ""
     if stop is None:

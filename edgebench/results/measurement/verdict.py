@@ -22,29 +22,31 @@ from edgebench.tasks.classification import appraise
 
 # Thresholds proposed by this project. Each is a share unless its name or comment gives another unit.
 # CPU time divided by wall time and by the number of threads. The lower bound is below 0.5: if one of two threads works,
-# the time is usable, but it is that of fewer threads than requested.
+# the time is usable, but fewer threads than requested produced it.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.45
 EXTRA_CORES = 0.3  # number of cores that a process kept busy beyond its threads
 OTHERS_CORES = 0.25  # number of cores' worth of CPU time that other processes took
 STEAL = 0.05  # share of all cores' time that the hypervisor took
-# Largest difference of two processes' instruction counts, as a share of the least. The smallest networks have 0.1 %.
+# Largest difference of two processes' instruction counts, as a share of the lowest count. The smallest networks have
+# 0.1 %.
 COUNTS = 0.01
 DRIFT = 0.01  # change from the first process to the last, as a share of the median
 # Largest difference between two machines' outputs, as a share of the largest output. One int8 step is at most 0.8 % of
 # the range, and runtimes may round to neighbouring steps.
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
-# Agreement with the float parent, by the interval's upper end. Below it, most answers are not the parent's.
+# Least agreement with the float parent; the upper end of the agreement's interval is compared with it. Below it, most
+# predictions differ from the parent's predictions.
 AGREEMENT_INVALID = 0.5
 # Number of images. With fewer, the calibrated ranges miss many values: a classifier of colours had an SQNR of 5 dB with
 # 4 images, and 38 dB with 40.
 LEAST_CALIBRATION = 32
-LEAST_METRIC = 1e-3  # a mAP below this share is no better than that of random boxes
-SQNR_INVALID_DB = 0.0  # below it, outputs are further from the float parent's than zeros would be
+LEAST_METRIC = 1e-3  # a mAP below this share is no better than the mAP of random boxes
+SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float parent's outputs
 # Least inference time, as a share of the time of its own kernels. The kernels' time includes the gaps between them and
-# is measured after the samples. Where launching kernels takes most of the time, the share varies with the host: 24
+# is measured after the samples. If launching kernels takes most of the time, the share varies with the host: 24
 # processes on an H200 had 0.85 to 1.48. Code that does not wait for the GPU would have 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
-DOUBLED = 1.05  # time at twice the batch, divided by time at the batch: a smaller ratio counts as unchanged
+DOUBLED = 1.05  # time at twice the batch divided by time at the batch; below this ratio, the time is unchanged
 # An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
 # operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
 DOUBLED_MACS = 1e12
@@ -53,7 +55,7 @@ _THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # names in a run's re
 
 
 class Verdict(IntEnum):
-    """How far a number can be trusted, from good to bad; the worst of its reasons decides."""
+    """How far a number can be trusted, in order from good to bad; the number's worst reason decides."""
 
     VALID = 0
     IMPRECISE = 1
@@ -82,12 +84,12 @@ class Reason:
 
 
 def reasons(evidence: Evidence) -> tuple[Reason, ...]:
-    """Run every check and return the reasons found; without any, the verdict is VALID."""
+    """Run every check and return the reasons found; if there are none, the verdict is VALID."""
     return tuple(replace(reason, figures=figures) for check, figures in CHECKS.items() for reason in check(evidence))
 
 
 def worst(reasons: Iterable[Reason], figure: str = "") -> Verdict:
-    """Return the worst verdict of all reasons, or of those that concern one of `FIGURES`."""
+    """Return the worst verdict of all reasons or, if given one of `FIGURES`, of the reasons that concern it."""
     return max((reason.verdict for reason in reasons if figure in ("", *reason.figures)), default=Verdict.VALID)
 
 
@@ -212,7 +214,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _throttled(evidence: Evidence) -> Iterator[Reason]:
-    """Report a GPU that lowered its clock: before or after a process, or during it by the GPU's counter of hot time."""
+    """Report a GPU that lowered its clock before or after a process or, by its counter of hot time, during one."""
     seen = [run.conditions for run in evidence.runs]
     said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
     hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)
@@ -243,7 +245,7 @@ def _other_device(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
-    """Doubt a time too short for the work: shorter than its own kernels took, or the same at twice the batch."""
+    """Doubt a time that is too short for the work: shorter than the kernels took, or unchanged at twice the batch."""
     kernel_s = median_condition(evidence.timed, "kernel_s")
     if kernel_s and (share := median(evidence.medians) / kernel_s) < LEAST_OF_KERNELS:
         text = f"inference took {share:.0%} of the time of its own kernels: is something not synchronised?"
@@ -286,7 +288,7 @@ def _calibration(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _outputs(evidence: Evidence) -> Iterator[Reason]:
-    """Name the outputs of an int8 file that are mostly noise, are not finite, or have parts that share one scale."""
+    """Name the outputs of an int8 file that are mostly noise, are not finite, or mix ranges in one scale."""
     for output in evidence.artifact.outputs if evidence.artifact else ():
         if output.apart:
             text = (
@@ -318,10 +320,10 @@ def _collapse(evidence: Evidence) -> Iterator[Reason]:
 
 
 def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
-    """Describe how an int8 file's answers differ from its fp32 parent's, in which layer, and what would help.
+    """Describe how far an int8 file's predictions differ from its fp32 parent's predictions, and what would help.
 
-    Return an empty text if the answers are alike. No labels are needed. Without this check a file that collapsed would
-    only look fast and small.
+    The text names the layer that loses most; it is empty if the predictions are alike. No labels are needed. Without
+    this check, a collapsed file would only look fast and small.
     """
     agreement, sqnr_db = appraise(accuracy).agreement, accuracy.sqnr_db
     precision = Precision.INT8 if artifact.quantization else accuracy.case.variant.precision
@@ -355,7 +357,7 @@ def _untrained(evidence: Evidence) -> Iterator[Reason]:
 
 
 def untrained(accuracy: Accuracy) -> str:
-    """Say that a network is no better than chance, judged by its metric's interval; empty if it is better.
+    """Say that a network is no better than chance by its metric's interval; return an empty text if it is better.
 
     Such a network has learned nothing, so its speed and its agreement with its float parent mean nothing.
     """
@@ -369,7 +371,7 @@ def untrained(accuracy: Accuracy) -> str:
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # then int8 lost what the parent knew
+    has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 lost what the parent knew
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
         f" {chance:.1%}{'' if has_learned else ': they do not show that the network learned anything'}"
@@ -392,7 +394,7 @@ def _least(accuracy: Accuracy) -> float:
 
 
 def _chance(accuracy: Accuracy) -> float:
-    """Return the top-1 accuracy of guessing; 0 if there is only one class, for which guessing means nothing."""
+    """Return the top-1 accuracy of guessing; 0 if there is only one class, so that there is nothing to guess."""
     variant = accuracy.case.variant
     classes = min(filter(None, (variant.classes, variant.dataset_classes)), default=0)
     return 1 / classes if classes > 1 else 0.0

@@ -1,8 +1,8 @@
 """The formats in which a table is written, one module each.
 
 Every report module offers
-    FILE                                    its file name in a results folder
-    render(table, background) -> str        without I/O; most reports use only the table
+    FILE                                    the name of the report's file in a results folder
+    render(table, background) -> str        the text of the report, made without I/O; most reports need only the table
 """
 
 OFFERS = ("FILE", "render")

@@ -11,7 +11,7 @@ from edgebench.results.reports.comparison import groups
 from edgebench.results.table.row import Row, Table
 
 WIDTH = 560.0
-MOST_LINES = 60  # most lines of a figure with one line per row; the table shows all rows
+MOST_LINES = 60  # largest number of lines in a figure with one line per row; the table shows all rows
 Draw = Callable[[Mapping[int, Row]], Panel]
 
 
@@ -35,13 +35,13 @@ def withheld(title: str, why: str) -> Panel:
 
 
 def shortened(words: str, most: int) -> str:
-    """Shorten a text to `most` letters by an ellipsis; its end, where the names of schemes differ, is kept."""
+    """Shorten a text to `most` characters by an ellipsis; keep its end, because the names of schemes differ there."""
     tail = most // 3
     return words if len(words) <= most else f"{words[: most - tail - 1]}…{words[-tail:]}"
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
-    """Return the SVG path of p50's interval, or of the range of fewer than 6 processes; empty if there is neither."""
+    """Return the SVG path of p50's interval, or of the range if there are fewer than 6 processes, or an empty text."""
     if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""
     low, high = axis.place(row.latency.p50_low_ms), axis.place(row.latency.p50_high_ms)
@@ -59,7 +59,7 @@ def has(value: float | None) -> TypeGuard[float]:
 
 
 def ends(rows: Mapping[int, Row]) -> list[float]:
-    """Return each row's p50 and the ends of its interval, in ms; an axis must span them."""
+    """Return each row's p50 and the ends of its interval, in ms, so that an axis can span them."""
     latencies = [row.latency for row in rows.values()]
     return [
         end for latency in latencies for end in (latency.p50_low_ms, latency.p50_ms, latency.p50_high_ms) if has(end)

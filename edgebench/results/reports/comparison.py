@@ -17,8 +17,8 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
-_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in a number with its interval
-MOST_NAMED = 4  # the most rows that a reason names one by one
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks between and inside a number and its interval
+MOST_NAMED = 4  # largest number of rows that a reason names one by one
 
 
 def _interval(row: Row) -> str:
@@ -41,7 +41,7 @@ def _top1(row: Row) -> str:
 
 
 def _metric(name: str, heading: str) -> tuple[Column[Row], Column[Row]]:
-    """Return the columns of a task's chief metric with its interval, and of its difference to the float parent."""
+    """Return two columns of a task: its chief metric with the interval, and the difference to the float parent."""
 
     def cell(row: Row) -> str:
         figure = row.quality.metrics.get(name)
@@ -75,7 +75,7 @@ def _speedup(row: Row) -> str:
 
 
 def _on_board(row: Row) -> str | None:
-    """Return the lowest latency published for the row's network on the emulated board; None if none is published.
+    """Return the lowest latency published for the row's network on the emulated board; None if there is none.
 
     Latencies with the row's number of threads are preferred.
     """
@@ -136,7 +136,7 @@ COLUMNS = (
     TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, MIOU, MIOU_CHANGE, IOU, IOU_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD,
     PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
-# The first columns of a table whose rows an emulator ran, without times.
+# The first columns of a table of rows that an emulator ran; they contain no times.
 EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)
 SELDOM = (
     PUBLISHED,
@@ -151,7 +151,7 @@ SELDOM = (
     DEVICE_PEAK,
     DEVICE_USED,
 )  # a column that is shown only if a row has a value in it
-OF_TASKS = {  # columns of each task; the first is its chief metric
+OF_TASKS = {  # the columns of each task, the chief metric first
     "classification": (TOP1, CHANGE),
     "detection": (MAP, MAP_CHANGE),
     "segmentation": (MIOU, MIOU_CHANGE),
@@ -195,7 +195,7 @@ def _places(table: Table) -> set[tuple[str, str]]:
 
 
 def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
-    """Return a row's epoch as words of a title; empty if the table has only one epoch of the row's target."""
+    """Return the words for an epoch in a title; an empty text if the table has only one epoch of that target."""
     has_others = any(target == setup.target and epoch != setup.epoch for target, epoch in places)
     return f" · epoch {setup.epoch}" if has_others else ""
 
@@ -210,7 +210,7 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that suit these rows."""
+    """Return the columns that have values in these rows, in the order for emulated rows if none has a time."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
@@ -225,7 +225,7 @@ def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
 
 
 def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
-    """Return the best rows of each precision, with those that tie with them, for latency and for the chief metric."""
+    """Return, for the latency and for the chief metric, each precision's best row and the rows that tie with it."""
     parts = by_precision(rows).values()
     return {
         P50: frozenset[Row]().union(*map(fastest, parts)),
@@ -234,7 +234,7 @@ def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:
 
 
 def chief(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the column of the chief metric of each of the rows' tasks."""
+    """Return the chief metric's column for each task among the rows."""
     tasks = {row.setup.task for row in rows}
     return tuple(columns[0] for task, columns in OF_TASKS.items() if task in tasks)
 
@@ -247,7 +247,7 @@ def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:
 
 
 def across(table: Table) -> Iterator[Sheet]:
-    """Yield tables with a row per variant and a column per runtime, for variants that ran alike on several runtimes."""
+    """Yield tables with a row per variant and a column per runtime, for variants that ran on several runtimes."""
     conditions = defaultdict[tuple[str, ...], list[Row]](list)
     for row in table.rows:
         setup = row.setup
@@ -271,7 +271,7 @@ def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, s
     return Sheet.of(title, (*_VARIANT, *map(_timed, runtimes)), ran.items())
 
 
-_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # a variant's network, scheme and weights, and its rows by runtime
+_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # network, scheme and weights of a variant; its rows by runtime
 _VARIANT: tuple[Column[_Ran], ...] = (
     Column.text("network", lambda ran: ran[0][0], IDENTITY),
     Column.text("precision", lambda ran: ran[0][1], IDENTITY),
@@ -331,7 +331,7 @@ def why(rows: list[Row]) -> Iterator[str]:
 
 
 def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Say in few words which of all `rows` are in `some`."""
+    """Return a short phrase that says which of `rows` are in the subset `some`."""
     known = set(map(id, some))
     others = [row for row in rows if id(row) not in known]
     precisions = {str(row.setup.precision) for row in some}
@@ -347,7 +347,7 @@ def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
 
 
 def _custom(rows: list[Row]) -> Iterator[str]:
-    """Yield the data set of each user-supplied model; the title of a group with other networks does not name it."""
+    """Name the data set of each user-supplied model, because the title of a group may name another data set."""
     custom = [row.setup for row in rows if row.setup.is_custom and row.quality.images]
     for network, dataset in dict.fromkeys((setup.network, setup.dataset) for setup in custom):
         yield f"{network}: a user-supplied model, evaluated on {dataset}"
@@ -371,7 +371,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _for_forge(sheet: Sheet) -> Sheet:
-    """Fit a sheet to the narrow page of a code-hosting site: the verdict beside the latency, unbroken intervals."""
+    """Fit a sheet to a code-hosting site's narrow page: move the verdict beside the latency; do not break intervals."""
     columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
     if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
         columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())

@@ -10,8 +10,8 @@ from edgebench.schema.variant import Precision
 FILE = "dumbbells.svg"
 TITLE = "fp32 against int8"
 TOP, LINE, LEFT, RIGHT = 48.0, 22.0, 212.0, 130.0
-LONGEST = 35  # most letters of a name that fit into its column
-Twins = tuple[int, int]  # the table's row numbers of a float row and of its int8 row
+LONGEST = 35  # largest number of characters of a name that fit into its column
+Twins = tuple[int, int]  # the row numbers in the table of a float row and of its int8 twin
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
@@ -47,7 +47,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 
 
 def _lines(twins: list[Twins], rows: Mapping[int, Row], axis: Axis) -> Iterator[str]:
-    """Draw each pair's line at y = 0. With several quantization schemes, a line with the network's name comes first."""
+    """Draw each pair at y = 0. With several quantization schemes, the network's name is drawn above its pairs."""
     has_several = len({rows[int8].setup.quantization for _, int8 in twins}) > 1
     above = None
     for twin in twins:
@@ -88,7 +88,7 @@ def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
 
 def _point(number: int, row: Row, axis: Axis) -> str:
     assert row.latency.p50_ms
-    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # keeps the two intervals apart
+    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # so that the two intervals do not cover each other
     interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
     doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
     point = symbol(row.setup.precision, axis.place(row.latency.p50_ms), 0.0)

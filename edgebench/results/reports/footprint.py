@@ -11,7 +11,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 FILE = "footprint.svg"
 TITLE = "Memory and size"
 TOP, LINE, LEFT, THICK = 46.0, 19.0, 262.0, 11.0
-LONGEST = 40  # most letters of a name that fit into its column
+LONGEST = 40  # largest number of characters of a name that fit into its column
 WIDE = 96.0  # length of the longest bar of each kind, in pixels
 KINDS: dict[str, tuple[float, int, Callable[[Row], float | None]]] = {
     "peak memory, MiB": (LEFT, 1, lambda row: row.memory.peak_mib),

@@ -13,7 +13,7 @@ FILE = "heat_maps.svg"
 TITLE = "p50 in ms, and top-1, over α and ρ"
 CELL, TALL, LEFT, HEAD = 62.0, 38.0, 42.0, 58.0
 GAP = 22.0
-PALEST, DARKEST = 0.06, 0.58  # opacities of the fastest and the slowest; text stays readable on both
+PALEST, DARKEST = 0.06, 0.58  # opacities of the fastest and the slowest cell; text stays readable on both
 Grid = dict[tuple[float, int], list[int]]  # row numbers at each width and resolution, fastest first
 Title = tuple[str, str]  # network and scheme
 Span = tuple[float, float]  # minimum and maximum p50, in ms
@@ -69,7 +69,7 @@ def _size(grid: Grid) -> tuple[float, float]:
 
 def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Iterator[str]:
     widths, sides = _axes(grid)
-    room = int((LEFT + CELL * max(3, len(sides))) / 6.4)  # number of letters that fit
+    room = int((LEFT + CELL * max(3, len(sides))) / 6.4)  # number of characters that fit
     yield label(shortened(title[0], room), 0, 14, class_="strong")
     yield label(shortened(title[1], room), 0, 29, class_="tick")
     yield label("α \\ ρ", LEFT - 8, HEAD - 6, class_="tick", text_anchor="end")
@@ -84,7 +84,7 @@ def _map(title: Title, grid: Grid, rows: Mapping[int, Row], span: Span) -> Itera
 
 
 def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: float) -> str:
-    """Draw the first row of one width and resolution, with the number of further rows there."""
+    """Draw a cell: the first row with this width and resolution, and the number of further such rows."""
     row, middle = rows[numbers[0]], x + CELL / 2
     p50_ms = row.latency.p50_ms
     is_timed = has(p50_ms) and not row.is_worthless

@@ -6,5 +6,5 @@ FILE = "rows.txt"
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Count the rows."""
+    """Return the number of rows."""
     return f"{len(table.rows)}\n"

@@ -35,7 +35,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 FILE = "pareto.svg"
 TITLE = "Accuracy against latency"
 TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
-MOST_LABELS, LONGEST = 12, 34  # most letters of a name if several schemes are drawn
+MOST_LABELS, LONGEST = 12, 34  # largest number of characters of a name if several schemes are drawn
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
@@ -82,10 +82,10 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
 
 
 def front(rows: Mapping[int, Row]) -> list[int]:
-    """Return the numbers of the rows that no other row dominates in latency and accuracy, fastest first, with ties.
+    """Return the numbers of the rows that no other row dominates in latency and accuracy, the fastest first.
 
-    Only a faster and more accurate row can dominate a row. The most accurate rows are the likeliest, so they are tried
-    first.
+    Only a faster and more accurate row can dominate a row. The most accurate rows are the most likely to do so, and are
+    tried first.
     """
     on_front, by_error = list[int](), list[tuple[float, int]]()
     for number in sorted(rows, key=lambda number: _order(rows[number])):
@@ -115,7 +115,7 @@ def _candidate(row: Row) -> Candidate:
         name="",
         figures={
             Quantity.LATENCY: Figure(low=low, value=value, high=high),
-            Quantity.TOP1: metric,  # stands for the metric of any task, of which more is better
+            Quantity.TOP1: metric,  # stands for the metric of any task; a higher value is better
         },
     )
 
@@ -141,7 +141,7 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
 
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
-    """Label the points of the front, fastest first, if the label covers neither another label nor a point."""
+    """Label the points of the front, the fastest first; leave out a label that would cover another label or a point."""
     has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:

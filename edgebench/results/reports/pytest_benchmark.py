@@ -23,12 +23,12 @@ READ_AS = "5.1.0"  # the version of pytest-benchmark that writes this format
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write one benchmark per case with usable latencies; each round is a process, with its median latency.
+    """Write one benchmark per case with usable latencies; each round is one process's median latency.
 
     Other cases are listed with their verdict under `edgebench.left_out`. If a case was measured in several
-    environments, only the latest is written, because the file describes one machine and names contain no epoch. As in
-    nightly runs, names omit the runtime's version, so that `compare` matches exports of different versions case by
-    case.
+    environments, only the latest is written, because the file describes one machine and a case's name does not contain
+    the epoch. As in nightly runs, names omit the runtime's version, so that `compare` matches exports of different
+    versions case by case.
     """
     latest = (line for line in background.lines if line.evidence.is_latest)
     lines = sorted(latest, key=lambda line: line.position)
@@ -52,14 +52,14 @@ def _preset(line: Line) -> str:
 
 
 def _names(evidence: Iterable[Evidence]) -> dict[tuple[Case, str], str]:
-    """Name each case under each preset; a name contains the preset only if the case was measured under several."""
+    """Name each case under each preset; a name has the preset only if the case was measured under several presets."""
     every = [(row.case, row.session.preset) for row in evidence]
     plain, counts = names({case for case, _ in every}), Counter(case for case, _ in every)
     return {(case, preset): f"{plain[case]} {preset}" if counts[case] > 1 else plain[case] for case, preset in every}
 
 
 def _machine(facts: dict[str, str]) -> dict[str, Any]:
-    """Return all facts of a machine, with the keys that `compare` reads."""
+    """Return all facts of a machine, under the keys that `compare` reads."""
     return facts | {"node": machine(facts), "cpu": {"brand_raw": facts.get("cpu", "")}}
 
 
@@ -86,7 +86,7 @@ def _benchmark(line: Line, name: str) -> dict[str, Any]:
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
-    """Summarize one value per process, in seconds, as pytest-benchmark does with rounds."""
+    """Summarize one value per process, in seconds, as pytest-benchmark summarizes rounds."""
     ordered = sorted(values)
     q1, q3 = _quartiles(ordered)
     spread = stdev(ordered) if len(ordered) > 1 else 0.0
@@ -117,7 +117,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the quartiles as medians of both halves: the mean of the results with and without the middle value."""
+    """Return the medians of both halves; each is the mean of the medians with and without the middle value."""
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

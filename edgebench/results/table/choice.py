@@ -34,7 +34,7 @@ class Quantity(StrEnum):
 
     @property
     def is_share(self) -> bool:
-        """Whether the quantity is a share in % of which more is better: a task's metric, or the agreement."""
+        """Whether the quantity is a share in % for which higher is better: a task's metric, or the agreement."""
         return self in (*METRICS, Quantity.AGREEMENT)
 
 
@@ -46,8 +46,8 @@ class Figure:
     """A number with its 95 % interval; without an interval, `low` and `high` equal `value`.
 
     Attributes:
-        is_predicted: whether the number is a prediction. Then the interval is a 90 % interval, and limits apply to its
-            worse end.
+        is_predicted: whether the number is a prediction. If so, the interval is a 90 % interval, and limits apply to
+            the worse end of the interval.
     """
 
     value: float
@@ -75,10 +75,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A limit on a quantity: an upper limit, or a lower one for a share.
+    """A limit on a quantity: an upper limit or, for a share (see `Quantity.is_share`), a lower limit.
 
-    A drop in accuracy meets its limit only if the worse end of its interval does, because most drops are within the
-    noise.
+    A drop in accuracy meets its limit only if the worse end of the drop's interval meets it, because most drops are
+    within the noise.
     """
 
     quantity: Quantity
@@ -104,7 +104,7 @@ class Price:
     Attributes:
         more: by how much that candidate misses the limit, in the limit's unit.
         gain: by how much that candidate improves the objective, in the objective's unit; positive is better.
-        is_tie: whether its interval of the objective overlaps that of the chosen candidate.
+        is_tie: whether that candidate's interval of the objective overlaps the chosen candidate's interval.
     """
 
     limit: Limit
@@ -127,13 +127,15 @@ class Choice:
     """The chosen candidate and its alternatives.
 
     Attributes:
-        chosen: None if no candidate meets all limits; then `misses` lists the nearest ones first.
-        ties: feasible candidates that tie with the chosen one in the objective, in order of preference.
-        front: Pareto front of the feasible candidates, the chosen one first.
+        chosen: the best candidate; None if no candidate meets all limits. Then `misses` lists the candidates, the
+            nearest first.
+        ties: feasible candidates that tie with the chosen candidate in the objective, the best first.
+        front: Pareto front of the feasible candidates, the chosen candidate first.
         feasible: number of candidates that meet all limits.
         prices: the cost of each limit that excludes a better candidate; the limit that is missed by the smallest share
             comes first.
-        withheld: candidates excluded because they lack required quantities, with these quantities.
+        withheld: the candidates that are excluded because they lack required quantities, each with the quantities that
+            it lacks.
     """
 
     chosen: Candidate | None
@@ -147,17 +149,18 @@ class Choice:
 
 
 def dominates(candidate: Candidate, other: Candidate) -> bool:
-    """Return whether a candidate is nowhere worse than `other`, and better in a quantity with disjoint intervals.
+    """Return whether a candidate is worse than `other` in no quantity, and better in at least one quantity.
 
-    A missing quantity counts as the worst value. If intervals overlap, the quantity is a tie.
+    Values decide which candidate is worse; to be better, its interval must also not overlap the other's interval. A
+    missing quantity is treated as the worst value.
     """
     return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
 
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return, in their order, the candidates that no other candidate dominates (the Pareto front with ties).
+    """Return the candidates that no other candidate dominates (the Pareto front with ties), in the given order.
 
-    A candidate that dominates others is worse in nothing, so it comes before them in the order of losses.
+    A candidate that dominates others is worse in no quantity, so it comes before them if sorted by losses.
     """
     ranked = sorted(((_losses(candidate), candidate) for candidate in candidates), key=itemgetter(0))
     return tuple(candidate for candidate in candidates if not _is_dominated(candidate, ranked))
@@ -175,11 +178,11 @@ def _is_beyond(candidate: Candidate, other: Candidate) -> bool:
 
 
 def choose(candidates: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity) -> Choice:
-    """Choose the best candidate by the objective among those that meet all limits.
+    """Choose, among the candidates that meet all limits, the best one by the objective.
 
     Candidates are ordered by the objective's value, without regard to intervals. Equal candidates are ordered by
     latency, then by the other quantities in the order of `Quantity`. `ties` lists the candidates whose difference to
-    the chosen one is not significant.
+    the chosen candidate is not significant.
     """
     required = (*dict.fromkeys((*(limit.quantity for limit in limits), objective)),)
     withheld = [
@@ -222,7 +225,7 @@ def _figure(candidate: Candidate, quantity: Quantity) -> Figure:
 
 
 def _loss(candidate: Candidate, quantity: Quantity) -> float:
-    """Return the quantity as a number of which less is better; infinite if the candidate lacks the quantity."""
+    """Return the quantity as a number for which lower is better; infinity if the candidate lacks the quantity."""
     figure = candidate.figures.get(quantity)
     if figure is None:
         return inf
@@ -240,9 +243,9 @@ def _order(candidate: Candidate, objective: Quantity) -> tuple[tuple[float, ...]
 def _prices(
     chosen: Candidate, complete: Sequence[Candidate], limits: Sequence[Limit], objective: Quantity
 ) -> Iterator[Price]:
-    """Find for each limit the nearest candidate that misses only this limit and is better than the chosen one.
+    """Find, for each limit, the nearest candidate that misses only this limit and is better than the chosen candidate.
 
-    A candidate that is better beyond both intervals is preferred to a nearer tie.
+    A candidate whose interval does not overlap the chosen candidate's interval is preferred to a nearer tie.
     """
     prices = []
     for limit in limits:
@@ -272,7 +275,7 @@ def _gain(chosen: Candidate, other: Candidate, objective: Quantity) -> float:
 
 
 def nearest_misses(complete: Sequence[Candidate], limits: Sequence[Limit]) -> Iterator[Miss]:
-    """Yield the candidates and the limits they miss, the nearest first, by the largest miss as a share of its limit."""
+    """Yield the candidates and the limits they miss, sorted by a candidate's largest miss as a share of its limit."""
     misses = [
         Miss(
             candidate=candidate,

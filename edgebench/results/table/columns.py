@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgebench.results.table.row import Row
 
 METRICS = ("top1", "top5")  # three columns each: the value and both ends of its interval
-DETECTION: dict[str, bool] = literal("tasks", "detection", "COLUMNS")  # each metric, and whether it has an interval
+DETECTION: dict[str, bool] = literal("tasks", "detection", "COLUMNS")  # whether a metric has an interval
 OTHERS: dict[str, bool] = {  # metrics of the other tasks; last, so that the other columns keep their places
     metric: has_interval
     for task in names("tasks")
@@ -30,7 +30,7 @@ def _named(metrics: Mapping[str, bool]) -> tuple[str, ...]:
 
 
 def _paths(*parts: tuple[str, str]) -> dict[str, str]:
-    """Return each column's attribute path in a row, from pairs of a part's name and its fields' names."""
+    """Return each column's attribute path in a row; `parts` are pairs of a part's name and the names of its fields."""
     return {name: f"{part}.{name}".lstrip(".") for part, names in parts for name in names.split()}
 
 

@@ -50,7 +50,7 @@ def _fastest(rows: Sequence[Row]) -> str:
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
-    """Name the most accurate row; of several whose intervals overlap, name the fastest."""
+    """Name the most accurate row; if the intervals of several rows overlap, name the fastest of these rows."""
     ties = most_accurate(rows)
     known = [row for row in ties if row.spread]
     best = min(known, key=lambda row: row.latency.p50_ms or 0.0, default=None)
@@ -72,7 +72,7 @@ def _tied(rows: frozenset[Row], more: str = "") -> str:
 
 
 def _int8(rows: Sequence[Row]) -> str:
-    """Say how many times as fast as float int8 is, and in how many pairs its accuracy is significantly lower."""
+    """Say by which factor int8 is faster than float, and in how many pairs int8 is significantly less accurate."""
     pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
     if not pairs:
         return ""
@@ -101,7 +101,7 @@ def _times(speedups: Sequence[Ratio]) -> str:
 
 
 def _unsettled(rows: Sequence[Row]) -> str:
-    """Count the rows that are not VALID, and say what to do about them."""
+    """Say how many rows are not VALID, and what to do about them."""
     counts = Counter(row.verdict for row in rows if row.verdict in TO_DO)
     if not counts:
         return ""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Record
 
-SHOWN = 5  # most invalid lines, or sessions, that a note names
+SHOWN = 5  # largest number of invalid lines, or of sessions, that a note names
 
 
 def method(preset: str) -> str:
@@ -155,7 +155,7 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
 
 
 def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
-    """Yield notes on what is unused in the journal: invalid lines, and records that no session in it requested."""
+    """Yield notes on the unused parts of the journal: invalid lines, and records that no session in it requested."""
     if journal.aside:
         more = f" and {journal.aside - SHOWN} more" if journal.aside > SHOWN else ""
         reasons = "; ".join(journal.reasons[:SHOWN])
@@ -179,7 +179,7 @@ def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
 
 
 def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the recorded times of building the files, with each file counted once, and of measuring."""
+    """Yield notes on the recorded times of building the files, in which each file is counted once, and of measuring."""
     cards = [case_evidence.artifact for case_evidence in evidence if case_evidence.artifact]
     spent = {(_spent_on(card, step), step): seconds for card in cards for step, seconds in card.took_s.items()}
     if spent:
@@ -191,7 +191,7 @@ def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[
 
 
 def _spent_on(card: Artifact, step: str) -> str:
-    """Return the file that a step built; for an int8 file, the build and export steps built its float parent."""
+    """Return the file that a step built; for an int8 file, the build and export steps make its float parent."""
     return card.file if step == QUANTIZE else card.parent or card.file
 
 
@@ -224,7 +224,7 @@ def _about(dataset: str) -> str:
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield a note on each target whose accuracy the host evaluated, and on how far the target's outputs differ."""
+    """Yield a note on each target whose accuracy the host evaluated, with its outputs' difference from the host's."""
     spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
     for case_evidence in evidence:
         if case_evidence.accuracy and (spot := case_evidence.accuracy.spot):
@@ -258,7 +258,7 @@ def machine(facts: dict[str, str]) -> str:
 
 
 def _gpu(facts: dict[str, str]) -> str:
-    """Describe the GPU as its driver reports it; empty without a GPU."""
+    """Describe the GPU as its driver reports it; return an empty text if there is no GPU."""
     if "gpu" not in facts:
         return "a GPU of unknown name" if facts.get("device") == "cuda" else ""
     gibibytes = int(facts.get("gpu_memory_bytes", 0)) / 1024**3
@@ -267,7 +267,7 @@ def _gpu(facts: dict[str, str]) -> str:
 
 
 def _references(records: Sequence[Record], session: Session) -> Iterator[str]:
-    """Yield the median times of the reference workloads in a session's environment, with their ranges."""
+    """Yield the median time and the range of each reference workload in a session's environment."""
     environment = session.environment
     place = environment.target, environment.epoch
     runs = (record for record in records if isinstance(record, Run) and (record.case.target, record.epoch) == place)

@@ -1,6 +1,6 @@
 """The typed parts of a row: setup, cost, latency, memory, quality, int8 fidelity and standing.
 
-A name's last word is its unit: s, ms, mib (2**20 bytes), m (millions) or db. None means not measured.
+The last word of a field's name is its unit: s, ms, mib (2**20 bytes), m (millions) or db. None means not measured.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The measured variant, its target, and all settings. It has no slots, which `cached_property` does not allow.
+    """The measured variant, its target, and all settings. There are no slots, because of `cached_property`.
 
     Attributes:
         width, resolution: None for a network without them.
-        inputs: a description of the shapes and values that a user-supplied model was fed; empty for a classifier.
-        sizes: the shapes in `inputs` alone.
+        inputs: a description of the shapes and values that a user-supplied model was fed; an empty text for a
+            classifier.
+        sizes: only the shapes from `inputs`.
     """
 
     target: str
@@ -54,7 +55,7 @@ class Setup:
     def group(self) -> tuple[str, ...]:
         """The properties that rows ranked together must share: machine, epoch, and all settings except the variant.
 
-        User-supplied models have their own weights and data sets.
+        Networks that are not user-supplied must also share the data set.
         """
         run = (
             self.runtime,
@@ -70,7 +71,7 @@ class Setup:
 
     @property
     def origin(self) -> str:
-        """Where the weights come from; all files of Keras have the same origin, so that a grid of them is one table."""
+        """The origin of the weights; all files of Keras have one origin, so that a grid of networks is one table."""
         return origin(self.weights)
 
     @property
@@ -80,7 +81,7 @@ class Setup:
 
     @property
     def network(self) -> str:
-        """The network without its precision; a user-supplied model has no width α."""
+        """The network's name, without the precision and, for a user-supplied model, without a width α."""
         if self.sizes:
             return f"{self.architecture} @{self.sizes}"
         width = "" if self.is_custom or self.width is None else f" {self.width:g}"
@@ -93,12 +94,12 @@ class Setup:
 
     @property
     def title(self) -> str:
-        """The network with its precision and quantization scheme."""
+        """The network's name with the precision and the quantization scheme."""
         return f"{self.network} {self.scheme}"
 
     @property
     def pair(self) -> tuple[str, ...]:
-        """The properties that an int8 row and its float twin, the same network in float, share: network and group."""
+        """The properties that an int8 row shares with its float twin (the same network in float): network and group."""
         return (*self.group, self.weights, self.network, self.preprocessing)
 
 
@@ -128,14 +129,14 @@ class Latency:
     """Times of loading and inference, and the number of processes and samples behind them.
 
     Attributes:
-        p50_low_ms, p50_high_ms: the 95 % interval of p50; the range of the processes if they are too few for an
-            interval.
+        p50_low_ms, p50_high_ms: the 95 % interval of p50; the range of the processes' medians if there are too few
+            processes for an interval.
         p50_beats, p50_low_beats, p50_high_beats: p50 and its interval in reference beats, a fixed workload timed
             between the samples.
         beat: name of the workload of the beats.
         mean_ms, stddev_ms, min_ms: mean, standard deviation and minimum of all samples.
         images_per_second: the batch divided by p50; for a model that is fed no images, inputs per second.
-        parts: for a model of several graphs, the p50 of each in ms, by the graph's name.
+        parts: for a model of several graphs, each graph's p50 in ms, by the graph's name.
     """
 
     processes: int
@@ -171,7 +172,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The times of what an app does around inference, for a whole batch; None if not measured.
+    """The times of the steps of an app before and after inference, for a whole batch; None if not measured.
 
     Attributes:
         decode_ms, resize_ms, normalize_ms: the parts of `pre_ms`.
@@ -209,14 +210,16 @@ class Quality:
     """The quality of the outputs.
 
     Attributes:
-        metrics: the metrics in % by name: `top1` and `top5`, or those of another task; absent if not measured.
+        metrics: the metrics in %, by name: `top1` and `top5`, or the metrics of another task. A metric that was not
+            measured is absent.
         images: number of test images.
-        answered_by: where the images were evaluated: on the "target", or on the "host" in its place; "" if nowhere.
+        answered_by: where the images were evaluated: on the "target", or on the "host" in its place; "" if they were
+            not evaluated.
         spot_images: number of images for which the target repeated the host's evaluation.
         spot_difference: largest difference between the outputs of host and target, as a share of the largest output.
         published_top1: the network's published ImageNet top-1, in %.
-        is_of_chance: whether the accuracy is no better than chance by its interval; then the row is never called the
-            best.
+        is_of_chance: whether the accuracy, by its interval, is no better than chance; if so, the row is never called
+            the best.
     """
 
     metrics: Mapping[str, Figure]
@@ -230,15 +233,16 @@ class Quality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fidelity:
-    """The comparison of the outputs with those of the float parent.
+    """The comparison of the outputs with the float parent's outputs.
 
     Attributes:
-        parent_top1, agreement: the parent's top-1, and the share of equal answers, both in %.
+        parent_top1, agreement: the parent's top-1, and the share of equal predictions, both in %.
         only_parent: number of images that only the parent classifies correctly.
         only_this: number of images that only this row's model classifies correctly.
         mcnemar_p: p-value of McNemar's exact test for equal accuracy.
         images_needed: number of images at which the observed difference would be significant.
-        change: difference of a task's chief metric from the parent's, paired image by image, in percentage points.
+        change: the task's chief metric minus the parent's metric, in percentage points, computed from pairs of
+            predictions for the same image.
     """
 
     parent_top1: float | None = None
@@ -262,12 +266,12 @@ class Int8:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The rank of a row in its group; None before the rows are compared.
+    """The rank of a row in its group, and its ratios to its float twin; None before rows are compared.
 
     Attributes:
         tied: whether another row shares the rank.
-        speedup: the latency of the float twin, the same network in float, divided by that of this int8 row.
-        instruction_ratio: the float twin's instructions divided by those of this int8 row, if an emulator counted them.
+        speedup: the latency of the float twin (the same network in float) divided by this int8 row's latency.
+        instruction_ratio: the float twin's instructions divided by this int8 row's instructions, if both were counted.
     """
 
     rank: int | None = None

@@ -21,10 +21,10 @@ def ratio(over: Row, under: Row) -> Ratio | None:
 
 
 def speedup(slow: Row, fast: Row) -> Ratio | None:
-    """Return the latency of `slow` divided by that of `fast`, for rows measured in the same rounds.
+    """Return the latency of `slow` divided by the latency of `fast`, for rows measured in the same rounds.
 
-    If both rows have latencies in reference beats, these are compared; this removes the effect of other load on only
-    one row.
+    If both rows have latencies in reference beats, these are divided; this removes the effect of load that slowed only
+    one of the rows.
     """
     if slow.paced and fast.paced and slow.latency.beat == fast.latency.beat:
         return ratio_of_medians(slow.paced, fast.paced)
@@ -34,14 +34,14 @@ def speedup(slow: Row, fast: Row) -> Ratio | None:
 def together(rows: Iterable[Row]) -> list[list[Row]]:
     """Split rows, in order, into comparable groups.
 
-    User-supplied models join the group of other networks with the same settings, if there is exactly one such group.
+    User-supplied models join the group of other networks with equal settings, if there is exactly one such group.
     """
     ordered = list(rows)
     return [[ordered[place] for place in places] for places in _groups(ordered)]
 
 
 def _groups(rows: Sequence[Row], *, is_sorted: bool = False) -> list[list[int]]:
-    """Split the indices of rows into comparable groups, in the order of the rows; if `is_sorted`, sort the groups."""
+    """Split the indices of rows into comparable groups, in the order of the rows; sort the groups if `is_sorted`."""
     own = [row.setup.group for row in rows]
     custom_groups = {group for row, group in zip(rows, own, strict=True) if row.setup.is_custom}
     shown_in = {group: group for group in own}
@@ -94,7 +94,7 @@ def _with_row(line: Line, row: Row) -> Line:
 
 
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
-    """Sort each group by p50 (by instructions without times) and rank it; yield each row after its index in `rows`.
+    """Sort each group by p50 (by instructions if it has no times); yield each row's index in `rows` and the ranked row.
 
     A row shares the rank of the row that first got this rank if their intervals overlap. A row without an interval or
     with unusable figures has no rank.
@@ -109,7 +109,7 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
 
 
 def sped(rows: Iterable[Row]) -> Iterator[Row]:
-    """Add to every int8 row its speed-up over its float twin, the same network in float in the same group."""
+    """Add to every int8 row the speed-up over its float twin, which is the same network in float in the same group."""
     rows = tuple(rows)
     floats = {row.setup.pair: row for row in rows if row.setup.precision == Precision.FP32}
     for row in rows:
@@ -122,7 +122,7 @@ def sped(rows: Iterable[Row]) -> Iterator[Row]:
 
 
 def _fewer(twin: Row, row: Row) -> float | None:
-    """Return the instructions of a float row divided by those of its int8 row; None unless both were counted."""
+    """Return a float row's instructions divided by its int8 row's instructions; None unless both were counted."""
     before, after = twin.cost.instructions_m, row.cost.instructions_m
     return before / after if before and after and not (twin.is_worthless or row.is_worthless) else None
 

@@ -32,7 +32,8 @@ class Row:
 
     Attributes:
         verdict: the worst of the three verdicts below.
-        time_verdict, accuracy_verdict, memory_verdict: the verdict on these figures alone; empty if there is none.
+        time_verdict, accuracy_verdict, memory_verdict: the verdict on only the times, only the accuracy or only the
+            memory; an empty text if these were not measured.
     """
 
     setup: Setup
@@ -70,7 +71,7 @@ class Row:
 
     @property
     def spread(self) -> Spread | None:
-        """p50 with its 95 % interval as (low, p50, high), in ms; None without an interval or if unusable."""
+        """p50 with its 95 % interval as (low, p50, high), in ms; None if there is no interval or p50 is unusable."""
         latency = self.latency
         if latency.processes < LEAST_FOR_INTERVAL or self.is_worthless:
             return None
@@ -80,7 +81,7 @@ class Row:
 
     @property
     def paced(self) -> Spread | None:
-        """p50 with its 95 % interval as (low, p50, high), in reference beats; None without beats or `spread`."""
+        """p50 with its 95 % interval as (low, p50, high), in reference beats; None if beats or `spread` are missing."""
         latency = self.latency
         if not self.spread or not latency.p50_beats or not latency.p50_low_beats or not latency.p50_high_beats:
             return None
@@ -98,9 +99,9 @@ class Row:
 
     @property
     def change(self) -> tuple[float, bool] | None:
-        """The chief metric minus the float parent's, in points, and whether that is significant; None if not compared.
+        """The chief metric minus the float parent's, in points, and whether it is significant; None if not compared.
 
-        The interval over paired resamples decides whether it is significant, or else McNemar's exact test of top-1.
+        The difference is significant by its interval over paired resamples or, for top-1, by McNemar's exact test.
         """
         fidelity = self.fidelity
         if paired := fidelity.change:
@@ -113,8 +114,8 @@ class Row:
     def drop(self) -> Figure | None:
         """The float parent's chief metric minus this row's, in percentage points, with its paired 95 % interval.
 
-        A float row has no parent, so its drop is 0. None if its own or its parent's metric was not measured. For top-1,
-        the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
+        A float row has no parent, so its drop is 0. The drop is None if the row's metric or the parent's metric was not
+        measured. For top-1, the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
         """
         fidelity, images = self.fidelity, self.quality.images
         if self.metric is None or self._has_unusable_answers:
@@ -164,7 +165,7 @@ class Background:
     Attributes:
         lines: the lines of the table's rows, in order.
         methods: descriptions of the presets among the rows.
-        albums: by an artifact's hash, the test pictures on which it errs most; only for artifacts that have such
+        albums: the test pictures on which an artifact errs most, by the artifact's hash; only artifacts with such
             pictures.
     """
 
@@ -192,5 +193,5 @@ class Table:
 
     @property
     def has_failures(self) -> bool:
-        """Whether a row has failed."""
+        """Whether the table has a row with the verdict FAILED."""
         return any(row.verdict == "FAILED" for row in self.rows)

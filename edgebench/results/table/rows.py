@@ -73,7 +73,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
 
 
 def _preprocessing(variant: Variant) -> str:
-    """Return how the images are preprocessed; empty without images, or if the data set is unknown here."""
+    """Return how the images are preprocessed; an empty text without images, or if the data set is unknown here."""
     if variant.feed:
         return ""
     try:
@@ -122,7 +122,7 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _read_otherwise(variant: Variant) -> str:
-    """Say if a detector has other classes than its data set, and which decoder would read as many classes."""
+    """Say if a detector's number of classes is not its data set's, and which decoder would read the right number."""
     if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
         return ""
     known = variant.dataset_classes or family(variant.dataset).CLASSES
@@ -130,7 +130,7 @@ def _read_otherwise(variant: Variant) -> str:
 
 
 def _outputs(artifact: Artifact) -> str:
-    """Describe how far the int8 outputs are from the float outputs; only the worst few, the worst first."""
+    """Describe how far the int8 outputs are from the float outputs; name only a few outputs, the worst first."""
     compared = sorted(artifact.outputs, key=lambda output: inf if output.sqnr_db is None else output.sqnr_db)
     words = [_of_output(output) for output in compared[:MOST_SHOWN]]
     more = [f"{len(compared) - MOST_SHOWN} more are closer"] if len(compared) > MOST_SHOWN else []
@@ -179,7 +179,7 @@ def _cost(evidence: Evidence, measurement: Measurement) -> Cost:
 
 
 def _measured_s(evidence: Evidence) -> float | None:
-    """Return the total time of all processes in seconds; None if the time of one is unknown."""
+    """Return the total time of all processes in seconds; None if the time of a process is unknown."""
     waited = [run.took_s for run in (*evidence.runs, *evidence.sustained)]
     known = [seconds for seconds in waited if seconds is not None]
     return sum(known) if known and len(known) == len(waited) else None
@@ -219,7 +219,7 @@ def _memory(measurement: Measurement) -> Memory:
 
 
 def _around(measurement: Measurement, batch: int) -> Around:
-    """Compute the times around an inference of a batch: the time per picture, in each stage, times the batch."""
+    """Compute each stage's time around the inference of a batch: its time per picture, multiplied by the batch."""
     stages = {name: seconds * batch for name, seconds in measurement.stages.items()}
     before = [stages.get(name) for name in (DECODE, RESIZE, NORMALIZE)]
     pre_s = sum(seconds or 0.0 for seconds in before) if None not in before else None
@@ -285,7 +285,7 @@ def _metrics(appraisal: Appraisal) -> dict[str, Figure]:
 
 
 def _of_task(accuracy: Accuracy | None) -> dict[str, Figure]:
-    """Return the metrics of tasks in which an answer may be partly right, such as detection."""
+    """Return the metrics of tasks in which a prediction can be partly right, such as detection."""
     return {metric.name: _in_percent(metric) for metric in accuracy.metrics} if accuracy else {}
 
 

@@ -27,7 +27,7 @@ class Selection:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """The wanted values, by property; only of properties that are restricted."""
+        """The wanted values of each property that is restricted."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _parts(text) for name, text in wanted.items() if text}
 
@@ -35,7 +35,7 @@ class Selection:
         """Return the items that match; `of` returns the object that has an item's `architecture`, `width` and so on.
 
         Raises:
-            UnknownName: no item has one of the wanted values; the message lists the values that exist.
+            UnknownName: a wanted value does not exist in any item; the message lists the values that exist.
             RequestError: each wanted value exists, but no item matches all filters.
         """
         every = [*items]
@@ -63,7 +63,7 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _value(item: Any, name: str) -> str:
-    """Return a property of a row as text; empty if the row does not have it."""
+    """Return a property of a row as text; an empty text if the row does not have the property."""
     value = getattr(item, "architecture" if name == "model" else name, None)
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -1,6 +1,6 @@
 """A table and its background -> one self-contained, interactive HTML file.
 
-Template, style and script are files of this folder; the figures are those of the other reports.
+Template, style and script are files of this folder; the figures are the same as in the other reports.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 FILE = "report.html"
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # quantiles of a process's samples that the page shows
-AT_ONCE = 200  # most rows in the page's table; the rest are in a template, which browsers render when needed
+AT_ONCE = 200  # largest number of rows in the page's table; browsers render the other rows when needed
 FIGURES = (pareto, macs, heat_maps, dumbbells, footprint)
 MEANINGS = {
     "VALID": "no problem found",
@@ -66,14 +66,15 @@ MEANINGS = {
     "FAILED": "no result",
 }
 MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES, *chain(*OF_TASKS.values())))
-MOST_REASONS = 20  # most reasons in the list below the table; the table has all
+MOST_REASONS = 20  # largest number of reasons in the list below the table; the table has all reasons
 
 
-class PageCell(NamedTuple):  # a page has hundreds of thousands; dataclasses take three times as long to make
+class PageCell(NamedTuple):  # made hundreds of thousands of times; a dataclass takes three times as long
     """A formatted cell.
 
     Attributes:
-        mark: `best` if the cell has the best value or ties with it, `verdict` in the column of verdicts; else empty.
+        mark: `best` if the cell has the best value or ties with it, `verdict` in the column of verdicts; else an empty
+            text.
     """
 
     text: str
@@ -83,7 +84,7 @@ class PageCell(NamedTuple):  # a page has hundreds of thousands; dataclasses tak
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRow:
-    """A formatted row; figures refer to it by its place in the table (`number`). `rank` is its rank in its group."""
+    """A formatted row. `number` is its place in the table, to which figures refer; `rank` is its rank in its group."""
 
     number: int
     rank: str
@@ -138,12 +139,12 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _processes(evidence: Evidence) -> list[tuple[float, ...]]:
-    """Return, for each latency process, the quantiles of its samples in ms."""
+    """Return the quantiles of each latency process's samples, in ms."""
     return [_quantiles(run.samples_s) for run in evidence.timed]
 
 
 def _quantiles(samples_s: Sequence[float]) -> tuple[float, ...]:
-    """Return the samples nearest to `QUANTILES` in ms, with four digits; empty unless all samples are finite."""
+    """Return the samples nearest to `QUANTILES`, in ms with four digits; an empty tuple if a sample is not finite."""
     if not samples_s or not all(map(isfinite, samples_s)):
         return ()
     ordered = sorted(samples_s)
@@ -175,7 +176,7 @@ def _drawn(rows: Mapping[int, Row]) -> Iterator[Panel]:
 
 
 def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> Iterator[Part]:
-    """Split a group by precision; rank the rows of each part, and mark its best rows with their ties."""
+    """Split a group by precision; in each part, rank the rows and mark the best rows, with all rows that tie."""
     numbers = {id(row): number for number, row in rows.items()}
     for precision, part in by_precision(rows.values()).items():
         best = {P50: fastest(part), **dict.fromkeys(chief(part), most_accurate(part))}
@@ -186,7 +187,7 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
 
 
 def _ranks(part: Sequence[Row]) -> list[str]:
-    """Return the rank of each of these rows among them; `2=` if another of them shares rank 2."""
+    """Return the rank of each row among these rows, as text: `2=` if another row shares rank 2."""
     ranks = [row.standing.rank for row in part]
     known = [rank for rank in ranks if rank is not None]
     return [
@@ -196,7 +197,7 @@ def _ranks(part: Sequence[Row]) -> list[str]:
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
-    """Return (verdict, rows, reasons) once for each verdict with the same reasons, the worst verdict first."""
+    """Return (verdict, rows, reasons) for each distinct pair of verdict and reasons, the worst verdict first."""
     named = defaultdict[tuple[str, str], list[Row]](list)
     for row in rows:
         if row.reasons:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgebench.results.table.row import Line
 
-SIDES = {"truth": "truth", "float": "float", "this": ""}  # caption by source of the boxes; empty: the row's precision
+SIDES = {"truth": "truth", "float": "float", "this": ""}  # captions; an empty one stands for the precision
 STROKE = 1.5
 
 
@@ -42,7 +42,7 @@ class Album:
 
 
 def albums(lines: Sequence[Line], known: Mapping[str, Mapping[str, Any]]) -> list[Album]:
-    """Return each artifact's album (its pictures); a float file's is left out if its network has one in int8."""
+    """Return each artifact's album (its pictures); leave out a float file's album if the network has an int8 album."""
     of_rows = [(line, known[sha256]) for line in lines if (sha256 := _artifact(line)) in known]
     compared = {line.row.setup.network for line, album in of_rows if any("float" in one for one in album["pictures"])}
     shown = dict[str, Album]()
@@ -80,7 +80,7 @@ def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
 
 
 def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) -> str:
-    """Draw boxes over a picture; only the first drawing of a picture contains its pixels, the others refer to it."""
+    """Draw boxes over a picture; only its first drawing contains the pixels, to which the other drawings refer."""
     width, height = one["size"]
     line = STROKE * max(width, height) / 224
     pixels = f'href="data:image/jpeg;base64,{escape(str(one["jpeg"]))}" width="{width:g}" height="{height:g}"'
