@@ -21,7 +21,7 @@ OTHERS = [version for version in PYTHONS if version != f"{sys.version_info.major
 # Of the test extra: what brings torch, and what no fast test starts.
 LEFT_OUT = {"edgebench", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}
 # One process: the other core is busy with the other worker of this suite.
-PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "(not slow or lengthy) and not heavy")
+PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow")
 NULL = "--target null --model null --runtime null --dataset null --weights none --precision fp32 --preset quick"
 # Commands that need no torch, and their exit codes.
 COMMANDS = {

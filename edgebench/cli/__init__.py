@@ -124,7 +124,7 @@ def main() -> None:
 def _run() -> None:
     """Run the command; flush its output before returning or failing."""
     try:
-        app()
+        app(prog_name="edgebench")  # however it was started: `python -m edgebench`, or inside another program
     finally:
         sys.stdout.flush()
 

@@ -95,8 +95,8 @@ def test_the_kind_of_a_name_is_that_of_all_its_parts(name: str, is_custom: bool,
         ("a.onnx||b.onnx", "wanted a file on both sides"),
         ("a.onnx| ", "wanted a file on both sides"),
         ("a.onnx|b.tflite", "wanted files of one format"),
-        ("a.onnx|nets.py:f", r"found nets\.py:f; export it"),
-        ("a.onnx|b", "found b; export it"),
+        ("a.onnx|nets.py:f", r"found nets\.py:f; convert it"),
+        ("a.onnx|b", "found b; convert it"),
         ("|".join(["a.onnx"] * 9), "at most 8 files"),
         ("a.onnx|b.onnx", r"nothing is at a\.onnx\|b\.onnx"),
     ],
@@ -283,7 +283,7 @@ def test_the_whole_way_of_two_files(place: Path) -> None:
     assert "decoder.onnx:mask" in rows[1]["reasons"] and rows[1]["sqnr_db"] > 20
     name = "encoder.onnx|decoder.onnx@1x3x8x8+1/fp32"
     why = cli("why", f"results/two:{name}")
-    assert why.returncode == 0 and "the row has each part's time" in why.stdout
+    assert why.returncode == 0 and "the row has the time of each part" in why.stdout
     with pytest.raises(RequestError, match="wanted a row of one model file"):
         script(f"results/two:{name}")
     for command in (("choose", "results/two"), ("compare", "results/two", "results/two"), ("report", "results/two")):

@@ -162,7 +162,7 @@ def test_the_scatter_of_cases_is_a_prediction_of_one_that_did_not_change(count: 
 def test_the_raw_ratio_stands_beside_and_the_note_says_what_an_interval_covers(place: Path) -> None:
     found = contrast(measured(place / "a", 1), measured(place / "b", 2, machine=1.2))
     cases, _ = compare.sheets(found)
-    assert cases.headings == ("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", "in beats", "beats [95 %]", "")
+    assert cases.headings == ("case", "A p50 ms", "B p50 ms", "B / A", "[95 %]", "in beats", "beats [95 %]", "verdict")
     assert all(pair.ratio and pair.ratio.value == pytest.approx(1.2, rel=0.02) for pair in found.pairs)
     assert all(pair.in_beats and pair.in_beats.value == pytest.approx(1.0, rel=0.02) for pair in found.pairs)
     assert any("covers the scatter of processes within each session" in note for note in cases.notes)
