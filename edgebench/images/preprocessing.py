@@ -141,7 +141,7 @@ def _cropped(picture: Image, resolution: int, recipe: Preprocessing) -> NDArray[
 
 
 def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -> tuple[float, float, float, float]:
-    """Return the grey margins at the left, top, right and bottom, in pixels of the part of the picture that is kept."""
+    """Return the grey margins (left, top, right, bottom), in pixels of the cropped picture before it is resized."""
     if recipe.first != "letterbox":
         return 0.0, 0.0, 0.0, 0.0
     inner, corner = _inner(size, resolution)

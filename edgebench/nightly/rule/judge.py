@@ -38,7 +38,7 @@ TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """One configuration after the screen, which compared it with its history, and before its pairs are run.
+    """One configuration between two steps: the screen compared it with its history, and its pairs were not run yet.
 
     Attributes:
         why: reasons to suspect a change; empty if there are none.

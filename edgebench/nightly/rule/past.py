@@ -47,7 +47,7 @@ class Past:
 
     @cached_property
     def here(self) -> tuple[NightEntry, ...]:
-        """The earlier nights on tonight's host that have no confirmed change or have the accepted components."""
+        """The nights on tonight's host that either confirmed no change or used the accepted components."""
         accepted = self.baseline.entry.components if self.baseline else {}
         return tuple(
             night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted

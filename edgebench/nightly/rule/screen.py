@@ -155,9 +155,10 @@ def noise(deviations: Floats) -> Floats:
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
-    """Return the minimum detectable effect (C,), a share: it passes the screen and the pairs with the rule's power.
+    """Return the minimum detectable effect of each configuration, (C,), as a share of the latency.
 
-    If the history is too short for a screen, it passes only the pairs.
+    The screen and the pairs together detect such a change with the power of the rule; where the history is too short
+    for a screen, the pairs alone do.
     """
     import numpy
     from scipy.stats import t

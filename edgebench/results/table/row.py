@@ -183,7 +183,8 @@ class Table:
     """Rows in order, with notes for the reader.
 
     Attributes:
-        method: the notes that say how and on which machines the rows were measured; a terminal only refers to them.
+        method: the notes that say how and on which machines the rows were measured; the terminal does not print them,
+        but says where to find them.
     """
 
     title: str

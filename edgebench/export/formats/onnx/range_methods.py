@@ -108,7 +108,7 @@ class BinCounts:
             self._counts += count(chunk, self._side)
 
     def _widen(self, side: float) -> None:
-        """Merge neighbouring bins until the histogram reaches from -side to side; `side` is always a power of two."""
+        """Merge neighbouring bins until the histogram covers [-`side`, `side`]; `side` is always a power of two."""
         import numpy
 
         together = int(min(side / self._side, FINE_BINS / 2))

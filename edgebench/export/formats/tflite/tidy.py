@@ -1,7 +1,7 @@
 """A converted float file -> the same function in NHWC throughout, for any number of images.
 
-If a network flattens its features, the converter adds a transposition to torch's order, and fixes the batch at one in
-the reshape. This module removes the transposition and the fixed batch.
+If a network flattens its features, the converter inserts a transpose that restores torch's order of the axes, and its
+reshape has a constant batch size of one. This module removes the transposition and the fixed batch.
 """
 
 from __future__ import annotations
