@@ -65,7 +65,8 @@ class _Program(typer.Typer):
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Run the command that the arguments name."""
-        return self.parser(*arguments, **options)
+        named = {"prog_name": "edgebench"}  # however it was started: `python -m edgebench`, or inside another program
+        return self.parser(*arguments, **named | options)
 
 
 app = _Program(
@@ -124,7 +125,7 @@ def main() -> None:
 def _run() -> None:
     """Run the command; flush its output before returning or failing."""
     try:
-        app(prog_name="edgebench")  # however it was started: `python -m edgebench`, or inside another program
+        app()
     finally:
         sys.stdout.flush()
 
