@@ -22,6 +22,8 @@ from edgebench.schema.variant import Precision, Variant, WeightSource
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 # Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# pytest-xdist sets the width of its own terminal in its workers; a test that needs a width sets it.
+os.environ.pop("COLUMNS", None)
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 8 << 30
 
 
