@@ -54,7 +54,7 @@ def _refusals() -> None:
     common = ("--dataset", "coco:data", "--name", "no")
     for words, text in (
         (("--model", "raw.onnx", "--decode", "yolov8"), "use --decode raw, which fits"),
-        (("--model", "raw.onnx", "--task", "detection"), "wanted --decode raw or ssd or yolov5 or yolov8"),
+        (("--model", "raw.onnx", "--task", "detection"), "wanted --decode raw or ssd or ssd300 or "),
         (("--model", "lenet5", "--decode", "raw"), "--decode applies to models given as a file"),
         (("--model", "raw.onnx", "--decode", "rawest"), "no decoder 'rawest'"),
     ):
