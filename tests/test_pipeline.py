@@ -224,7 +224,7 @@ def test_a_folder_without_a_journal_is_refused() -> None:
 def test_dry_run_lists_the_cases_and_measures_nothing(place: Path) -> None:
     done = cli("run", "--dry-run", "--target", "cpu")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("cpu: 16 cases\n")
+    assert done.stdout.lstrip().startswith("cpu: 16 cases\n")
     assert "to train and export, at most 3 min 00 s to measure" in done.stdout
     assert list(place.iterdir()) == []
 

@@ -193,7 +193,7 @@ def test_torchvisions_weights_are_read_from_the_clients_cache(place: Path, monke
 
 @pytest.mark.slow
 def test_torchvisions_weights_that_cannot_be_fetched_name_the_file_to_fetch() -> None:
-    with pytest.raises(RequestError, match=r"fetch https://.*mobilenet_v2-7ebf99e0\.pth where there is a network"):
+    with pytest.raises(RequestError, match=r"download https://.*mobilenet_v2-7ebf99e0\.pth where there is a network"):
         hub.adopt("hub:torchvision/MobileNet_V2_Weights.IMAGENET1K_V2", "mobilenet_v2", 1.0, 224)
     with pytest.raises(RequestError, match="torchvision has no weights Nothing"):
         hub.adopt("hub:torchvision/Nothing", "mobilenet_v2", 1.0, 224)
