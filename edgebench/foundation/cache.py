@@ -134,6 +134,11 @@ def cards(card_type: type[K], stems: str = "*") -> list[K]:
     return [card for card in candidates if card]
 
 
+def with_hash(card_type: type[F], sha256: str) -> F | None:
+    """Return the card of an intact file whose content has this hash; None if there is no such file."""
+    return next((card for card in cards(card_type) if card.sha256 == sha256 and is_intact(card)), None)
+
+
 def put(stem: str, card: Card) -> None:
     """Store a card under `stem`."""
     fields = json.loads(_decoder(type(card)).dump_json(card))

@@ -43,6 +43,7 @@ _WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.
 # (utils/augmentations.py, letterbox).
 _LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
 _ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
+WHITE = 255.0  # value of a white pixel in a picture with 8 bits per channel, as files of cameras have
 GREY = 114  # grey value of a letterbox's margins
 PRESETS = {recipe.name: recipe for recipe in _ALL}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.agent.stages import PICTURE
 from edgebench.foundation import cache, provenance
 from edgebench.images import splits
-from edgebench.images.preprocessing import normalization
+from edgebench.images.preprocessing import WHITE, normalization
 from edgebench.schema.cards import FedData
 from edgebench.schema.variant import task
 from edgebench.tasks import values
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 PICTURES = 8  # number of pictures, spread evenly over the test split
-WHITE, QUALITY = 255.0, 90  # white level and quality of the JPEG files, which represent a camera's files
+QUALITY = 90  # quality of the JPEG files, which represent a camera's files
 
 
 def request(variant: Variant, channels: int, connection: Connection, *, is_whole: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation.stats import median_interval
 from edgebench.nightly.night import QUIET, Outcome, State
 from edgebench.nightly.rule.figures import FIGURES, LATENCY, effect, size, values
-from edgebench.nightly.rule.past import pasts
+from edgebench.nightly.rule.past import accepted, pasts
 from edgebench.nightly.triage import episodes
 
 if TYPE_CHECKING:
@@ -184,35 +184,34 @@ def _told(episode: Episode) -> str:
 
 def bulletin(history: History) -> Bulletin:
     """Return the bulletin of the last night of a history, which must have at least one night."""
-    last = history.nights[-1]
-    night = replace(last, entries=tuple(_as_accepted(entry, history) for entry in last.entries))
-    history = replace(history, nights=(*history.nights[:-1], night))
-    by_name, states = {past.tonight.entry.name: past for past in pasts(history, night)}, episodes(history)
-    accepted = {entry.name for entry, former in zip(night.entries, last.entries, strict=True) if entry != former}
-    lines = [
-        SummaryLine(
-            entry=entry,
-            points=_points(by_name.get(entry.name), history),
-            episodes=() if entry.name in accepted else states[entry.name],
-        )
-        for entry in night.entries
-    ]
+    night, states = history.nights[-1], episodes(history)
+    by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
+    lines = [_line(entry, by_name.get(entry.name), states[entry.name], history) for entry in night.entries]
     notes = (*_gone(night), *_aa_pairs(night), *_clocks(history), *history.notes)
-    return Bulletin(night=night, lines=tuple(sorted(lines, key=_order)), nights=len(history.nights), notes=notes)
+    return Bulletin(
+        night=replace(night, entries=tuple(line.entry for line in lines)),
+        lines=tuple(sorted(lines, key=_order)),
+        nights=len(history.nights),
+        notes=notes,
+    )
 
 
-def _as_accepted(entry: Entry, history: History) -> Entry:
-    """Return an entry of the last night, with the verdict OK if its components were accepted after that night."""
-    nights = {night.id: night for night in history.nights}
-    for acceptance in reversed(history.acceptances):
-        if not acceptance.covers(entry.name) or acceptance.night not in nights or not entry.is_measured:
-            continue
-        entries = nights[acceptance.night].entries
-        accepted = next((other for other in entries if other.name == entry.name), None)
-        if accepted and acceptance.night != entry.since and accepted.components == entry.components:
-            return replace(entry, verdict=Outcome.OK, findings=(), why=f"accepted: {acceptance.reason}")
-        return entry
-    return entry
+def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: History) -> SummaryLine:
+    """Return the line of an entry; its verdict is OK if its components were accepted after that night."""
+    if reason := _why_accepted(past, history):
+        entry, found = replace(entry, verdict=Outcome.OK, findings=(), why=f"accepted: {reason}"), ()
+    return SummaryLine(entry=entry, points=_points(past, history), episodes=found)
+
+
+def _why_accepted(past: Past | None, history: History) -> str:
+    """Return why tonight's components were accepted since they were judged; an empty text if they were not."""
+    if past is None or not past.tonight.entry.is_measured:
+        return ""
+    entry = past.tonight.entry
+    last = accepted(history, (*past.nights, past.tonight), entry.name)
+    if last is None or last.night.id == entry.since or last.entry.components != entry.components:
+        return ""
+    return last.reason
 
 
 def _clocks(history: History) -> Iterator[str]:

@@ -83,6 +83,15 @@ def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     assert figures["ap50"].low is None
 
 
+def test_the_sure_boxes_are_those_that_decoding_with_this_score_finds() -> None:
+    outputs = numpy.random.default_rng(3).normal(0, 4, (8, detection.values(CLASSES, SIDE))).astype("f4")
+    decode = detection.of_heads(CLASSES, SIDE)
+    assert any(len(found.scores) > len(detection.sure(found).scores) > 0 for found in decode(outputs))
+    for found, wanted in zip(decode(outputs), decode(outputs, detection.SURE), strict=True):
+        for part, same in zip(detection.sure(found), wanted, strict=True):
+            assert part == pytest.approx(same)
+
+
 @pytest.mark.lengthy
 def test_a_detector_is_compared_with_its_parent_image_by_image() -> None:
     of = truths(30)

@@ -74,8 +74,7 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
 
 def _is_usable(row: Row) -> bool:
     """Return whether a row's network outputs can be used; the row's times or memory figures can still be unusable."""
-    is_worthless = (row.accuracy_verdict or row.verdict) in WORTHLESS
-    return not is_worthless and row.verdict != "FAILED" and not row.quality.is_of_chance
+    return not row.has_unusable_answers and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +220,8 @@ def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
 
 
 def _left_out(rows: Sequence[Row]) -> Iterator[str]:
-    counts = Counter(row.verdict for row in rows if not _is_usable(row) and row.verdict in WORTHLESS)
-    untrained = sum(row.quality.is_of_chance and row.verdict not in WORTHLESS for row in rows)
+    counts = Counter(row.verdict for row in rows if not _is_usable(row) and row.is_worthless)
+    untrained = sum(row.quality.is_of_chance and not row.is_worthless for row in rows)
     if untrained:
         yield f"Left out: {untrained} row{'s' * (untrained > 1)} with an accuracy no better than chance."
     if counts:

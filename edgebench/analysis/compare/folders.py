@@ -20,7 +20,6 @@ from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
-from edgebench.results.table.row import WORTHLESS
 from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.environment import Difference, differences, words
 from edgebench.schema.record import Run, Session
@@ -155,7 +154,7 @@ def _in_beats(before: Line, after: Line) -> Ratio | None:
     Return None if the two rows had different beat workloads, or if the verdict of a row says not to use the row.
     """
     rows = before.row, after.row
-    if before.row.latency.beat != after.row.latency.beat or any(row.verdict in WORTHLESS for row in rows):
+    if before.row.latency.beat != after.row.latency.beat or any(row.is_worthless for row in rows):
         return None
     change = stats.shift(beats.levels(before.evidence.timed), beats.levels(after.evidence.timed))
     return Ratio(**dict(zip(("low", "value", "high"), map(exp, change), strict=True))) if change else None
@@ -166,7 +165,7 @@ def _pair(before: Row, after: Row, in_beats: Ratio | None, varies: float) -> Pai
 
     There is no ratio if the verdict of a row says not to use the row.
     """
-    whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.verdict in WORTHLESS]
+    whys = [f"{which} {row.verdict}" for which, row in (("A", before), ("B", after)) if row.is_worthless]
     p50_ratio = ratio(after, before)
     if not whys and not p50_ratio and before.latency.p50_ms and after.latency.p50_ms:
         p50_ratio = Ratio(value=after.latency.p50_ms / before.latency.p50_ms, low=None, high=None)

@@ -14,7 +14,6 @@ from edgebench.foundation.units import millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import runtime
 from edgebench.results import folders
-from edgebench.results.table.row import WORTHLESS
 from edgebench.results.table.selection import ALL, Selection
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
     """
     table = folders.read(folder)
     selected = selection.select(table.rows, lambda row: row.setup, str(folder))
-    rows = [row for row in selected if row.verdict not in WORTHLESS and row.latency.p50_ms and row.setup.batch == 1]
+    rows = [row for row in selected if not row.is_worthless and row.latency.p50_ms and row.setup.batch == 1]
     nearest = [(row, _nearest(row)) for row in rows]
     return Citations(
         folder=table.title,

@@ -111,16 +111,16 @@ def files_of(row: Evidence, advice: str) -> tuple[FileCard, ...]:
         RequestError: one of these files is not in the cache; the message ends with `advice`.
     """
     artifact, fed = row.artifact, row.case.variant.feed
-    kept = (card for card in cache.cards(Artifact) if artifact and card.sha256 == artifact.sha256)
-    files = [_intact(next(kept, None), f"the artifact of {row.case}", advice)]
+    kept = cache.with_hash(Artifact, artifact.sha256) if artifact else None
+    files = [_required(kept, f"the artifact of {row.case}", advice)]
     if fed and fed.data_sha256:
-        arrays = (card for card in cache.cards(FedData) if card.sha256 == fed.data_sha256)
-        files.append(_intact(next(arrays, None), f"the arrays {fed.data} of {row.case}", advice))
+        arrays = cache.with_hash(FedData, fed.data_sha256)
+        files.append(_required(arrays, f"the arrays {fed.data} of {row.case}", advice))
     return tuple(files)
 
 
-def _intact(card: FileCard | None, what: str, advice: str) -> FileCard:
-    if card is None or not cache.is_intact(card):
+def _required(card: FileCard | None, what: str, advice: str) -> FileCard:
+    if card is None:
         raise RequestError(f"wanted {what} in the cache, found none with its hash; {advice}")
     return card
 

@@ -13,7 +13,6 @@ from edgebench.foundation.escape import plain
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.results import folders
 from edgebench.results.table.columns import flat
-from edgebench.results.table.row import WORTHLESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +59,7 @@ def review(path: Path, columns: str = "") -> Review:
         rows = folders.read(path).rows
         # The means of edgebench's own rows are not checked: if something disturbed a row, its mean is far from p50, and
         # its verdict already says so.
-        worth = [flat(row) | {"mean_ms": None} for row in rows if row.verdict not in WORTHLESS]
+        worth = [flat(row) | {"mean_ms": None} for row in rows if not row.is_worthless]
         reading, left_out, note = read(enumerate(worth, 1)), len(rows) - len(worth), ""
     else:
         with csv_rows(path, columns) as (foreign_rows, headings):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgebench.export.custom.inspect import Port
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.units import milliseconds, number
-from edgebench.images.preprocessing import normalization
+from edgebench.images.preprocessing import WHITE, normalization
 from edgebench.images.splits import recipe
 from edgebench.results.table.columns import flat
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.variant import Preprocessing
 
-WHITE = 255.0  # the value of a white pixel in a picture with 8 bits per channel
 _FACTS: tuple[Column[Fact], ...] = (
     Column.text("what", lambda fact: fact.what, IDENTITY),
     Column.text("value", lambda fact: fact.text, OBJECTIVE),

@@ -9,7 +9,7 @@ from edgebench.agent.runtimes.onnxruntime import CPU
 from edgebench.analysis.export_script import RUNTIMES, Code, of_case, templates
 from edgebench.analysis.take.excerpt import excerpts
 from edgebench.foundation.shelf import load
-from edgebench.images.preprocessing import normalization
+from edgebench.images.preprocessing import WHITE, normalization
 from edgebench.images.splits import recipe
 from edgebench.schema.names import CLASSIFICATION, task
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 FILE, MODEL, ARRAYS = "run.py", "model", "inputs.npz"
-WHITE = 255.0  # the value of a white pixel in a picture with 8 bits per channel
 ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # for each task: what the script converts outputs to
 SURE = 0.3  # default for the least score of a box that a script prints
 PICTURES = {  # for each module: the definitions that a script needs to turn a picture into a network's input

@@ -7,6 +7,7 @@ import os
 from base64 import b64decode
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -27,13 +28,13 @@ from edgebench.tasks import values
 from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from edgebench.deploy import Deployed
     from edgebench.deploy.connections import Connection
-    from edgebench.images.loader import Images
+    from edgebench.images.loader import Images, Truth
     from edgebench.schema.case import Case
     from edgebench.schema.record import Session
     from edgebench.schema.runtime import Runtime
@@ -119,8 +120,9 @@ def evaluate(
         outputs = answers(images, deployed, runtime, case.threads, connection)
     else:
         outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
-    counted = _tally(case.variant, images, outputs, reference)
-    album.write(deployed.sha256, case.variant, images, *_parts_of(outputs, reference))
+    truth = _truth(case.variant, images)
+    counted = _tally(case.variant, truth, outputs, reference)
+    album.write(deployed.sha256, case.variant, images, truth, *_parts_of(outputs, reference))
     if _is_fine_tuned(case):
         counted |= {"sqnr_db": None}
     return Accuracy(
@@ -137,6 +139,16 @@ def evaluate(
         pixels_sha256=outputs.inputs_sha256,
         **counted,
     )
+
+
+def _truth(variant: Variant, images: Images) -> Callable[[int], Truth]:
+    """Return a function from an image's index to its true labels; labels of a detector are kept for the album.
+
+    Kept labels have no masks, which are large, and which boxes do not need.
+    """
+    if task(variant) != "detection":
+        return images.truth
+    return cache(lambda index: replace(images.truth(index), mask=None))
 
 
 def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[Any]] | None]:
@@ -327,13 +339,15 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _tally(variant: Variant, images: Images, outputs: Answers, reference: Answers | None) -> dict[str, Any]:
+def _tally(
+    variant: Variant, truth: Callable[[int], Truth], outputs: Answers, reference: Answers | None
+) -> dict[str, Any]:
     """Return fields of an accuracy, computed by the variant's task from the outputs and the float parent's outputs."""
     of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
     counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),
         reference.rows(TALLY_ROWS) if reference else None,
-        images.truth,
+        truth,
         variant.classes,
         variant.resolution,
         **of_file,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import cache
 from edgebench.foundation.files import folder
-from edgebench.foundation.shelf import load
 from edgebench.images.contact import COLOURS, coloured
 from edgebench.results import pictures
 from edgebench.schema.variant import task
+from edgebench.tasks import detection
 from edgebench.tasks.detection import boxes, decoders
 
 if TYPE_CHECKING:
@@ -23,22 +23,35 @@ if TYPE_CHECKING:
     from edgebench.tasks.detection.boxes import Boxes
 
 MOST = 10  # pictures
-SHOWN, ALIKE = 0.3, 0.5  # least score of a box that is drawn, and least IoU of a box with an object that it finds
 SIDE, QUALITY = 224, 80  # longer side of a picture in pixels, and quality of the JPEG file
 
 Rows = Any  # an iterator over parts of the outputs, each of shape (n, values)
 
 
-def write(artifact_sha256: str, variant: Variant, images: Images, outputs: Rows, reference: Rows | None) -> None:
-    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector."""
+def write(
+    artifact_sha256: str,
+    variant: Variant,
+    images: Images,
+    truth: Callable[[int], Truth],
+    outputs: Rows,
+    reference: Rows | None,
+) -> None:
+    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector.
+
+    `truth` is a function from an image's index to its true labels.
+    """
     if task(variant) != "detection":
         return
-    decode = _decoder(variant)
+    heads = detection.of_heads(variant.classes, variant.resolution)
+    decode = decoders.decoder(variant.decoding, variant.resolution) if variant.decoding else heads
     found = _all(decode, outputs)
     floats = _all(decode, reference) if reference is not None else None
-    errors = [_errors(answer, images.truth(index)) for index, answer in enumerate(found)]
+    errors = [_errors(answer, truth(index)) for index, answer in enumerate(found)]
     worst = sorted(range(len(errors)), key=lambda index: (-errors[index], index))[:MOST]
-    kept = [_page(images, index, errors[index], found[index], floats[index] if floats else None) for index in worst]
+    kept = [
+        _page(images, index, truth(index), errors[index], found[index], floats[index] if floats else None)
+        for index in worst
+    ]
     cache.write_sealed(place(artifact_sha256), {"pictures": kept, "colours": list(COLOURS)})
 
 
@@ -53,15 +66,8 @@ def copy(artifact_sha256: str, results: Path) -> None:
         pictures.write(results, artifact_sha256, album)
 
 
-def _decoder(variant: Variant) -> Callable[..., list[Boxes]]:
-    if variant.decoding:
-        return decoders.decoder(variant.decoding, variant.resolution)
-    plugin = load("tasks", task(variant))
-    return lambda values, score: plugin.decode(values, variant.classes, variant.resolution, score)
-
-
 def _all(decode: Callable[..., list[Boxes]], rows: Rows) -> list[Boxes]:
-    return [answer for part in rows for answer in decode(part, SHOWN)]
+    return [answer for part in rows for answer in decode(part, detection.SURE)]
 
 
 def _errors(answer: Boxes, truth: Truth) -> int:
@@ -70,13 +76,12 @@ def _errors(answer: Boxes, truth: Truth) -> int:
 
     assert truth.boxes is not None
     overlaps = boxes.iou(answer.boxes * numpy.array(truth.size * 2), truth.boxes)
-    is_found = (overlaps >= ALIKE) & (answer.classes[:, None] == truth.classes)
+    is_found = (overlaps >= detection.ALIKE) & (answer.classes[:, None] == truth.classes)
     return int((~is_found.any(0)).sum() + (~is_found.any(1)).sum())
 
 
-def _page(images: Images, index: int, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
+def _page(images: Images, index: int, truth: Truth, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
     """Return a page of the album: the part of a picture that the network sees, and boxes as fractions of its sides."""
-    truth = images.truth(index)
     assert truth.boxes is not None
     whole = truth.size * 2
     objects = [

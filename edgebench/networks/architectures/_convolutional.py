@@ -171,6 +171,12 @@ def _sides(padding: Any) -> tuple[int, int]:
     return (padding, padding) if isinstance(padding, int) else tuple(padding)
 
 
+def form(name: str, network: nn.Module, channels: int, own: int, resolution: int) -> nn.Module:
+    """Return the form of a classifier that an architecture's name ends with: `_windows` or `_conv`."""
+    is_sliding = name.endswith("_windows")
+    return windows(network, channels, own, resolution) if is_sliding else convolutional(network, channels, own)
+
+
 def windows(network: nn.Module, channels: int, own: int, resolution: int) -> Windows:
     """Return a network that applies a classifier of resolution `own` to every window of a larger image."""
     apart = step(network)

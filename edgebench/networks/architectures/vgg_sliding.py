@@ -28,6 +28,4 @@ def accepts(name: str, resolution: int) -> bool:
 def build(name: str, width: float, *, classes: int, resolution: int) -> nn.Module:
     """Build either form for images of this resolution."""
     network = vgg.build("vgg16", width, classes=classes, resolution=OWN)
-    if name == "vgg16_windows":
-        return _convolutional.windows(network, CHANNELS, OWN, resolution)
-    return _convolutional.convolutional(network, CHANNELS, OWN)
+    return _convolutional.form(name, network, CHANNELS, OWN, resolution)

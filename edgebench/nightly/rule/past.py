@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgebench.nightly.night import QUIET, NightEntry, Outcome, logs
 from edgebench.nightly.pace import at_one_pace, slope
@@ -202,12 +202,24 @@ def pasts(history: History, tonight: Night) -> tuple[Past, ...]:
     )
 
 
-def _baseline(history: History, nights: Sequence[NightEntry], name: str) -> NightEntry | None:
-    """Return the night that was accepted last, or the first night if none was accepted."""
+class Accepted(NamedTuple):
+    """The entry of an accepted night, and the reason of the acceptance."""
+
+    night: Night
+    entry: Entry
+    reason: str
+
+
+def accepted(history: History, nights: Sequence[NightEntry], name: str) -> Accepted | None:
+    """Return the entry of the night that was accepted last for a configuration; None if none was accepted."""
     by_id = {entry.night.id: entry for entry in nights}
-    accepted = [
-        by_id[acceptance.night]
-        for acceptance in history.acceptances
-        if acceptance.covers(name) and acceptance.night in by_id
-    ]
-    return accepted[-1] if accepted else next(iter(nights), None)
+    for acceptance in reversed(history.acceptances):
+        if acceptance.covers(name) and acceptance.night in by_id:
+            return Accepted(*by_id[acceptance.night], acceptance.reason)
+    return None
+
+
+def _baseline(history: History, nights: Sequence[NightEntry], name: str) -> NightEntry | None:
+    """Return the entry of the night that was accepted last; if none was accepted, the first entry."""
+    last = accepted(history, nights, name)
+    return NightEntry(last.night, last.entry) if last else next(iter(nights), None)

@@ -65,7 +65,7 @@ class Row:
         return self.verdict in WORTHLESS
 
     @property
-    def _has_unusable_answers(self) -> bool:
+    def has_unusable_answers(self) -> bool:
         """Whether the accuracy is unusable, regardless of the verdict on the time."""
         return (self.accuracy_verdict or self.verdict) in WORTHLESS
 
@@ -118,7 +118,7 @@ class Row:
         measured. For top-1, the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
         """
         fidelity, images = self.fidelity, self.quality.images
-        if self.metric is None or self._has_unusable_answers:
+        if self.metric is None or self.has_unusable_answers:
             return None
         if paired := fidelity.change:
             return Figure(value=-paired.value, low=-paired.high, high=-paired.low)
@@ -131,7 +131,7 @@ class Row:
     def share(self) -> Spread | None:
         """The chief metric with its 95 % interval as (low, value, high), in %; None if not measured or unusable."""
         metric = self.metric
-        return None if self._has_unusable_answers or metric is None else (metric.low, metric.value, metric.high)
+        return None if self.has_unusable_answers or metric is None else (metric.low, metric.value, metric.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

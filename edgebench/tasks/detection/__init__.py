@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.schema.metric import Metric
 from edgebench.tasks.detection import boxes, coco
+from edgebench.tasks.detection.boxes import Boxes
 from edgebench.tasks.detection.losses import loss as _loss
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from edgebench.tasks import Truth
-    from edgebench.tasks.detection.boxes import Boxes
     from edgebench.tasks.detection.coco import Matches
 
     Decode = Callable[..., list[Boxes]]  # outputs (N, values), and optionally the lowest score -> boxes of each image
@@ -35,8 +35,7 @@ PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
 STRIDE = 8  # side of a cell of the heads, in pixels of the input
-# For the agreement with the float parent: the lowest score of the parent's boxes that are compared, and the least
-# overlap with which a box of the artifact finds such a box again.
+# The lowest score of a box that a reader takes seriously, and the least overlap with which one box finds another.
 SURE, ALIKE = 0.3, 0.5
 
 
@@ -116,13 +115,22 @@ def tally(
     `decode` converts the outputs of a user-supplied detector to boxes. By default, the outputs are those of edgebench's
     own heads.
     """
-    tally, parents = _Tally(decode or _of_heads(classes, resolution)), None if reference is None else iter(reference)
+    tally, parents = _Tally(decode or of_heads(classes, resolution)), None if reference is None else iter(reference)
     for rows in outputs:
         tally.add(rows, None if parents is None else next(parents), truth)
     return tally.fields()
 
 
-def _of_heads(classes: int, resolution: int) -> Decode:
+def sure(found: Boxes) -> Boxes:
+    """Return the boxes with a score of at least `SURE`.
+
+    These are the boxes that decoding with this threshold finds: a box is suppressed only by boxes of higher scores.
+    """
+    is_sure = found.scores >= SURE
+    return Boxes(*(part[is_sure] for part in found))
+
+
+def of_heads(classes: int, resolution: int) -> Decode:
     """Return the decoder for the raw heads of edgebench's own detectors."""
     return lambda values, score=boxes.SCORE: decode(values, classes, resolution, score)
 
@@ -142,21 +150,27 @@ class _Tally:
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]
         self._not_finite += int((~numpy.isfinite(rows).all(1)).sum())
-        self._images += map(seen, self._decode(rows), truths)
+        answers = self._decode(rows)
+        self._images += map(seen, answers, truths)
         if expected is None:
             return
         self._parent_not_finite += int((~numpy.isfinite(expected).all(1)).sum())
-        self._parents += map(seen, self._decode(expected), truths)
-        self._compare(rows, expected)
+        wanted = self._decode(expected)
+        self._parents += map(seen, wanted, truths)
+        self._add_noise(rows, expected)
+        self._count_again(answers, map(sure, wanted))
 
-    def _compare(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
-        """Add up signal and noise of the outputs, and count the parent's boxes that the artifact also finds."""
+    def _add_noise(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
+        """Add up signal and noise of the outputs."""
         import numpy
 
         given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
         self._signal += float((exact**2).sum())
         self._noise += float(((exact - given) ** 2).sum())
-        for answer, wanted in zip(self._decode(rows), self._decode(expected, SURE), strict=True):
+
+    def _count_again(self, answers: Iterable[Boxes], parents: Iterable[Boxes]) -> None:
+        """Count the parent's boxes, and those of them that the artifact also finds."""
+        for answer, wanted in zip(answers, parents, strict=True):
             overlaps = boxes.iou(wanted.boxes, answer.boxes)
             overlaps[wanted.classes[:, None] != answer.classes] = 0
             self._sure += len(wanted.boxes)
