@@ -41,7 +41,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     scratch = Path(mkdtemp(dir=archive.parent, prefix="making-"))
     handle = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes unfinished folders that nobody has locked
+        fcntl.flock(handle, fcntl.LOCK_EX)  # `receive` deletes unfinished folders that no process has locked
         with ZipFile(archive) as packed:
             _require_inside(packed)
             packed.extractall(scratch)

@@ -19,6 +19,6 @@ EPILOG = (
     " What was measured before an interruption is kept."
 )
 EPILOG_OF_NIGHTLY = (
-    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED); 1 a regression is confirmed, and nobody has"
+    "Exit codes: 0 nothing regressed (also HOST_CHANGE and UNDERPOWERED); 1 a regression is confirmed, and no user has"
     " reacted to it; 2 the request cannot be met; 3 something was not measured, or is INVALID."
 )

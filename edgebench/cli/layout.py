@@ -138,7 +138,7 @@ def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[Formatt
 
 
 def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
-    """Add columns to those that identify a row, the lowest rank first, until all rows that differ are told apart."""
+    """Add columns to those that identify a row, the lowest rank first, until any two different rows look different."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     distinct, more = _distinct(identity), set[str]()
     candidates = [column for column in columns if column.rank > OBJECTIVE and _is_a_setting(column)]

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 class State(StrEnum):
-    """The state of a change: whether it is new, still there or mended, and how somebody reacted to it."""
+    """The state of a change: whether it is new, still there or mended, and how a user reacted to it."""
 
     NEW = "new"
     OPEN = "open"

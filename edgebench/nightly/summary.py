@@ -71,7 +71,7 @@ class SummaryLine:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the configuration has a regression to which nobody has reacted."""
+        """Whether the configuration has a regression to which no user has reacted."""
         if self.entry.verdict != Outcome.REGRESSION:
             return False
         return not self.episodes or any(episode.is_waiting for episode in self.episodes)

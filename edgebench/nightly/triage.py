@@ -1,6 +1,6 @@
 """A history and the decisions of its readers -> the state of every change of the last night.
 
-A change is news on the first night that finds it. On later nights it is open until somebody acknowledges it, assigns it
+A change is news on the first night that finds it. On later nights it is open until a user acknowledges it, assigns it
 to a person, or marks it as invalid, which means that it is not real. A decision holds as long as the change lasts. If
 the change disappears and comes back, it is news again.
 
@@ -33,7 +33,7 @@ class Episode:
         change: the change as the last night found it; for a mended change, as the night before found it.
         since: start of the first night that found the change.
         nights: number of nights that found the change.
-        decision: the last reaction to the change; None if nobody reacted.
+        decision: the last reaction to the change; None if no user reacted.
     """
 
     change: Change
@@ -49,7 +49,7 @@ class Episode:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the change is a regression to which nobody has reacted."""
+        """Whether the change is a regression to which no user has reacted."""
         return self.change.verdict == Outcome.REGRESSION and self.state in (State.NEW, State.OPEN)
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ KINDS = {
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return one command per changed or failed configuration; a regression is an error until somebody reacts to it."""
+    """Return one command per changed or failed configuration; a regression is an error until a user reacts to it."""
     waiting = [line for line in bulletin.known if line.is_waiting]
     lines = {kind: bulletin.of(*verdicts) for kind, verdicts in KINDS.items()}
     lines["error"] += waiting

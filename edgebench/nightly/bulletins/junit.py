@@ -53,7 +53,7 @@ def _case(suite: Element, line: SummaryLine) -> None:
 
 
 def _outcome(line: SummaryLine) -> str:
-    """Return `failure`, `error`, `skipped`, or "" if the test passes; a regression passes once somebody reacted."""
+    """Return `failure`, `error`, `skipped`, or "" if the test passes; a regression passes once a user has reacted."""
     outcome = OUTCOMES.get(line.entry.verdict, "")
     return "" if outcome == "failure" and not line.is_waiting else outcome
 

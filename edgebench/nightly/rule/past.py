@@ -97,7 +97,7 @@ class Past:
 
     @property
     def was_slower(self) -> bool:
-        """Whether pairs confirmed a regression on the last night, and nobody has accepted it."""
+        """Whether pairs confirmed a regression on the last night, and no user has accepted it."""
         confirmed = self._judged[-1].entry.confirmed if self._judged else ()
         return any(change.verdict == Outcome.REGRESSION for change in confirmed)
 
