@@ -82,6 +82,7 @@ def measuring(process: subprocess.Popen[str]) -> list[int]:
     """Wait until the last process of a run, which lasts for a minute, is under way; return all that was started."""
     assert until(lambda: len(runs("ended")) >= 8)
     time.sleep(1.0)
+    assert until(lambda: children(process.pid))  # on a busy machine it starts later
     return children(process.pid)
 
 
