@@ -10,9 +10,11 @@ from edgebench.foundation import files, provenance
 from edgebench.networks import cost
 from edgebench.networks.describe import describe
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
+SHIP = "run python -c 'from edgebench.networks import cost; cost.ship()'"
 
 
+@slow
 def test_what_is_kept_is_what_was_drawn() -> None:
     drawn = describe("mobilenet_v2", 0.5, 96, 10)
     for _ in range(2):
@@ -20,6 +22,7 @@ def test_what_is_kept_is_what_was_drawn() -> None:
         assert cost.blueprint("mobilenet_v2", 0.5, 96, 10) == drawn
 
 
+@slow
 def test_a_network_described_before_is_shown_without_torch() -> None:
     for resolution in (32, 0):  # with a number of classes none of these comes with the package
         cost.blueprint("lenet5", 1.0, resolution, 7)
@@ -31,6 +34,7 @@ def test_a_network_described_before_is_shown_without_torch() -> None:
     assert done.stdout == "False\n"
 
 
+@slow
 def test_a_network_is_described_without_torchs_compiler() -> None:
     code = (
         "import sys; from edgebench.networks.describe import describe\n"
@@ -42,6 +46,7 @@ def test_a_network_is_described_without_torchs_compiler() -> None:
     assert done.stdout == "False\n"
 
 
+@slow
 def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypatch: pytest.MonkeyPatch) -> None:
     cost.blueprint("lenet5", 1.0)
     kept = set(files.folder("descriptions").glob("lenet5-*"))
@@ -52,12 +57,18 @@ def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypat
     assert len(set(files.folder("descriptions").glob("lenet5-*")) - kept) == 1
 
 
+def test_what_comes_with_the_package_was_drawn_by_the_code_of_today() -> None:
+    for name, width in cost.published_widths():
+        assert cost._shipped(cost._stem(name, width, 0, 0)), SHIP
+
+
+@slow
 def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
     for name, width in cost.published_widths():
-        shipped = cost._shipped(cost._stem(name, width, 0, 0))
-        assert shipped == cost.draw(name, width), "run python -c 'from edgebench.networks import cost; cost.ship()'"
+        assert cost._shipped(cost._stem(name, width, 0, 0)) == cost.draw(name, width), SHIP
 
 
+@slow
 def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(files.HOME_VARIABLE, str(place / "nothing yet"))
     code = (
@@ -67,6 +78,7 @@ def test_every_network_is_shown_without_torch_the_first_time(place: Path, monkey
     assert done.stdout == "False\n"
 
 
+@slow
 def test_it_needs_no_place_to_keep_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
     monkeypatch.setenv(files.HOME_VARIABLE, str(place / "file"))
