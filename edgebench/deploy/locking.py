@@ -8,13 +8,16 @@ ensures that two runs of the same user do not use the board at the same time.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from getpass import getuser
+from pathlib import Path
 from platform import node
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench.agent import hold
+from edgebench.foundation import escape
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock
 from edgebench.schema.target import THIS_MACHINE
@@ -22,6 +25,7 @@ from edgebench.schema.target import THIS_MACHINE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+COMMAND = 80  # maximum number of characters of a command that an error message shows
 PROCESS = (
     uuid4().hex
 )  # start of the lock's tokens; by it, a connection to this machine sees that this process has the lock
@@ -40,7 +44,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
             yield
         return
     try:
-        holding = hold.hold(f"process {os.getpid()} of {getuser()}@{node()}", PROCESS)
+        holding = hold.hold(f"process {os.getpid()} ({_command()}) of {getuser()}@{node()}", PROCESS)
     except OSError as error:
         raise RequestError(error.strerror) from error
     try:
@@ -53,3 +57,9 @@ def locked(machine: str, label: str) -> Iterator[None]:
         yield
     finally:
         os.close(holding["handle"])
+
+
+def _command() -> str:
+    """Return this process's command, shortened to one line that an error message of another process can show."""
+    command = " ".join((Path(sys.argv[0]).name, *sys.argv[1:]))
+    return escape.plain(command)[:COMMAND]

@@ -41,10 +41,11 @@ def read(
     kind: type[T],
     name: str,
     *,
+    select: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda content: content,
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from a TOML file, and apply both check functions.
+    """Read a value of type `kind` from those keys of a TOML file that `select` returns, and apply both check functions.
 
     `name` becomes the value's name, unless the file states another name. A check refuses the file by raising
     RequestError.
@@ -58,7 +59,7 @@ def read(
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
         content = tomllib.loads(text)
         check_content(content)
-        content = {"name": name} | content
+        content = {"name": name, **select(content)}
         # The content passes through JSON, because pydantic's strict mode reads tuples and enums only from JSON.
         value: T = TypeAdapter(kind).validate_json(json.dumps(content, default=str))
         check_value(value)

@@ -5,12 +5,12 @@ sweep + history -> measure -> examine -> pair -> judge -> write
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,18 +18,21 @@ from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
-from edgebench.foundation import collector
+from edgebench.foundation import collector, toml
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
+from edgebench.foundation.units import duration
 from edgebench.measure import answer, open_session
+from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
 from edgebench.nightly.night import Acceptance, Decision, Outcome, State, following
 from edgebench.nightly.pairs import aa_pairs, paired_times
 from edgebench.nightly.rule.judge import examine, judge
+from edgebench.nightly.rule.limits import NO_LIMITS, Limits, LimitsOfFile
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.nightly.triage import episodes
@@ -40,17 +43,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from edgebench.deploy import Held
+    from edgebench.nightly.night import History, Night
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.target import Target
 
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
+POLL_S = 5.0  # pause between two attempts to reach a busy target
 REGRESSED, UNMEASURED = 1, 3  # exit codes; a RequestError exits with 2
 
 
-def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = RULE) -> Bulletin:
+def run(
+    sweep: Sweep,
+    folder: Path,
+    show: Show,
+    address: str = "",
+    rule: Rule = RULE,
+    limits: Limits = NO_LIMITS,
+    wait_s: float = 0.0,
+) -> Bulletin:
     """Measure a sweep tonight, judge the night against the history in `folder`, store it there and write its reports.
+
+    A night that measured nothing is reported, but not stored. If another process uses a target, the night waits up to
+    `wait_s` seconds for it.
 
     Raises:
         RequestError: the sweep is impossible, or another process uses the history; in both cases nothing was measured.
@@ -69,16 +86,18 @@ def run(sweep: Sweep, folder: Path, show: Show, address: str = "", rule: Rule = 
         journal = Journal(raw)
         # A continued night has records from before it was killed; the time that they took is part of the night.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
-        reached = tuple(_measured(sweep, target, journal, show) for target in targets)
+        reached = tuple(_measured(sweep, target, journal, show, wait_s) for target in targets)
         journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
         measured = entries(evidence, records, partial(pinned, folder, agent))
         night = complete_night(night, measured, reached, sweep, earlier)
+        if all(entry.verdict == Outcome.MISSING for entry in night.entries):
+            return _report_unmeasured(folder, night, earlier)
         night = replace(night, measured_s=monotonic() - started)
         context = NightContext(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=evidence)
         screened = examine(night, earlier, rule)
-        night = judge(night, screened, paired_times(screened, context), rule)
+        night = judge(night, screened, paired_times(screened, context), rule, limits)
         night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
         night = replace(night, spent_s=monotonic() - started)
         history.write_night(folder, night)
@@ -96,11 +115,19 @@ def _explaining_interruptions(show: Show) -> Iterator[None]:
         raise
 
 
-def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Reached:
+def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin:
+    """Write the reports of a night that measured nothing, and that the history does not keep."""
+    note = "this night measured nothing, so the history does not keep it"
+    bulletin = summary.bulletin(replace(earlier, nights=(*earlier.nights, replace(night, notes=(note,)))))
+    _write_reports(folder, bulletin)
+    return bulletin
+
+
+def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s: float) -> Reached:
     """Measure the sweep on one target; if the target cannot be reached, record why and let the night go on."""
     session = None
     try:
-        with hold(target) as (held,):
+        with _held_when_free(target, show, wait_s) as held:
             requests = sweep.runtimes_on(target.name)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
             for record in answer(session, held, tuple(journal), show):
@@ -109,6 +136,29 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
         show(Notice(text=f"target {target.name}: {error}"))
         return Reached(target=target, session=session, why=str(error))
     return Reached(target=target, session=session)
+
+
+@contextmanager
+def _held_when_free(target: Target, show: Show, wait_s: float) -> Iterator[Held]:
+    """Hold a target; if another process holds it, try again for up to `wait_s` seconds.
+
+    Raises:
+        Busy: the other process still holds the target after this time.
+    """
+    until, busy = monotonic() + wait_s, ""
+    with ExitStack() as stack:
+        while True:
+            try:
+                (held,) = stack.enter_context(hold(target))
+                break
+            except Busy as error:
+                if monotonic() >= until:
+                    raise
+                if not busy:
+                    show(Notice(text=f"waiting up to {duration(wait_s)}: {error}"))
+                busy = str(error)
+                sleep(min(POLL_S, max(until - monotonic(), 0.0)))
+        yield held
 
 
 def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:
@@ -126,15 +176,33 @@ def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bullet
             raise RequestError(f"no night in {folder}: expected a history such as results/nightly{skipped}")
         bulletin = summary.bulletin(nights)
     try:
-        for name in names(BULLETINS):
-            plugin = load(BULLETINS, name)
-            if plugin.FILE:
-                history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+        _write_reports(folder, bulletin)
     except RequestError as error:
         if not refused:
             raise
         refused(str(error))
     return bulletin
+
+
+def _write_reports(folder: Path, bulletin: Bulletin) -> None:
+    for name in names(BULLETINS):
+        plugin = load(BULLETINS, name)
+        if plugin.FILE:
+            history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+
+
+def limits_of(sweep: str) -> Limits:
+    """Read the limits in the file of a nightly sweep, which is given by its path or name.
+
+    Raises:
+        UnknownName: there is no sweep of this name.
+        InvalidFile: a limit is impossible.
+    """
+    path = sweeps.file(sweep)
+    of_file = toml.read(
+        path, LimitsOfFile, path.stem, select=lambda content: {sweeps.LIMITS: content.get(sweeps.LIMITS, [])}
+    )
+    return Limits(of_file.limits)
 
 
 def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[str] = ()) -> Acceptance:

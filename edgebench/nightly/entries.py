@@ -125,15 +125,20 @@ def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[fl
 def _figures(evidence: Evidence, measured: Measurement) -> Figures:
     """Return all figures of a configuration except the times per process."""
     accuracy = evidence.accuracy
+    is_usable = accuracy is not None and not accuracy.not_finite
+    metric = next(iter(accuracy.metrics), None) if accuracy and is_usable else None
     return Figures(
         load_s=measured.load_s,
         first_s=measured.first_s,
         peak_bytes=measured.peak_bytes,
         file_bytes=evidence.artifact.size_bytes if evidence.artifact else None,
-        correct=accuracy.correct if accuracy and not accuracy.not_finite else None,
+        correct=accuracy.correct if accuracy and is_usable and metric is None else None,
         images=accuracy.images if accuracy else None,
         agreement=accuracy.agreement if accuracy else None,
         instructions=measured.instructions,
+        p90_s=measured.p90_s,
+        metric=metric.name if metric else "",
+        score=metric.value if metric else None,
     )
 
 

@@ -18,6 +18,7 @@ VERSION: Literal[2] = 2  # version of the format of a night's file
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 
+BUDGET = " budget"  # ends the name of a figure that exceeds its budget
 Place = tuple[int, str, str]  # sort key within a history: number, time and id
 
 
@@ -50,6 +51,14 @@ class State(StrEnum):
     MENDED = "mended"
 
 
+class Severity(StrEnum):
+    """How a night reports a regression: it fails, it warns, or it only mentions the regression."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    NOTE = "note"
+
+
 # Later nights are screened against nights with these verdicts. Nights with another verdict are used only after they are
 # accepted.
 QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
@@ -65,7 +74,9 @@ class Figures:
         beat: the reference workload that ran between the samples of each process. If empty, the log reference time is
             the mean over both reference workloads; each of them ran in a process of its own in the same round.
         load_s, first_s, peak_bytes: medians over processes; `first_s` is the time of the first inference.
-        correct: number of correctly classified test images, out of `images`.
+        p90_s: 90th percentile of the latency over all processes.
+        correct: number of correctly classified test images, out of `images`; None for other tasks.
+        metric, score: name and value, as a share, of the main metric of another task, such as the mAP of a detector.
         agreement: share in [0, 1] of test images that this artifact and its float parent classify alike.
         instructions: the lowest number of instructions per inference in any process.
     """
@@ -83,6 +94,9 @@ class Figures:
     images: int | None = None
     agreement: float | None = None
     instructions: int | None = None
+    p90_s: float | None = None
+    metric: str = ""
+    score: float | None = None
 
     @property
     def beats(self) -> list[float]:
@@ -110,6 +124,8 @@ class Change:
         p: one-sided p-value; None if the figure is compared without statistics.
         confirmed_at: start of the earlier night whose pairs confirmed the change; an empty text if this night's pairs
             confirmed it.
+        severity: how the night reports the change, by the limits in `nightly.toml`.
+        note: why a limit lowered the severity, and until when; an empty text if no limit did.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -124,6 +140,13 @@ class Change:
     p: float | None = None
     pairs: int = 0
     confirmed_at: str = ""
+    severity: Severity = Severity.FAIL
+    note: str = ""
+
+    @property
+    def is_budget(self) -> bool:
+        """Whether this is an exceeded budget, in which case `before` is the budget."""
+        return self.figure.endswith(BUDGET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +162,8 @@ class Entry:
         detectable: minimum detectable effect on the latency, as a share.
         offset: log ratio of this night's latency to the accepted latency; None if no pairs measured it well enough.
         since: id of the accepted night that this night was compared with; an empty text for a new configuration.
+        over_budget: figures that exceed a budget in `nightly.toml`. They do not change the verdict, because a budget
+            says nothing about a change since the accepted night.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -155,6 +180,12 @@ class Entry:
     detectable: float | None = None
     offset: float | None = None
     since: str = ""
+    over_budget: tuple[Change, ...] = ()
+
+    @property
+    def reported(self) -> tuple[Change, ...]:
+        """All changes and all exceeded budgets."""
+        return (*self.findings, *self.over_budget)
 
     @property
     def is_measured(self) -> bool:
@@ -196,6 +227,7 @@ class Night:
         gone: configurations of the night before that are no longer in the sweep.
         arms: the noise of the paired runs; None if not measured.
         measured_s: time to measure the sweep; `spent_s` is the time of the whole night.
+        notes: sentences about limits in `nightly.toml` that had no effect.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -212,6 +244,7 @@ class Night:
     measured_s: float = 0.0
     spent_s: float = 0.0
     number: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:

@@ -10,11 +10,12 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import expm1
+from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
-from edgebench.nightly.night import QUIET, Outcome, State
-from edgebench.nightly.rule.figures import FIGURES, LATENCY, effect, size, values
+from edgebench.nightly.night import QUIET, Outcome, Severity, State
+from edgebench.nightly.rule.figures import LATENCY, effect, order, size, values
 from edgebench.nightly.rule.past import accepted, pasts
 from edgebench.nightly.triage import episodes
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a changed component, shown by hash
 NIGHTS = 60  # nights shown per configuration
+WEEK, WEEKS = 7, 8  # nights in a week, and number of weeks for which the noise is shown
 NAMED = 8  # number of removed configurations that are listed by name; the others are only counted
 
 
@@ -77,10 +79,21 @@ class SummaryLine:
         return not self.episodes or any(episode.is_waiting for episode in self.episodes)
 
     @property
+    def is_warning(self) -> bool:
+        """Whether a regression that does not fail the night is still a warning, because no user has reacted to it."""
+        states = (State.NEW, State.OPEN)
+        return any(
+            episode.change.verdict == Outcome.REGRESSION
+            and episode.change.severity == Severity.WARN
+            and episode.state in states
+            for episode in self.episodes
+        )
+
+    @property
     def findings(self) -> list[Change]:
         """The changes, by severity; if equal, the latency comes first. The first change decides the verdict."""
         return sorted(
-            self.entry.findings,
+            self.entry.reported,
             key=lambda change: (-change.verdict.severity, change.figure != LATENCY.name, -abs(change.change)),
         )
 
@@ -162,11 +175,7 @@ class Bulletin:
 def _effects(lines: Sequence[SummaryLine]) -> str:
     """Return the number of changes per figure and direction, and the smallest and largest change; latency first."""
     by_effect: dict[str, list[Change]] = defaultdict(list)
-    figures = list(FIGURES)
-    for change in sorted(
-        (change for line in lines for change in line.findings),
-        key=lambda change: figures.index(change.figure) if change.figure in FIGURES else len(figures),
-    ):
+    for change in sorted((change for line in lines for change in line.findings), key=order):
         by_effect[effect(change)].append(change)
     return ", ".join(f"{len(changes)} {words} ({_range(changes)})" for words, changes in by_effect.items())
 
@@ -187,7 +196,7 @@ def bulletin(history: History) -> Bulletin:
     night, states = history.nights[-1], episodes(history)
     by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
     lines = [_line(entry, by_name.get(entry.name), states[entry.name], history) for entry in night.entries]
-    notes = (*_gone(night), *_aa_pairs(night), *_clocks(history), *history.notes)
+    notes = (*_gone(night), *_detectable(history), *_aa_pairs(night), *_clocks(history), *night.notes, *history.notes)
     return Bulletin(
         night=replace(night, entries=tuple(line.entry for line in lines)),
         lines=tuple(sorted(lines, key=_order)),
@@ -199,7 +208,10 @@ def bulletin(history: History) -> Bulletin:
 def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: History) -> SummaryLine:
     """Return the line of an entry; its verdict is OK if its components were accepted after that night."""
     if reason := _why_accepted(past, history):
-        entry, found = replace(entry, verdict=Outcome.OK, findings=(), why=f"accepted: {reason}"), ()
+        entry = replace(entry, verdict=Outcome.OK, findings=(), why=f"accepted: {reason}")
+        found = tuple(episode for episode in found if episode.change in entry.over_budget)
+    if entry.over_budget:  # an exceeded budget is reported like a regression, also in a night without a change
+        entry = replace(entry, verdict=max(entry.verdict, Outcome.REGRESSION, key=lambda outcome: outcome.severity))
     return SummaryLine(entry=entry, points=_points(past, history), episodes=found)
 
 
@@ -234,6 +246,23 @@ def _gone(night: Night) -> Iterator[str]:
     if night.gone:
         more = f" and {len(night.gone) - NAMED} more" if len(night.gone) > NAMED else ""
         yield f"no longer in the sweep: {', '.join(night.gone[:NAMED])}{more}"
+
+
+def _detectable(history: History) -> Iterator[str]:
+    """Yield which changes of the latency the night could not have found, and how this developed over the weeks."""
+    *_, last = nights = [
+        sorted(entry.detectable for entry in night.entries if entry.detectable) for night in history.nights
+    ]
+    if not last:
+        return
+    yield (
+        f"tonight could not find changes of the latency below {median(last):.1%} in half of the {len(last)} timed"
+        f" configurations, and below {last[-1]:.1%} in the noisiest"
+    )
+    weeks = [list(filter(None, nights[end - WEEK : end])) for end in range(len(nights), WEEK - 1, -WEEK)][:WEEKS]
+    medians = [f"{median(map(median, week)):.1%}" for week in reversed(weeks) if week]
+    if len(medians) > 1:
+        yield f"smallest change that the nights could find, median of each week up to tonight: {', '.join(medians)}"
 
 
 def _aa_pairs(night: Night) -> Iterator[str]:

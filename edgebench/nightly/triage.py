@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench.nightly.night import Outcome, State
+from edgebench.nightly.night import Outcome, Severity, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -49,15 +49,17 @@ class Episode:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the change is a regression to which no user has reacted."""
-        return self.change.verdict == Outcome.REGRESSION and self.state in (State.NEW, State.OPEN)
+        """Whether the change is a regression that fails the night, and to which no user has reacted."""
+        is_failure = self.change.verdict == Outcome.REGRESSION and self.change.severity == Severity.FAIL
+        return is_failure and self.state in (State.NEW, State.OPEN)
 
     def __str__(self) -> str:
         """Describe the state in a few words: `assigned to Ana: https://..., since 2026-11-20`."""
+        limit = f" ({self.change.note})" if self.change.note else ""
         if self.is_news:
-            return str(self.state)
-        since = f"since {self.since[:10]}"
-        return f"{self.state}, {since}" if self.decision is None else f"{_reaction(self.decision)}, {since}"
+            return f"{self.state}{limit}"
+        state = _reaction(self.decision) if self.decision else self.state
+        return f"{state}, since {self.since[:10]}{limit}"
 
 
 def _reaction(decision: Decision) -> str:
@@ -76,7 +78,7 @@ def episodes(history: History) -> Mapping[str, tuple[Episode, ...]]:
 
 
 def _episodes(entry: Entry, last: Night, nights: Nights, decisions: Sequence[Decision]) -> Iterator[Episode]:
-    now = {change.figure: change for change in entry.findings if change.verdict in FOUND}
+    now = {change.figure: change for change in entry.reported if change.verdict in FOUND}
     for change in now.values():
         yield _lasting(change, entry, [last, *_nights_with(change, entry, nights)], decisions)
     if entry.is_measured:
@@ -107,8 +109,8 @@ def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night
         earlier = entries.get(entry.name)
         if earlier is None or not earlier.is_measured:
             continue
-        same = any(other.figure == change.figure and other.verdict == change.verdict for other in earlier.findings)
-        if not same or earlier.since != entry.since:
+        same = any(other.figure == change.figure and other.verdict == change.verdict for other in earlier.reported)
+        if not same or (earlier.since != entry.since and not change.is_budget):
             return
         yield night
 
@@ -117,4 +119,4 @@ def _changes_before(entry: Entry, nights: Nights) -> Sequence[Change]:
     """Return the changes that the last night with a measurement found; none if a night was accepted since then."""
     measured = (entries[entry.name] for _, entries in nights if entry.name in entries)
     before = next((earlier for earlier in measured if earlier.is_measured), None)
-    return before.findings if before and before.since == entry.since else ()
+    return before.reported if before and before.since == entry.since else ()

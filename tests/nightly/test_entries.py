@@ -11,7 +11,8 @@ import pytest
 from edgebench.nightly.entries import Pinned, entries, host, named_evidence
 from edgebench.nightly.night import Entry, Outcome
 from edgebench.schema.case import Workload, name, names
-from edgebench.schema.record import Failure, Record, Reference, Run, Stop
+from edgebench.schema.metric import Metric
+from edgebench.schema.record import Accuracy, Failure, Record, Reference, Run, Stop
 from edgebench.schema.runtime import Runtime
 from tests.conftest import artifact, case, deployment, environment, run, session, variant
 
@@ -64,6 +65,17 @@ def test_a_case_that_failed_is_invalid_with_its_stage_and_one_without_a_process_
     assert (failed.verdict, failed.why) == (Outcome.INVALID, "measure: it died")
     (missing,) = entries_of([session(limit_s=1.0), deployment(), Stop(session="s1", spent_s=1.0)])
     assert (missing.verdict, missing.why) == (Outcome.MISSING, "not measured: no time was left")
+
+
+def test_the_metric_of_a_detector_is_a_figure_and_not_its_accuracy() -> None:
+    evaluated = Accuracy(
+        case=case(), session="s1", epoch="e1", artifact_sha256=artifact().sha256, dataset="scenes", images=500,
+        correct=0, metrics=(Metric(name="map", value=0.534, low=0.51, high=0.55), Metric(name="ap50", value=0.8)),
+    )  # fmt: skip
+    figures = entries_of(seen(evaluated))[0].figures
+    assert (figures.metric, figures.score, figures.images) == ("map", 0.534, 500)
+    assert figures.correct is None
+    assert figures.accuracy is None
 
 
 def test_a_worthless_number_is_invalid_with_its_reason() -> None:

@@ -8,16 +8,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgebench import nightly
+from edgebench.deploy.locking import locked
+from edgebench.deploy.targets import catalogue
 from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock_folder
+from edgebench.foundation.progress import Notice, Step
 from edgebench.nightly import arms, history, pairs
 from edgebench.nightly.night import History, Outcome
 from edgebench.nightly.rule import judge
@@ -27,6 +30,7 @@ from edgebench.nightly.summary import Bulletin, bulletin
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.target import THIS_MACHINE
 from edgebench.schema.variant import Precision
 from tests.support.command import cli
 from tests.support.nights import entry, night, quiet_history
@@ -180,6 +184,37 @@ def test_a_sweep_edited_between_nights_lists_what_is_new_and_what_is_gone() -> N
 def test_two_nightlies_at_once_are_refused() -> None:
     with lock_folder(HISTORY), pytest.raises(Busy, match="history results/nightly is in use by process"):
         run()
+
+
+def test_a_night_that_measured_nothing_is_reported_and_not_kept() -> None:
+    with locked(THIS_MACHINE, "the test"):
+        found = nightly.run(sweep(), HISTORY, lambda _: None)
+    assert {line.entry.verdict for line in found.lines} == {Outcome.MISSING}
+    assert found.notes == ("this night measured nothing, so the history does not keep it",)
+    assert nightly.exit_code(found) == 3
+    assert history.read(HISTORY).nights == ()
+    (command,) = (HISTORY / "annotations.txt").read_text(encoding="utf-8").splitlines()
+    assert command.startswith("::warning title=MISSING")
+    assert f"process {os.getpid()} (" in command  # the holder and its command are named
+
+
+def test_a_night_waits_for_a_target_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nightly, "POLL_S", 0.01)
+    said = list[str]()
+    (target,) = catalogue.targets_of(("null",), "")
+
+    def end_the_other(event: Step | Notice) -> None:
+        said.append(str(event))
+        other.close()
+
+    other = ExitStack()
+    other.enter_context(locked(target.machine, "the test"))
+    with nightly._held_when_free(target, end_the_other, 60.0) as held:
+        assert held.target == target
+    assert len(said) == 1
+    assert "waiting up to 1 min 00 s" in said[0]
+    with locked(target.machine, "the test"), pytest.raises(Busy), nightly._held_when_free(target, lambda _: None, 0.02):
+        pass
 
 
 def test_a_sweep_that_measures_only_some_of_itself_is_refused() -> None:

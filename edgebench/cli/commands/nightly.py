@@ -1,7 +1,7 @@
 """The commands of a nightly run, which measures a sweep every night and reports regressions."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -9,6 +9,9 @@ from typer.core import TyperGroup
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
 from edgebench.foundation import escape
+
+if TYPE_CHECKING:
+    from edgebench.nightly.summary import Bulletin
 
 HISTORY = Path("results/nightly")
 History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
@@ -36,17 +39,37 @@ def run(
     sweep: Annotated[str, typer.Argument(help="A sweep: nightly.toml, or a shipped one.")],
     history: Annotated[Path, typer.Option(help="Folder with the history of nights.")] = HISTORY,
     address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
+    wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""
-    from edgebench import nightly
+    from edgebench import nightly, pipeline
     from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
     from edgebench.measure.plan import sweeps
 
+    requested, limits, wait_s = sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
+    if dry_run:
+        terminal.show_forecast(pipeline.forecast(requested, address), json=json)
+        return
     with terminal.progress(quiet=quiet) as show:
-        bulletin = nightly.run(sweeps.sweep(sweep), history, show, address)
-    terminal.show_bulletin(bulletin)
+        bulletin = nightly.run(requested, history, show, address, limits=limits, wait_s=wait_s)
+    _show("nightly run", bulletin, json=json)
     raise typer.Exit(nightly.exit_code(bulletin))
+
+
+def _show(command: str, bulletin: "Bulletin", *, json: bool) -> None:
+    from edgebench.cli import terminal
+    from edgebench.nightly.bulletins.json import document
+
+    if json:
+        terminal.show_json(command, document(bulletin))
+    else:
+        terminal.show_bulletin(bulletin)
 
 
 @app.command()
@@ -111,12 +134,15 @@ def _decide(history: Path, state: str, case: str, reason: str, person: str = "",
 
 
 @app.command()
-def report(history: History = HISTORY) -> None:
+def report(
+    history: History = HISTORY,
+    json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
+) -> None:
     """Write the last night's reports again."""
     from edgebench import nightly
     from edgebench.cli import terminal
 
-    terminal.show_bulletin(nightly.report(history, terminal.warn))
+    _show("nightly report", nightly.report(history, terminal.warn), json=json)
 
 
 @app.command()

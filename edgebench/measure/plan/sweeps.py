@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import toml
 from edgebench.foundation.errors import require
@@ -14,10 +14,14 @@ from edgebench.schema import names
 from edgebench.schema.quantization import DATA, RANDOM, renamed
 from edgebench.schema.sweep import Sweep
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SHIPPED = Path(__file__).parent / "shipped"
 HERE = "sweeps"  # folder of the user's own sweeps
 SWEEP = "sweep.toml"
 SCHEMES = "quantizations"  # a sweep's int8 schemes
+LIMITS = "limits"  # blocks of a nightly sweep that only the nightly wing reads
 
 
 def sweep(name: str) -> Sweep:
@@ -27,23 +31,36 @@ def sweep(name: str) -> Sweep:
         UnknownName: there is no sweep of this name.
         InvalidFile: the file is not a valid sweep.
     """
+    path = file(name)
+    if not name.endswith(".toml") and path.parent == Path(HERE) and (SHIPPED / path.name).exists():
+        warn(f"{path} in this folder replaces the shipped sweep {name}")
+    return _read(path, path.stem)
+
+
+def file(name: str) -> Path:
+    """Return the path of a sweep's file; the file of a path that ends in `.toml` need not exist.
+
+    Raises:
+        UnknownName: there is no sweep of this name.
+    """
     if name.endswith(".toml"):
-        return _read(Path(name), Path(name).stem)
+        return Path(name)
     files = toml.files(HERE, SHIPPED)
     require("sweep", name, files)
-    path = files[name]
-    if path.parent == Path(HERE) and (SHIPPED / path.name).exists():
-        warn(f"{path} in this folder replaces the shipped sweep {name}")
-    return _read(path, name)
+    return files[name]
 
 
 def _read(path: Path, name: str) -> Sweep:
     """Read the file of a sweep; warn if the file runs Python code, because the command does not mention that code."""
-    read = toml.read(path, Sweep, name, check_value=_check_cells)
+    read = toml.read(path, Sweep, name, select=_but_limits, check_value=_check_cells)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
             warn(f"{path} runs the Python code {model.name}")
     return read
+
+
+def _but_limits(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in content.items() if key != LIMITS}
 
 
 def _check_cells(sweep: Sweep) -> None:

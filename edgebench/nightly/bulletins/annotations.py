@@ -13,20 +13,36 @@ if TYPE_CHECKING:
 
 FILE = "annotations.txt"
 MOST = 10  # GitHub shows at most ten annotations of each kind per step and drops the others
-KINDS = {
-    "error": (Outcome.REGRESSION,),
-    "warning": (Outcome.INVALID, Outcome.MISSING, Outcome.HOST_CHANGE),
-    "notice": (Outcome.IMPROVEMENT,),
+KINDS = ("error", "warning", "notice")
+KINDS_OF = {
+    Outcome.INVALID: "warning",
+    Outcome.MISSING: "warning",
+    Outcome.HOST_CHANGE: "warning",
+    Outcome.IMPROVEMENT: "notice",
 }
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return one command per changed or failed configuration; a regression is an error until a user reacts to it."""
-    waiting = [line for line in bulletin.known if line.is_waiting]
-    lines = {kind: bulletin.of(*verdicts) for kind, verdicts in KINDS.items()}
-    lines["error"] += waiting
-    lines["notice"] += [line for line in bulletin.known if not line.is_waiting]
+    """Return one command per changed or failed configuration.
+
+    A regression is an error until a user reacts to it, or of the severity that the limits in `nightly.toml` give it.
+    """
+    lines: dict[str, list[SummaryLine]] = {kind: [] for kind in KINDS}
+    for line in (*bulletin.of(*Outcome), *bulletin.known):
+        if kind := _kind(line):
+            lines[kind].append(line)
     return "".join(_command(kind, line) for kind in KINDS for line in lines[kind][:MOST])
+
+
+def _kind(line: SummaryLine) -> str:
+    """Return the kind of annotation of a line; an empty text if the line needs none."""
+    if line.is_waiting:
+        return "error"
+    if line.is_warning:
+        return "warning"
+    if line.is_known or line.entry.verdict == Outcome.REGRESSION:
+        return "notice"
+    return KINDS_OF.get(line.entry.verdict, "")
 
 
 def _command(kind: str, line: SummaryLine) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.escape import json_text
 
@@ -23,3 +23,22 @@ def render(bulletin: Bulletin) -> str:
         "night": asdict(bulletin.night),
     }
     return json_text(fields, indent=1) + "\n"
+
+
+def document(bulletin: Bulletin) -> dict[str, Any]:
+    """Return the night as the commands print it, in lists instead of objects whose keys are names."""
+    night = asdict(bulletin.night)
+    del night["entries"], night["version"]
+    night["hosts"] = [
+        {"target": target} | {name: int(fact) if fact.isdecimal() else fact for name, fact in facts.items()}
+        for target, facts in night["hosts"].items()
+    ]
+    configurations = [asdict(line.entry) | {"changes": [*map(asdict, line.episodes)]} for line in bulletin.lines]
+    return {
+        "headline": bulletin.headline,
+        "causes": bulletin.causes,
+        "notes": bulletin.notes,
+        "nights": bulletin.nights,
+        "night": night,
+        "configurations": configurations,
+    }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.units import MIB, milliseconds
-from edgebench.nightly.night import Change, Outcome, both_logs
+from edgebench.nightly.night import BUDGET, Change, Outcome, both_logs
 from edgebench.nightly.rule.thresholds import COLD
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ExactFigure(Figure):
 
     share: float = 0.0
     least: float
-    condition: Callable[[Figures], float | None] = lambda _: None
+    condition: Callable[[Figures], object] = lambda _: None
     is_per_host: bool = False
 
     def change(self, before: Figures, after: Figures) -> Change | None:
@@ -184,6 +184,17 @@ EXACT_FIGURES = (
         condition=lambda figures: figures.images,
     ),
     ExactFigure(
+        name="metric",
+        value=lambda figures: figures.score,
+        show=_per_cent,
+        worse="less accurate by the task's metric",
+        better="more accurate by the task's metric",
+        is_worse_above=False,
+        least=0.005,
+        in_points=True,
+        condition=lambda figures: (figures.images, figures.metric),
+    ),
+    ExactFigure(
         name="agreement",
         value=lambda figures: figures.agreement,
         show=_per_cent,
@@ -194,26 +205,46 @@ EXACT_FIGURES = (
         in_points=True,
     ),
 )
-
-
-FIGURES: dict[str, Figure] = {figure.name: figure for figure in (*PAIRED_FIGURES, *EXACT_FIGURES)}
+# a figure that may have a budget, but is not compared with earlier nights, because the median shows a change sooner
+P90 = Figure(
+    name="p90",
+    value=lambda figures: figures.p90_s,
+    show=_milliseconds,
+    worse="with a longer tail",
+    better="with a shorter tail",
+)
+FIGURES: dict[str, Figure] = {figure.name: figure for figure in (*PAIRED_FIGURES, P90, *EXACT_FIGURES)}
 
 
 def size(change: Change) -> str:
     """Format the size of a change: `+10.0%`, or `-1.5 points` for a difference of shares."""
-    figure = FIGURES.get(change.figure)
+    figure = _figure(change)
     return f"{change.change * 100:+.1f} points" if figure and figure.in_points else f"{change.change:+.1%}"
 
 
 def values(change: Change) -> str:
     """Format the values before and after a change, with their unit: `1.000 ms -> 1.100 ms`."""
-    show = figure.show if (figure := FIGURES.get(change.figure)) else "{:.6g}".format
+    show = figure.show if (figure := _figure(change)) else "{:.6g}".format
+    if change.is_budget:
+        return f"{show(change.after)}, budget {show(change.before)}"
     return f"{show(change.before)} -> {show(change.after)}"
 
 
 def effect(change: Change) -> str:
     """Describe in words what a change does, such as `slower` or `less accurate`."""
-    figure = FIGURES.get(change.figure)
+    figure = _figure(change)
+    if change.is_budget:
+        return f"over the {change.figure}"
     if figure is None:
         return f"with another {change.figure}"
     return figure.worse if change.verdict == Outcome.REGRESSION else figure.better
+
+
+def order(change: Change) -> int:
+    """Return the place of a change's figure in reports: the latency first, unknown figures last."""
+    figures = list(FIGURES.values())
+    return figures.index(figure) if (figure := _figure(change)) else len(figures)
+
+
+def _figure(change: Change) -> Figure | None:
+    return FIGURES.get(change.figure.removesuffix(BUDGET))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edgebench.nightly.night import Change, Entry, Night, Outcome, PairedTimes
 from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.rule.figures import EXACT_FIGURES, LATENCY, PAIRED_FIGURES
+from edgebench.nightly.rule.limits import NO_LIMITS, Limits
 from edgebench.nightly.rule.past import Past, pasts
 from edgebench.nightly.rule.screen import Screening, in_force, is_enough, is_shifted, is_suspect, noise, screen
 from edgebench.nightly.rule.thresholds import RULE, Rule
@@ -200,14 +201,22 @@ def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
     return reasons
 
 
-def judge(tonight: Night, screened: Sequence[Screened], times: Mapping[str, PairedTimes], rule: Rule = RULE) -> Night:
+def judge(
+    tonight: Night,
+    screened: Sequence[Screened],
+    times: Mapping[str, PairedTimes],
+    rule: Rule = RULE,
+    limits: Limits = NO_LIMITS,
+) -> Night:
     """Return the night with a verdict on each configuration; `times` has the times of pairs by configuration name."""
     by_name = {candidate.entry.name: candidate for candidate in screened}
-    judged = tuple(_judged(entry, by_name.get(entry.name), times.get(entry.name), rule) for entry in tonight.entries)
-    return replace(tonight, entries=judged)
+    now = limits.on(tonight.started_at)
+    judged = (_judged(entry, by_name.get(entry.name), times.get(entry.name), rule, now) for entry in tonight.entries)
+    entries = tuple(replace(entry, over_budget=now.exceeded(entry)) for entry in judged)
+    return replace(tonight, entries=entries, notes=limits.remarks(tonight))
 
 
-def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, rule: Rule) -> Entry:
+def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, rule: Rule, limits: Limits) -> Entry:
     if not entry.is_measured:
         return replace(entry, changed=screened.changes) if screened else entry
     if screened is None or screened.past.baseline is None:
@@ -216,8 +225,9 @@ def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, 
     confirmed = tuple(_confirmed_changes(effects, times, screened, rule))
     figures = {change.figure for change in confirmed}
     standing = (change for change in screened.past.standing if change.figure not in figures)
-    findings = (*_exact_changes(screened), *confirmed, *standing)
-    verdict, why = _verdict(screened, times, findings, rule)
+    changed = (*_exact_changes(screened), *confirmed, *standing)
+    findings = limits.limited(entry.name, changed)
+    verdict, why = _verdict(screened, times, changed, findings, rule)
     return replace(
         entry,
         verdict=verdict,
@@ -231,11 +241,11 @@ def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, 
 
 
 def _verdict(
-    screened: Screened, times: PairedTimes | None, findings: Sequence[Change], rule: Rule
+    screened: Screened, times: PairedTimes | None, changed: Sequence[Change], findings: Sequence[Change], rule: Rule
 ) -> tuple[Outcome, str]:
-    """Return the most severe verdict and its reason."""
+    """Return the most severe verdict and its reason; `findings` are those of `changed` that the user's limits keep."""
     reason, verdicts = "; ".join(screened.why), {change.verdict for change in findings}
-    is_explained = any(change.figure == LATENCY.name and not change.confirmed_at for change in findings)
+    is_explained = any(change.figure == LATENCY.name and not change.confirmed_at for change in changed)
     if screened.calls_for_pairs and (times is None or times.why_not):
         why_not = times.why_not if times else "no pairs were taken"
         verdicts, reason = verdicts | {Outcome.INVALID}, f"{reason}: not confirmed: {why_not}"
