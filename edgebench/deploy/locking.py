@@ -48,7 +48,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
             since = f"for {holding['age_s'] / 60:.0f} min"
             raise Busy(
                 f"{label} is in use by {holding['owner']} {since}: two runs at once would disturb each other;"
-                " run again when that one ends"
+                " run again when the other run ends"
             )
         yield
     finally:

@@ -44,7 +44,7 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from a TOML file, and apply both check functions.
+    """Read a value of type `kind` from a TOML file; check the file's content before, and the value after, conversion.
 
     `name` becomes the value's name, unless the file states another name. A check refuses the file by raising
     RequestError.
