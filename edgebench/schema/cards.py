@@ -20,8 +20,8 @@ class Weights:
         classes: number of classes; 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training; 0 for tasks other than classification.
         images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
-        metrics: for a task other than classification, mapping from the name of the task's main metric to its value, a
-            share.
+        metrics: for a task other than classification, a mapping from the name of the task's main metric to the metric's
+            value, as a share.
         network: the network as text, such as `mobilenet_v1-0.25@96`.
         padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
         inputs: the preprocessing that a user-supplied file's weights need; None if the preprocessing is not known.
@@ -56,7 +56,7 @@ class UnfitWeights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set, and the last path that the user gave for it.
+    """A data set, and the path that the user gave for this data set most recently.
 
     The path is kept in the cache because results must not contain paths of this machine.
 
@@ -64,9 +64,9 @@ class DataSet:
         name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
         sha256: hash of the files' names, contents and labels, or hash of the archive that holds the files.
         damaged: names of files that cannot be decoded; None until the files are checked.
-        reasons: mapping from the name of a damaged file to the reason why the file is refused; without files whose
-            reason is unknown.
-        remarks: mapping from a change that decoding makes, in words, to the number of pictures that it changes.
+        reasons: mapping from the name of a damaged file to the reason why the file is refused, if the reason is known.
+        remarks: mapping from a description of a change that decoding makes to the number of pictures changed in this
+            way.
         decoder: hash of the code and libraries that decoded the files; if the hash changes, the files are checked
             again.
     """
@@ -151,7 +151,7 @@ class CustomModel:
 
     @property
     def takes_images(self) -> bool:
-        """Whether the input is a square image and the outputs are class scores or can be decoded to boxes."""
+        """Whether the only input is a square image, and the outputs are class scores or can be decoded to boxes."""
         return self.feed is None
 
 

@@ -28,7 +28,7 @@ class Purpose(StrEnum):
 
 
 class Workload(StrEnum):
-    """The reference workloads of `agent/reference.py`, which use no runtime under test."""
+    """The reference workloads: fixed computations in `agent/reference.py` that use no runtime under test."""
 
     COMPUTE = "compute"
     MEMORY = "memory"
@@ -36,7 +36,7 @@ class Workload(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What one table row measures; all records about the row have the same case."""
+    """What one row of a table measures; all records from which the row is computed have the same case."""
 
     __pydantic_config__: ClassVar = STRICT
 
