@@ -17,7 +17,7 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; a last step can have two parallel kernels
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; the last step may be two parallel ones
 Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
 STEM, DROPOUT = 192, 0.5  # STEM is the number of maps before the first module
