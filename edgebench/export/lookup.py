@@ -62,7 +62,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
 
 
 def _scheme(words: str | None) -> str:
-    """Return the options of an int8 scheme, without the hash that follows them in a file's name."""
+    """Return the options of an int8 scheme from a file's name, without the hash that follows them."""
     said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
     return str(parse(said)) if said else ""
 
