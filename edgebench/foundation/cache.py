@@ -168,13 +168,14 @@ def has_hash(path: Path, sha256: str) -> bool:
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
-    """Return the card stored under `stem` if the card's file is intact; otherwise None."""
+    """Return the card in `<stem>.card.json` if the file that it describes is intact; otherwise None."""
     card = find(stem, card_type)
     return card if card and is_intact(card) else None
 
 
 def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Call `make` to write a file and describe it; store both under `stem`.
+    """Call `make`, which writes a file and returns its card; store both in the cache, with names that begin with
+    `stem`.
 
     Only one process at a time makes the file, and no process ever sees a half-written file.
 
@@ -197,5 +198,5 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 
 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Return the card stored under `stem` if the card's file is intact; otherwise make and store a file and a card."""
+    """Return the card in `<stem>.card.json` if its file is intact; otherwise make and store a file and a card."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

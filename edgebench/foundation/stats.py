@@ -69,8 +69,9 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
     The interval is computed by the MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and
     Zou, Statistical Methods in Medical Research 21, 2012) from the medians' logarithms, whose difference is the ratio's
     logarithm. The lower end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its
-    lower end, and b is the distance from the second median to its upper end. For the upper end the roles are exchanged.
-    No distribution is assumed, and the interval always contains the ratio of the medians.
+    lower end, and b is the distance from the second median to its upper end. For the upper end, a is measured to the
+    first median's upper end, and b to the second median's lower end. No distribution is assumed, and the interval
+    always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -194,7 +195,7 @@ def trend_is_significant(values: Sequence[float]) -> bool:
 
 
 def early_stopping_percentile(samples: Sequence[float], percentile: float, confidence: float = 0.99) -> float | None:
-    """Return LoadGen's early-stopping estimate: with this confidence, the percentile is at most the returned value.
+    """Return LoadGen's early-stopping estimate: the percentile is, at the given confidence, at most the returned value.
 
     The returned value is the t-th highest sample, and t is the largest number such that
     P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, as with fewer than 64 samples

@@ -67,7 +67,7 @@ def read(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
-        raise InvalidFile(f"{path}: wanted a few levels of brackets, found too many to read") from error
+        raise InvalidFile(f"{path}: wanted at most a few levels of nested brackets, found too many to read") from error
     except ValidationError as error:
         raise InvalidFile(_explain(path, text, error)) from error
     except RequestError as error:

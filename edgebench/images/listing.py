@@ -26,7 +26,7 @@ NAMED, KINDS = 3, 8  # the largest numbers of file names and of suffixes in a no
 # A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes. Any
 # program may set the mtime, but only the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
-Identity = tuple[int, int]  # device and inode of a real file
+Identity = tuple[int, int]  # device and inode, which identify a real file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ def keeps_levels(recipe: Preprocessing) -> bool:
 
 
 def normalization(recipe: Preprocessing, white: float, *, grey: bool) -> Normalization:
-    """Return the normalization for pixels in which the value `white` means white."""
+    """Return the normalization for pixels in which a white pixel has the value `white`."""
     return Normalization(divisor=white / recipe.white, mean=recipe.mean, deviation=recipe.std, grey=grey)
 
 

@@ -22,7 +22,7 @@ def lasting(facts: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A target as its agent reports it.
+    """Facts about a target, as reported by the agent, which is edgebench's program on the target.
 
     Attributes:
         epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of

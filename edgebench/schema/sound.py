@@ -104,7 +104,7 @@ def _within(value: Any, most: float, *names: str) -> Iterator[str]:
 def _of_case(case: Case) -> Iterator[str]:
     for name, number in (("threads", case.threads), ("batch", case.batch)):
         if not 0 < number <= MOST:
-            yield f"{name} is {number:g}, wanted 1 and more"
+            yield f"{name} is {number:g}, wanted 1 or more"
 
 
 def _of_session(session: Session) -> Iterator[str]:
@@ -215,7 +215,7 @@ def _of_window(window: Window) -> Iterator[str]:
 
 def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
     if not 0 < accuracy.images <= MOST:
-        yield f"images is {accuracy.images:g}, wanted 1 and more"
+        yield f"images is {accuracy.images:g}, wanted 1 or more"
     counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
     yield from _within(accuracy, accuracy.images, *counts)
     yield from _within(accuracy, MOST, "damaged")

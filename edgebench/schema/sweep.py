@@ -95,7 +95,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The requested variants x runtimes x targets x threads x batches, and how to measure them.
+    """A request to measure all combinations of variants, runtimes, targets, threads and batches, with the settings.
 
     Attributes:
         time_limit: limit of the time spent measuring all cells; empty for no limit.

@@ -4,7 +4,8 @@ N is a number of images. A task defines
     OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
     METRIC                          the name of its chief metric, a literal
     HEADING                         the name of this metric in tables
-    COLUMNS                         its metrics, a literal: name -> whether it has an interval; all metrics are shares
+    COLUMNS                         a literal mapping from each metric's name to whether the metric has an interval; all
+                                    metrics are shares
     AUGMENTATION                    augmentations of training images that keep the labels valid
     PART                            number of images in one epoch of training; 0 for the whole split
     THRESHOLDS                      mapping from name to value of the thresholds of `decode`; for a task with

@@ -192,7 +192,7 @@ def _labels(truths: Sequence[Truth]) -> NDArray[int64]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the cross-entropy of logits (N, classes) and classes (N,)."""
+    """Return the cross-entropy of logits, (N, classes), for the true classes, (N,)."""
     from torch.nn import functional
 
     return functional.cross_entropy(outputs[0], targets[0])

@@ -43,9 +43,9 @@ class Counts(NamedTuple):
     is (IGNORED,).
 
     Attributes:
-        hits: pixels of each class that are right, which are the diagonal of the matrix.
-        truths: pixels of each class in the truth, which are the sums of the rows.
-        answers: pixels of each class in the network's map, which are the sums of the columns.
+        hits: number of pixels of each class that are right, which are the diagonal of the matrix.
+        truths: number of pixels of each class in the label, which are the sums of the matrix's rows.
+        answers: number of pixels of each class in the network's map, which are the sums of the columns.
     """
 
     hits: NDArray[int64]
@@ -219,7 +219,7 @@ def tally(
 
 
 class _Tally:
-    """The running results of an artifact and of its float parent."""
+    """Results of an artifact and of its float parent (the fp32 file it was made from), collected batch by batch."""
 
     def __init__(self, resolution: int) -> None:
         self._resolution = resolution
@@ -227,7 +227,7 @@ class _Tally:
         self._not_finite = self._parent_not_finite = self._equal = self._pixels = 0
 
     def add(self, rows: NDArray[uint8], expected: NDArray[uint8] | None, truth: Callable[[int], Truth]) -> None:
-        """Add one part of the maps, and the same part of the parent's maps."""
+        """Add the results for one batch of maps, and for the float parent's maps of the same images."""
         for place, row in enumerate(rows):
             of = truth(len(self._images))
             self._images.append(self._counts(row, of))

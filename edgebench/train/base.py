@@ -157,7 +157,7 @@ class _Training:
     layout: Any = None
 
     def run(self) -> None:
-        """Train all epochs, or until the time limit.
+        """Train for all epochs, or until the time limit is reached.
 
         Raises:
             CaseError: the loss is no longer finite.

@@ -50,7 +50,7 @@ def read(path: Path, place: Path) -> Layers:
 
 
 def convert(path: str, place: str) -> Layers:
-    """Read the file in this process; `read` calls this function in a child process."""
+    """Read the file; the function `read` calls this function in a child process."""
     try:
         import h5py
     except ModuleNotFoundError:

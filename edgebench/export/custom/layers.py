@@ -71,7 +71,7 @@ class Tensor:
     """A tensor of the graph; a 0 in `dims` stands for an open size.
 
     Attributes:
-        place: its index among the graph's tensors.
+        place: the tensor's index among the graph's tensors.
         scale, zero: an integer represents scale x (integer - zero); a scale of 0 means that the tensor is not
             quantized.
         is_constant: whether its values are in the file.
@@ -218,7 +218,7 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
 
 
 def tables(operators: Sequence[Operator]) -> dict[int, int]:
-    """Map the place of each tensor that holds indices of a lookup table to the largest valid index."""
+    """For each tensor that holds indices of a lookup table, map the tensor's `place` to the largest valid index."""
     most, sources = dict[int, int](), dict[int, int]()
     for one in operators:
         first = one.inputs[0] if one.inputs else None

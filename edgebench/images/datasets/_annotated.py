@@ -70,7 +70,7 @@ class Notes:
             self.names[what].append(printable(name))
 
     def words(self) -> tuple[str, ...]:
-        """Return one notice for each reason."""
+        """Return one notice for each reason why something was left out or changed."""
         return tuple(
             f"{count} {what}" + (f": {some(self.names[what])}" if self.names[what] else "")
             for what, count in self.counts.items()

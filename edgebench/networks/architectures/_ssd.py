@@ -46,7 +46,7 @@ def listed(maps: Sequence[Tensor], columns: int, boxes: int) -> Tensor:
 
 
 class Heads(nn.Module):
-    """The heads for scores and for boxes, under torchvision's names.
+    """The heads for scores and for boxes; their weights have torchvision's names.
 
     Args:
         scores, boxes: the layers of each head, one per feature map.

@@ -75,7 +75,7 @@ MODULES: dict[str, Chains] = {
 
 
 def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
-    """Return the names of a chain's convolutions in each step: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
+    """Return the convolutions' names for each step of a chain: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
     if len(chain) == 1:
         return [[branch]]
     steps = enumerate(chain, 1)

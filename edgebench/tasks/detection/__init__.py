@@ -136,7 +136,7 @@ def of_heads(classes: int, resolution: int) -> Decode:
 
 
 class _Tally:
-    """The running results of an artifact and of its float parent."""
+    """Results of an artifact and of its float parent (the fp32 file it was made from), collected batch by batch."""
 
     def __init__(self, decode: Decode) -> None:
         self._decode = decode
@@ -145,7 +145,7 @@ class _Tally:
         self._signal = self._noise = 0.0
 
     def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
-        """Add one part of the outputs, and the same part of the parent's outputs."""
+        """Add the results for one batch of outputs, and for the float parent's outputs for the same images."""
         import numpy
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]

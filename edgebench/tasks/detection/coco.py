@@ -120,8 +120,8 @@ class _Ranked(NamedTuple):
     """All boxes of one class, sorted by score, and all objects of the class, in all images.
 
     Attributes:
-        images: the index of each box's image.
-        homes: the index of each object's image.
+        images: for each box, the index of the image in which it was found.
+        homes: for each object, the index of the image that shows it.
     """
 
     is_true: NDArray[bool_]

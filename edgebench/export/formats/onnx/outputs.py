@@ -68,7 +68,7 @@ class Gap:
             self.rows, self.agreed = self.rows + len(rows[0]), self.agreed + int((rows[0] == rows[1]).sum())
 
     def _add_ranges(self, values: Any) -> None:
-        """Keep the largest magnitude of each channel.
+        """Update the largest magnitude of each channel with the values of one set of inputs.
 
         The channels are the second axis of a map, and the shorter axis of a list of boxes.
         """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (1917, 2034)  # numbers of boxes at the published resolution
+COUNTS = (1917, 2034)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of its own logit; the background comes first and is dropped."
 PREPROCESSING = "whole"
