@@ -88,13 +88,13 @@ class Artifact:
         calibrated_on: number of calibration images from which an int8 file's ranges were computed; None if unknown.
         outputs: for each output of an int8 file, its difference from the same output of the float parent; empty for
             image classifiers.
-        uncounted: if `params` or `macs` is None although a part could be counted, the reason why the rest could not;
-            otherwise empty.
+        uncounted: if `params` or `macs` is None although a part could be counted, the reason why the rest could not be
+            counted; otherwise empty.
         least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "artifacts"  # subfolder of the cache
+    FOLDER: ClassVar = "artifacts"  # name of the cache subfolder for these cards
 
     variant: str
     format: str

@@ -28,7 +28,7 @@ class Weights:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # subfolder of the cache
+    FOLDER: ClassVar = "weights"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -49,7 +49,7 @@ class UnfitWeights:
     """The reason why a weights file of `--weights-dir` cannot be used; the network's row in the table shows it."""
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # subfolder of the cache
+    FOLDER: ClassVar = "weights"  # name of the cache subfolder for these cards
 
     reason: str
 
@@ -72,7 +72,7 @@ class DataSet:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "datasets"  # subfolder of the cache
+    FOLDER: ClassVar = "datasets"  # name of the cache subfolder for these cards
 
     name: str
     sha256: str
@@ -120,7 +120,7 @@ class CustomModel:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "models"  # subfolder of the cache
+    FOLDER: ClassVar = "models"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -164,7 +164,7 @@ class FedData:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "inputs"  # subfolder of the cache
+    FOLDER: ClassVar = "inputs"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -180,7 +180,7 @@ class Packages:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "packages"  # subfolder of the cache
+    FOLDER: ClassVar = "packages"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str

@@ -51,7 +51,7 @@ class Case:
 
 
 def names(cases: Iterable[Case]) -> dict[Case, str]:
-    """Name each case without its runtime's version, so that an upgrade does not change the name.
+    """Return a name for each case, without the runtime's version, so that an upgrade does not change the name.
 
     The version is added only if two cases would otherwise have the same name.
     """
@@ -61,7 +61,7 @@ def names(cases: Iterable[Case]) -> dict[Case, str]:
 
 
 def name(case: Case) -> str:
-    """Name a case without the version of its runtime."""
+    """Return a case's name, without the version of the case's runtime."""
     runtime = "+".join((case.runtime.name, *case.runtime.options))
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 

@@ -151,7 +151,7 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield a reason if the purpose's value is missing, a value of another purpose is there, or one is impossible."""
+    """Yield a reason for a missing value of the purpose, a value of another purpose, and an impossible value."""
     values = (
         (Purpose.LATENCY, "samples_s", run.samples_s),
         (Purpose.MEMORY, "memory", run.memory),

@@ -133,7 +133,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return, for each range, its largest weight, and the least value that it must have so that the bias fits."""
+    """Return each range's largest weight, and the least value for this weight at which the bias fits into 32 bits."""
     import numpy
 
     source, weights, bias = operator.inputs
