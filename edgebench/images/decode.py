@@ -70,7 +70,8 @@ def size(file: Path) -> tuple[int, int]:
     """
     with Image.open(file) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)  # 5 to 8 exchange width and height
+        # The orientations 5 to 8 exchange width and height.
+        return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def inspect(file: Path) -> Inspected:

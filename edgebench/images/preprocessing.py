@@ -96,7 +96,7 @@ def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
 
 
 def keeps_levels(recipe: Preprocessing) -> bool:
-    """Return whether the function `cut` turns 8-bit pixels into whole numbers again."""
+    """Return whether 8-bit pixels are still whole numbers after the function `cut` has resized and cropped them."""
     return recipe.interpolation != "plain bilinear"
 
 
@@ -122,7 +122,7 @@ def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tup
 
 
 def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of the part that `cut` keeps, in pixels of a picture of this size."""
+    """Return left, top, right and bottom of the part that preprocessing keeps, in pixels of a picture of this size."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))

@@ -2,7 +2,7 @@
 
 Every layer of the file must have the expected name. This package builds the networks in the order in which Keras builds
 them, so the names of Keras' layers are listed once per network and matched with its modules in order. Two things differ
-besides names: the order of axes, and some of Keras' convolutions have biases before a batch norm.
+besides names: Keras orders axes differently, and has convolutions with biases before a batch norm.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def channels(shapes: Sequence[tuple[int, ...]], before: int) -> int:
 
 
 def channels_first(output: NDArray[Any], *, by_box: bool) -> NDArray[Any]:
-    """Return a list of boxes as (channels, n). The shorter axis has the channels.
+    """Return a list of n boxes as an array of shape (channels, n). The shorter axis has the channels.
 
     If both axes are equally long, `by_box` says whether the first axis has the boxes.
     """

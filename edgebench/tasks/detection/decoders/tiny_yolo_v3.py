@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COUNTS = (2535,)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
-SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times that of the class."
+SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times the sigmoid of the class."
 PREPROCESSING = "letterbox"
 MIXES = False
 
