@@ -13,7 +13,7 @@ WITHIN_OVER_BETWEEN = 46.0
 
 
 def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int) -> float:
-    """Call `run` until both minimums are reached; return the mean seconds per call in the second half."""
+    """Call `run` for a minimum number of calls and of seconds; return the mean seconds per call in the second half."""
     started, spent = perf_counter(), list[float]()
     while len(spent) < least_iterations or perf_counter() - started < least_s:
         before = perf_counter()

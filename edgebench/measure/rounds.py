@@ -1,4 +1,4 @@
-"""Cases, ready on the target -> records of fresh processes, run in rounds until all is precise or the time is up."""
+"""Cases, ready on the target -> records of fresh processes, run in rounds until all rows are precise or time is up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -22,7 +22,7 @@ from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
 COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
-TIMEOUT_S = 600.0  # limit on one process; a longer process is taken as hung
+TIMEOUT_S = 600.0  # seconds; a process that takes longer is assumed to hang
 # The fields of a run that the process on the target reports.
 OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
 
@@ -41,7 +41,10 @@ class Job:
 
     @property
     def iterations(self) -> int | None:
-        """The number of iterations, which the first process chose for all later processes; None before the first."""
+        """The number of iterations, which the first process chose for all later processes.
+
+        It is None until that process has run.
+        """
         timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
         return len(timed[0].samples_s) if timed else None
 
@@ -133,7 +136,10 @@ def observe(
 
 
 def _was_hot(run: Run) -> bool:
-    """Return whether the clock was lowered for a passing reason, such as heat; a weak power supply does not pass."""
+    """Return whether the clock was lowered for a temporary reason, such as heat.
+
+    A weak power supply is not temporary.
+    """
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 

@@ -47,7 +47,7 @@ def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platfo
     """
     if _is_accepted(sha256) or any(card.sha256 == sha256 for card in cache.cards(Packages)):
         return
-    with suppress(RequestError):  # pip no longer finds this version
+    with suppress(RequestError):  # pip does not find this version any more
         if gather(runtime.name, public(runtime.version), target).sha256 == sha256:
             return
     raise _refusal(folder, f"packages of {runtime.name}", sha256)

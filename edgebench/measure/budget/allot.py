@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # most measurements of a case by one command: one, and another if it is an outlier
+TWICE = 2  # one command measures a case at most twice: the second time only if the first latency is an outlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,9 @@ class Allotment:
 
 
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
-    """Choose the cells without which no fit is possible; if there are none left, choose the most worthwhile cells.
+    """Choose the cells without which no fit is possible.
+
+    If all of them are measured, choose the most informative cells.
 
     A case that this command has already tried without a usable measurement is not chosen again.
     """

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # in a results folder's sweep, precedes the name of a folder of calibration images
+UNLABELLED = "unlabelled:"  # prefix of a calibration folder's name, in the sweep that is stored in a results folder
 REBUILT = ("null", "torch")  # formats without a graph, for which the target builds the network with edgebench's code
 RAW = "raw"  # default preprocessing of a network that takes integers
 
 Key = tuple[str, str, str]
-Models = Mapping[Key, CustomModel]  # cards (descriptions), by the cell's model, input and decoder
+Models = Mapping[Key, CustomModel]  # a cell's (model, input, decoder) -> the card, which describes the model
 
 
 def check(sweep: Sweep) -> None:
@@ -84,7 +84,7 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 
 
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
-    """Return whether a cell is calibrated on random values or on arrays of the user.
+    """Return whether a cell is calibrated on random values or on the user's own arrays.
 
     If so, even an image classifier is measured on such values instead of images.
     """

@@ -36,7 +36,7 @@ class Progress(StrEnum):
 
     OPEN = "open"
     SETTLED = "settled"  # precise enough, or measured by the maximum number of processes
-    OUT_OF_TIME = "out of time"  # an earlier session with as much time per case could not settle this case
+    OUT_OF_TIME = "out of time"  # an earlier session gave the case at least as much time and did not complete it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class CaseState:
         return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the same state with an artifact that was made after the state."""
+        """Return the state, completed with an artifact that was exported since."""
         return replace(self, artifact=artifact)
 
 
@@ -133,7 +133,7 @@ def _state(
 
 
 def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> Progress:
-    """Return the progress of a case; if the table does not show the case's artifact, the case is open."""
+    """Return the progress of a case; if the table does not show the case's artifact, the case is unfinished."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
     if not any(needed(state.runs, session, times_stages=state.times_stages)):

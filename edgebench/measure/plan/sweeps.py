@@ -57,7 +57,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> None:
     Raises:
         RequestError: the disk is full or the folder cannot be written.
     """
-    write(folder / SWEEP, _toml(sweep).encode(), "free space, or run in a folder you may write")
+    write(folder / SWEEP, _toml(sweep).encode(), "free disk space, or run in a folder that you may write to")
 
 
 def is_kept(folder: Path, sweep: Sweep) -> bool:

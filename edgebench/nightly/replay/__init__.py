@@ -1,4 +1,4 @@
-"""A recorded or simulated history -> the false-alarm rate and the power of the nightly rule on that history."""
+"""A recorded or simulated history of nights -> the false-alarm rate and the power of the nightly rule on it."""
 
 from __future__ import annotations
 

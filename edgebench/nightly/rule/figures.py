@@ -1,4 +1,4 @@
-"""The figures of a configuration: how each is read from a night and from pairs, and which rule judges it.
+"""The figures of a configuration, such as latency: how a figure is read from a night or from pairs, and its rule.
 
 To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; reports then show it under its name.
 """
@@ -40,7 +40,10 @@ class Figure:
     in_points: bool = False
 
     def outcome(self, *, is_above: bool) -> Outcome:
-        """Return whether a change is a regression or an improvement; `is_above` says that the value became larger."""
+        """Return whether a change is a regression or an improvement.
+
+        `is_above` tells whether the value became larger.
+        """
         return Outcome.REGRESSION if is_above == self.is_worse_above else Outcome.IMPROVEMENT
 
 
@@ -179,7 +182,7 @@ EXACT_FIGURES = (
         worse="less accurate",
         better="more accurate",
         is_worse_above=False,
-        least=0.005,  # three of 600 images
+        least=0.005,  # a change of up to three of 600 images is tolerated
         in_points=True,
         condition=lambda figures: figures.images,
     ),

@@ -37,8 +37,8 @@ DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2,
 # Least agreement with the float parent; the upper end of the agreement's interval is compared with it. Below it, most
 # predictions differ from the parent's predictions.
 AGREEMENT_INVALID = 0.5
-# Number of images. With fewer, the calibrated ranges miss many values: a classifier of colours had an SQNR of 5 dB with
-# 4 images, and 38 dB with 40.
+# Least number of calibration images. With fewer, the calibrated ranges miss many values: a classifier of colours had an
+# SQNR of 5 dB with 4 images, and 38 dB with 40.
 LEAST_CALIBRATION = 32
 LEAST_METRIC = 1e-3  # a mAP below this share is no better than the mAP of random boxes
 SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float parent's outputs
@@ -51,7 +51,7 @@ DOUBLED = 1.05  # time at twice the batch divided by time at the batch; below th
 # operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
 DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
-_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # names in a run's recorded conditions
+_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # keys in a run's recorded conditions
 
 
 class Verdict(IntEnum):
@@ -65,7 +65,7 @@ class Verdict(IntEnum):
     FAILED = 5
 
 
-TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason may concern
+TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason can concern
 FIGURES = (TIME, MEMORY, ACCURACY)
 
 

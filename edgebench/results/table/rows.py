@@ -240,7 +240,7 @@ def _around(measurement: Measurement, batch: int) -> Around:
 
 
 def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
-    """Say which of the requested stages around inference were not timed, and why."""
+    """Say which of the requested steps before and after inference were not timed, and why."""
     variant, session = evidence.case.variant, evidence.session
     for why in dict.fromkeys(measurement.lacks.values()):
         yield f"{', '.join(name for name, text in measurement.lacks.items() if text == why)} not timed: {why}"
@@ -265,7 +265,7 @@ def _sustained(endurance: Endurance | None) -> Sustained:
 
 
 def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
-    """Return the quality part of a row; without an appraisal of the accuracy, it has no metrics."""
+    """Return the quality part of a row; if the accuracy was not appraised, this part has no metrics."""
     accuracy = evidence.accuracy
     spot = accuracy.spot if accuracy else None
     return Quality(
@@ -307,7 +307,7 @@ def _published(variant: Variant) -> float | None:
 
 
 def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_counted: bool) -> Fidelity:
-    """Return the comparison with the float parent; it contains accuracies only if `is_counted`."""
+    """Return the comparison with the float parent; it contains accuracies only if `is_counted` is true."""
     change = appraisal.change if appraisal and is_counted else None
     agreement = appraisal.agreement if appraisal and accuracy and not is_of_chance(accuracy) else None
     paired = accuracy.change if accuracy and is_counted else None

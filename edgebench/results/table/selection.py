@@ -1,4 +1,4 @@
-"""Rows and filters as typed, such as `--width 0.25,0.5` -> the rows that match. All commands use these filters."""
+"""Rows, and filters of a command such as `--width 0.25,0.5` -> the rows that match. All commands filter alike."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Selection:
         return {name: _parts(text) for name, text in wanted.items() if text}
 
     def select(self, items: Iterable[T], of: Callable[[T], Any], where: str) -> list[T]:
-        """Return the items that match; `of` returns the object that has an item's `architecture`, `width` and so on.
+        """Return the items that match; `of` maps an item to the object with its `architecture`, `width` and so on.
 
         Raises:
             UnknownName: a wanted value does not exist in any item; the message lists the values that exist.
