@@ -1,5 +1,4 @@
-"""An unpack request -> a folder with the packages from a copied zip, which is unpacked once and verified at every use.
-"""
+"""An unpack request -> a folder with the packages of a copied zip, unpacked once and verified every time."""
 
 import fcntl
 import os

@@ -22,7 +22,7 @@ BAR = 20  # length in characters of a bar for a share of 1
 
 
 class _Figure(NamedTuple):
-    """A figure of accuracy. It has no counts of images if an image can be partly right, as in detection."""
+    """A figure of accuracy. It has no counts of images if an answer can be partly right, as in detection."""
 
     name: str
     value: float
@@ -101,7 +101,10 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
 
 
 class _Sureness(NamedTuple):
-    """How well confidence matches the share of correct predictions, for this file or for its float parent."""
+    """How well a file's confidence matches its share of correct predictions.
+
+    The file is this file or its float parent.
+    """
 
     name: str
     reliability: Reliability

@@ -49,7 +49,10 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 
 
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
-    """Return the `edgebench run` command for the file; an empty text if edgebench cannot measure it unchanged."""
+    """Return the `edgebench run` command for the file.
+
+    An empty text if edgebench can measure the file only after changes.
+    """
     if found.way.refusal:
         return ""
     parts = ["edgebench", "run", "--model", name, "--precision", str(found.precision)]

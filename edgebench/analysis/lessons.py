@@ -12,8 +12,8 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, number
 from edgebench.networks.describe import FLOAT_BYTES, Description, Layer
 
-SMALL = 3  # side of the kernels that are stacked in place of a larger kernel
-BATCHES = (1, 32)  # images in a batch
+SMALL = 3  # side of the small kernels, several of which replace one larger kernel
+BATCHES = (1, 32)  # batch sizes
 STATES = {"SGD": 0, "momentum": 1, "Adam(W)": 2}  # number of values that an optimizer stores for each parameter
 CONVOLUTIONS = ("convolution", "depthwise convolution")
 
@@ -31,7 +31,10 @@ def fields(described: Description) -> tuple[Sheet, ...]:
 
 
 def _fitting(layer: Layer) -> float | None:
-    """Return (W - F + 2P) / S + 1 for the longer side; the result is a whole number if the windows fit."""
+    """Return the number of windows, (W - F + 2P) / S + 1, for the longer side.
+
+    It is a whole number if the windows fit.
+    """
     if not any(layer.kernel):
         return None
     axis = int(len(layer.inputs) > 2 and layer.inputs[2] > layer.inputs[1])

@@ -42,8 +42,7 @@ class Outlook:
     Attributes:
         cells: the cells that were not measured, with their predicted times.
         kinds: the fitted models of time, one for each network family, precision, runtime and target.
-        metrics: for each case, the predicted chief metric of its task, as a share; cases without a prediction are
-            absent.
+        metrics: the predicted chief metric of each case, as a share; cases without a prediction are absent.
         reliefs: the fitted models of the metric, which are surfaces over width and resolution.
     """
 
@@ -88,7 +87,7 @@ def outlook(folder: Path, sweep: Sweep) -> Outlook:
 
 
 def own_sweep(folder: Path) -> Sweep:
-    """Read the sweep that a results folder was last measured with.
+    """Read the last sweep that was measured into a results folder.
 
     Raises:
         InvalidFile: the folder has no readable sweep.

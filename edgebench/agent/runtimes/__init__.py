@@ -9,7 +9,7 @@ A runtime defines
     DEVICES                    a mapping from each option that selects a device to that device, such as
                                {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`
     SCHEMES                    a mapping from each option that needs an int8 scheme of its own to that scheme
-    NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has a function `profile`
+    NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has `profile`
     WARMS_UP                   whether the first inferences are slower than later inferences
     version()                  return the installed engine's version
     prepare()                  import the engine

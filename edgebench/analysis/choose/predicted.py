@@ -58,7 +58,7 @@ def offer(folder: Path, request: Request) -> Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Described:
-    """The properties by which the request can filter a configuration of the sweep."""
+    """The properties of a configuration of the sweep that the request can filter by."""
 
     architecture: str
     width: float

@@ -42,9 +42,9 @@ DETECTION, NO_ACCURACY = "detection", "none published"
 def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
-    Latency is the published median, or the mean if no median was published. Top-1 is the top-1 that was published with
-    the row. It is the network's reference accuracy if the row has no top-1, or if the request asks for published
-    accuracy. Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
+    Latency is the published median, or the mean if no median was published. Top-1 is the figure that was published with
+    the row. If there is none, or if the request asks for published accuracy, it is the network's reference accuracy.
+    Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
     `any_published`.
 
     Raises:

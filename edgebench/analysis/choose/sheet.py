@@ -1,4 +1,4 @@
-"""A choice -> a sheet (or JSON) with the chosen configuration, its alternatives and what each limit costs."""
+"""A choice -> a sheet (or JSON) with the chosen configuration, the alternatives, and what each limit costs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNITS = {
 NAMES = {
     Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MIOU: "mIoU", Q.IOU: "IoU", Q.MACS: "MACs",
 }  # fmt: skip
-SUFFIXES = {  # of the keys in JSON
+SUFFIXES = {  # endings of the keys in JSON
     quantity: "per_cent"
     if quantity.is_share
     else "m"
@@ -180,7 +180,7 @@ def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
 
 
 def _roles(choice: Choice) -> dict[str, str]:
-    """Return a mapping from the name of each configuration to its role, in the order of the table."""
+    """Map the name of each configuration to its role (such as the runner-up), in the order of the table."""
     assert choice.chosen
     runners = [choice.runner_up] if choice.runner_up else []
     roles = {choice.chosen.name: "chosen"} | {candidate.name: "runner-up" for candidate in runners}

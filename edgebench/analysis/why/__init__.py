@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 TIMEOUT_S = 600.0
-SHOWN, NAMED = 12, 6  # most operators in the table; most rows or operators in the list of a text
+SHOWN, NAMED = 12, 6  # largest number of operators in a table, and of rows or operators that a sentence lists
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
 
 TABLES = ("summary", "operators_by_kind", "operators", "differences")
@@ -142,13 +142,13 @@ def _words(row: Evidence) -> tuple[str, ...]:
 
 
 def _is_meant(term: str, row: Evidence) -> bool:
-    """Return whether a word of the row contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
+    """Return whether one of the row's words contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
     ends = tuple(f"{term}{mark}" for mark in "-/@")
     return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:
-    """List several rows, each by those of its words that the rows do not all share."""
+    """List several rows, each by the words that are not common to all these rows."""
     shared = set(_words(matches[0])).intersection(*map(_words, matches))
     listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
     more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
@@ -190,8 +190,9 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
 
 
 def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
-    """Return the target's documented peak speeds. If it has none, return its fp32 peak, measured now; None if this
-    fails.
+    """Return the target's documented peak speeds, or else its fp32 peak, measured now.
+
+    Return None if this measurement fails.
     """
     threads = measured.case.threads
     if target.device != "cpu":
@@ -228,7 +229,7 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
 
 
 def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other: Evidence | None) -> str:
-    """Say the main reason for the row's latency, and how many times faster or slower it is than the other row."""
+    """Say the main reason for the row's latency, and how many times faster or slower the row is than the other row."""
     sentences = [_spent(profile)]
     time_s, macs, moved = (
         summarize(measured).p50_s,
@@ -288,7 +289,7 @@ def _integers(measured: Evidence) -> Iterator[Fact]:
 
 
 def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:
-    """Yield how near the row is to the roof of its target, which is the highest speed that compute and memory allow."""
+    """Yield how near the row is to its target's roof, the highest speed that the processor and the memory allow."""
     time_s, macs = summarize(measured).p50_s, measured.artifact.macs if measured.artifact else 0
     moved = _moved(measured, profile)
     if not time_s or not macs or not moved:

@@ -58,7 +58,7 @@ def accept(
         list[str] | None, typer.Option(help="Accept only this configuration; may be repeated; default: all.")
     ] = None,
     code: Annotated[
-        str, typer.Option(help="Accept code instead: this agent or package of the history may run here.")
+        str, typer.Option(help="Instead of a night, accept code: let this agent or package of the history run here.")
     ] = "",
 ) -> None:
     """Accept a night's changes, so that later nights are compared with it; or let code of the history run here."""

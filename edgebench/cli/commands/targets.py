@@ -7,7 +7,7 @@ import typer
 from edgebench.cli.options import Address, Format, Quiet, TargetName
 from edgebench.foundation.errors import require
 
-app = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
+app = typer.Typer(invoke_without_command=True, help="List the targets; check or prepare a target.")
 
 
 @app.callback()
