@@ -50,7 +50,10 @@ def open_session(request: dict[str, Any]) -> Any:
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a runtime's `open` after the path; include `feed` only if the request has a feed."""
+    """Return the arguments of a runtime's `open` after the path.
+
+    Include `feed` only if the request describes inputs.
+    """
     options = {key: request[key] for key in ("threads", "batch", "options")}
     return options | ({"feed": request["feed"]} if request.get("feed") else {})
 

@@ -95,7 +95,7 @@ def sample_for(run: Callable[[], object], seconds: float) -> list[float]:
 
 @contextmanager
 def resting_collector() -> Iterator[None]:
-    """Collect garbage now, then disable the collector inside the `with` block."""
+    """Collect garbage now, and switch the garbage collector off inside the `with` block."""
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Descriptions of networks -> sheets of their layers, sizes and costs."""
+"""Descriptions of networks -> tables of their layers, sizes and costs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -34,7 +34,7 @@ def network(
 ) -> tuple[Sheet, ...]:
     """Describe one network: its layers, its depthwise-separable pairs, and a comparison with full width and resolution.
 
-    If the resolution or the number of classes is None, the published value is used. `more` names further sheets, from
+    If the resolution or the number of classes is None, the published value is used. `more` names further tables, from
     `lessons.SHEETS`.
 
     Raises:
@@ -97,7 +97,7 @@ def every_network() -> tuple[Sheet, ...]:
 
 
 def layers(described: Description) -> Sheet:
-    """Return a sheet of all layers, the totals, and the layers with the largest shares."""
+    """Return a table of all layers, the totals, and the layers with the largest shares."""
     return Sheet.of(
         f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
         _LAYERS,
@@ -299,7 +299,7 @@ class _Scaled:
 
 
 def overview(described: Sequence[Description]) -> Sheet:
-    """Return a sheet with one row per network."""
+    """Return a table with one row per network."""
     notes = (
         "fp32 MiB and int8 MiB: parameters times 4 bytes, and times 1 byte. Peak live: the most activations that are in"
         " memory at once, at batch 1.",

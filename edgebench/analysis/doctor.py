@@ -351,7 +351,7 @@ def fields(diagnosis: Diagnosis) -> dict[str, Value]:
 
 
 def sheets(diagnosis: Diagnosis) -> tuple[Sheet, ...]:
-    """Return sheets of the machine, the packages and the features."""
+    """Return tables of the machine, the packages and the features."""
     title = f"edgebench {diagnosis.edgebench}, {diagnosis.python}"
     return (
         _machine_sheet(diagnosis, title),

@@ -1,4 +1,4 @@
-"""An artifact and its evaluation -> sheets on its accuracy and on how closely it agrees with its float parent."""
+"""An artifact and its evaluation -> tables on its accuracy and on how closely it agrees with its float parent."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -71,9 +71,9 @@ _FLOAT_NODES: tuple[Column[str], ...] = (  # a node is a string such as `LRN nor
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
-    """Return sheets on an artifact's accuracy.
+    """Return tables on an artifact's accuracy.
 
-    For an int8 artifact, further sheets compare it with its float parent, and list the noise of each layer and the
+    For an int8 artifact, further tables compare it with its float parent, and list the noise of each layer and the
     operators that still compute in float.
     """
     appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
@@ -140,7 +140,7 @@ def _confidence(accuracy: Accuracy) -> Sheet:
 
 
 def _reliability(accuracy: Accuracy) -> Sheet:
-    """Return a sheet of the bins of confidence that contain images.
+    """Return a table of the bins of confidence that contain images.
 
     Each row has a bar, whose length is the share of correct predictions, and a mark at the mean confidence.
     """
@@ -182,7 +182,7 @@ def _bar(right: float | None, sure: float | None) -> str:
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
-    """Compare an artifact with its float parent, in accuracy only if the data set's labels fit the network."""
+    """Compare an artifact with its float parent; compare accuracies only if the data set's labels fit the network."""
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
@@ -238,14 +238,14 @@ def _significance(change: Change) -> str:
 
 
 def _layers(artifact: Artifact) -> Sheet:
-    """Return a sheet of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
+    """Return a table of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
     note = "SQNR: at a layer's output, on calibration images. Lost: SQNR of a layer's inputs minus that of its output."
     return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
-    """Return a sheet of the operators that the runtime still computes in float after it has optimized the graph."""
+    """Return a table of the operators that the runtime still computes in float after it has optimized the graph."""
     share = artifact.integer_share
     macs = [] if share is None else [f"{share:.1%} of the MACs are computed in integers."]
     none = [] if artifact.float_nodes else ["No operator is left in float."]

@@ -1,4 +1,4 @@
-"""A model's file -> sheets of the file's content and of the runtimes that open it, and an `edgebench run` command."""
+"""A model's file -> tables of the file's content and of the runtimes that open it, and an `edgebench run` command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Runtime:
 
 
 def sheets(name: str, asked: str = "") -> list[Sheet]:
-    """Return sheets of a file's content, without running it.
+    """Return tables of a file's content, without running it.
 
     Raises:
         RequestError: the file is not a complete model file.
@@ -51,7 +51,7 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
     """Return the `edgebench run` command for the file.
 
-    An empty text if edgebench can measure the file only after changes.
+    Return an empty text if edgebench can measure the file only after changes.
     """
     if found.way.refusal:
         return ""

@@ -1,4 +1,4 @@
-"""A network's description -> sheets for a lecture: receptive fields, memory of training, savings by shared weights."""
+"""A network's description -> tables for a lecture: receptive fields, memory of training, savings by shared weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONVOLUTIONS = ("convolution", "depthwise convolution")
 
 
 def fields(described: Description) -> tuple[Sheet, ...]:
-    """Return a sheet of how large a part of the image one output value of each layer sees, and which rows no window
+    """Return a table of how large a part of the image one output value of each layer sees, and which rows no window
     reads.
     """
     notes = [
@@ -125,7 +125,7 @@ _NEEDS: tuple[Column[_Need], ...] = (
 
 
 def lessons(described: Description) -> tuple[Sheet, ...]:
-    """Return sheets of what sharing weights saves and of what stacks of small kernels save; a sheet without rows is
+    """Return tables of what sharing weights saves and of what stacks of small kernels save; a table without rows is
     left out.
     """
     return tuple(sheet for sheet in (_sharing(described), _stacking(described)) if sheet)

@@ -1,4 +1,4 @@
-"""A results folder and a sweep -> a sheet of predicted latencies and metrics of the cells that were not measured.
+"""A results folder and a sweep -> a table of predicted latencies and metrics of the cells that were not measured.
 
 A cell is one configuration of the sweep: a network with its width, resolution, precision, runtime and target.
 """
@@ -102,7 +102,7 @@ def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
 
 
 def sheet(outlook: Outlook) -> Sheet:
-    """Return a sheet of the predicted cells. Cells with the same fitted model are together, the fastest first."""
+    """Return a table of the predicted cells. Cells with the same fitted model are together, the fastest first."""
     cells = sorted(outlook.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
     return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", _columns(outlook), cells, _notes(outlook))
 

@@ -1,4 +1,4 @@
-"""Filters -> sheets of published figures, each row with its source."""
+"""Filters -> tables of published figures, each row with its source."""
 
 from functools import partial
 from operator import itemgetter
@@ -86,7 +86,7 @@ TITLES = {
 
 
 def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
-    """Return sheets of the published rows of a kind (such as `latency`) that the selection accepts.
+    """Return tables of the published rows of a kind (such as `latency`) that the selection accepts.
 
     Only latencies have runtimes, boards and threads.
 

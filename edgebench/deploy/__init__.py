@@ -79,7 +79,7 @@ class Deployed:
         ):
             if wanted and found != wanted and (found or connection.has_own_agent):
                 raise AgentError(
-                    f"the process opened another {what} than the one deployed: wanted {wanted[:SHORT]},"
+                    f"the process did not open the deployed {what}: wanted {wanted[:SHORT]},"
                     f" found {printable(found)[:SHORT] or 'none'}; it was replaced during the run, run again"
                 )
 

@@ -1,7 +1,7 @@
 """A request -> the agent's answer as a typed value, decoded strictly, and refused if its values are impossible.
 
 An answer may come from another machine, another version of Python or a broken library. Any fault in an answer raises an
-AgentError with a message of one line, so that only the case fails that needed the answer.
+AgentError with a message of one line, so that only the case that needed the answer fails.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
     most = request["iterations"] or request["most_iterations"]
     if not least <= len(run.samples_s) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        yield f"{len(run.samples_s)} samples where {wanted} were requested"
+        yield f"{len(run.samples_s)} samples, although {wanted} were requested"
 
 
 def _of_time(run: Run) -> Iterator[str]:

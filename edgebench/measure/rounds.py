@@ -68,7 +68,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
             if is_bounded and left_s <= spent.get(key, 0.0):
-                continue  # a shorter process can still fit into the time
+                continue  # a shorter process can still fit into the remaining time
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()

@@ -192,7 +192,7 @@ def decide(folder: Path, state: State, pattern: str, reason: str = "", person: s
     ]
     if not meant:
         listed = "; ".join(changed[:CANDIDATES]) or "none"
-        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed ones: {listed}")
+        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed were: {listed}")
     decision = Decision(
         id=uuid4().hex[:12],
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),

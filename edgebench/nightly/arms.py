@@ -49,7 +49,7 @@ def tonight_arm(evidence: Evidence, connection: Connection, session: Session) ->
 def accepted_arm(
     folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
 ) -> Arm:
-    """Install an accepted environment from the files in the history in `folder` that its pin (a list of files) names.
+    """Install an accepted environment from the files that its pin lists; `folder` is the history with both.
 
     If `copy` is given, the artifact is first copied to that file, because the arm is the second of two identical arms.
 
@@ -68,7 +68,8 @@ def accepted_arm(
         sha256=pin.artifact.sha256,
         packages=_packages(folder, pin, connection, session),
     )
-    # The job takes its iteration counts from tonight's runs, so that both arms run the same number of iterations.
+    # The job takes its iteration counts from tonight's runs, so that both environments run the same number of
+    # iterations.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 

@@ -228,7 +228,7 @@ def write_pin(folder: Path, pin: Pin) -> str:
 
 
 def read_pin(folder: Path, name: str) -> Pin:
-    """Read a pin and verify its files.
+    """Read a pin, which lists the files of a measured environment, and verify these files.
 
     Raises:
         InvalidFile: the pin or one of its files is missing or damaged.

@@ -357,7 +357,7 @@ class ArmTimes:
     Attributes:
         latencies_s: median latency.
         levels: log latency minus log time of the reference beats, a small workload that runs between the samples; an
-            empty tuple if the two arms have different beats.
+            empty tuple if the two environments have different beats.
         load_s: time to load the model.
         first_s: time of the first inference.
     """
@@ -378,7 +378,7 @@ class PairedTimes:
 
     Attributes:
         slope: how much log latency rises if the log time of the reference beats rises by 1.
-        why_not: the reason if no pairs were run; both arms are then empty.
+        why_not: the reason if no pairs were run; there are no times then.
     """
 
     accepted: ArmTimes = field(default_factory=ArmTimes)
@@ -414,7 +414,7 @@ def logs(values: tuple[float, ...]) -> list[float]:
 
 
 def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return the log times of two arms; return empty lists if a time is zero, as with the null runtime."""
+    """Return the log times of two environments; return empty lists if a time is zero, as with the null runtime."""
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 

@@ -61,7 +61,7 @@ class PairedRun:
 
     @property
     def times(self) -> PairedTimes:
-        """The times of both arms (environments), or the reason why there are no times."""
+        """The times of both environments, or the reason why there are no times."""
         if self.failure:
             return PairedTimes(why_not=self.failure)
         accepted, tonight = self.accepted.runs, self.tonight.runs
@@ -99,7 +99,7 @@ def _times_on(
     reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
 ) -> dict[str, PairedTimes]:
     target, times = reached.target, dict[str, PairedTimes]()
-    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with the accepted ones"
+    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with accepted ones"
     context.show(Notice(text=text))
     try:
         with hold(target) as (held,):
@@ -133,7 +133,7 @@ def _paired_run(suspect: Screened, connection: Connection, session: Session, con
 
 
 def _pin(screened: Screened, folder: Path) -> Pin:
-    """Read the pin of the accepted environment.
+    """Read the pin of the accepted environment, which lists its files.
 
     Raises:
         InvalidFile: the pin or one of its files is missing or damaged.

@@ -80,7 +80,7 @@ def accept(folder: Path, code: str, reason: str) -> str:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"cannot create {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
-    files.write(path, json.dumps(fields).encode(), "free space or set XDG_STATE_HOME")
+    files.write(path, json.dumps(fields).encode(), "free disk space or set XDG_STATE_HOME")
     return meant[0].stem
 
 

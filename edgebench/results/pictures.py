@@ -23,8 +23,8 @@ def write(folder: Path, artifact_sha256: str, album: dict[str, Any]) -> None:
     try:
         files.make(folder / FOLDER)
     except OSError as error:
-        raise RequestError(f"cannot make {folder / FOLDER}: {error.strerror}; free space") from error
-    files.write(_file(folder, artifact_sha256), json.dumps(album, separators=(",", ":")).encode(), "free space")
+        raise RequestError(f"cannot make {folder / FOLDER}: {error.strerror}; free disk space") from error
+    files.write(_file(folder, artifact_sha256), json.dumps(album, separators=(",", ":")).encode(), "free disk space")
 
 
 def read(folder: Path, artifact_sha256: str) -> dict[str, Any] | None:

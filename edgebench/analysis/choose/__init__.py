@@ -1,4 +1,4 @@
-"""The user's limits, and a results folder or a board -> configurations to choose from -> a sheet with the best one.
+"""The user's limits, and a results folder or a board -> configurations to choose from -> a table with the best one.
 
     request -> measured, predicted, published (each makes options from one source) -> option (names) -> choice -> sheet
 

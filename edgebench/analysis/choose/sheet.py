@@ -1,4 +1,4 @@
-"""A choice -> a sheet (or JSON) with the chosen configuration, the alternatives, and what each limit costs."""
+"""A choice -> a table (or JSON) with the chosen configuration, the alternatives, and what each limit costs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SUFFIXES = {  # endings of the keys in JSON
 }
 WHY_LACKING = {
     Q.P90: "no p90 (there are fewer than 64 samples, or none was published; a p50 never replaces it)",
-    Q.TOTAL: "no time around inference (--stages measures it; for detectors every run measures it)",
+    Q.TOTAL: "no times before and after inference (--stages measures it; for detectors every run measures it)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
     Q.MAP: "no mAP",

@@ -1,4 +1,4 @@
-"""Two results folders, called A and B -> sheets of the ratios of their latencies and of the differences between their
+"""Two results folders, called A and B -> tables of the ratios of their latencies and of the differences between their
 environments.
 """
 
@@ -243,7 +243,7 @@ def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
 
 
 def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
-    """Lay out two sheets: the cases, and the differences between the environments."""
+    """Lay out two tables: the cases, and the differences between the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         *contrast.left_out,
@@ -314,7 +314,7 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def folder_fields(contrast: Contrast) -> dict[str, Value]:
-    """Lay out for JSON the facts that the sheets state in notes: the folders, cases in only one folder, reference
+    """Lay out for JSON the facts that the tables state in notes: the folders, cases in only one folder, reference
     workloads.
     """
     references = [

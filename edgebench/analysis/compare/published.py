@@ -165,7 +165,7 @@ def citation_sheet(citations: Citations) -> Sheet:
 
 
 def citation_fields(citations: Citations) -> dict[str, Value]:
-    """Lay out for JSON the facts that the sheet states in its notes: the folder, and the rows without a published
+    """Lay out for JSON the facts that the table states in its notes: the folder, and the rows without a published
     counterpart.
     """
     return {"folder": citations.folder, "unmatched": citations.unmatched}

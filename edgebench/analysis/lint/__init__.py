@@ -1,4 +1,4 @@
-"""A results folder, or a CSV of another tool -> the rows to check -> a sheet of findings."""
+"""A results folder, or a CSV of another tool -> the rows to check -> a table of findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row or two rows of results folders -> sheets that explain the latency, and how the two rows differ."""
+"""One row or two rows of results folders -> tables that explain the latency, and how the two rows differ."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ def _moved(measured: Evidence, profile: OperatorTimes) -> float:
 
 
 def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
-    """Yield sheets of the kinds of operators and of the slowest operators; without times, a sheet that says why."""
+    """Yield tables of the kinds of operators and of the slowest operators; without times, a table that says why."""
     if not profile.operators:
         yield Sheet.of("operators", (_NAME,), (), (f"There are no operator times: {profile.why}.",), name="operators")
         return
@@ -348,7 +348,7 @@ def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
 
 
 def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
-    """Return a sheet of the total time of each kind of operator, the slowest kind first."""
+    """Return a table of the total time of each kind of operator, the slowest kind first."""
     kinds = defaultdict[tuple[str, str], list[float]](list)
     for timed in profile.operators:
         kinds[timed["operator"], timed["type"]].append(timed["seconds"])
@@ -381,7 +381,7 @@ def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
 
 
 def _apart(measured: Evidence, other_evidence: Evidence) -> Sheet:
-    """Return a sheet of all recorded differences between two rows."""
+    """Return a table of all recorded differences between two rows."""
     listed = tuple(differences(_fingerprint(measured), _fingerprint(other_evidence)))
     notes = () if listed else ("No difference between the two rows is recorded.",)
     return Sheet.of(f"differences from {other_evidence.case}", _DIFFERENCES, listed, notes, name="differences")

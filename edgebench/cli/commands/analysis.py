@@ -164,7 +164,7 @@ def choose(
     max_drop: Annotated[
         str,
         typer.Option(
-            help="Limit in points on the accuracy lost against the float parent, at its interval's worse end: 1."
+            help="Most points of accuracy to lose against the float parent, at the worse end of the interval: 1."
         ),
     ] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",

@@ -265,7 +265,7 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
     if answer.count != count:
         raise AgentError(f"the agent's answer is impossible: outputs of {answer.count} images, but {count} were sent")
     if found != part["inputs_sha256"] and (found or connection.has_own_agent):
-        raise AgentError("the process read other pixels than those it was given; run again")
+        raise AgentError("the process did not read the pixels that it was given; run again")
 
 
 def _outputs(answer: Inferred, file: Path, size: int) -> bytes:

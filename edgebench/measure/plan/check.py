@@ -92,7 +92,7 @@ def _require_decoder(cell: Cell) -> None:
         raise RequestError(
             f"wanted --decode {known} with --task detection of {cell.model}, found none; name the layout of its outputs"
         )
-    raise RequestError(f"{cell.model} is for {task}, found --task {cell.task}; leave it out")
+    raise RequestError(f"{cell.model} is for {task}, but --task is {cell.task}; leave --task out")
 
 
 def _check_weights(cell: Cell) -> None:

@@ -70,7 +70,10 @@ class CaseState:
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The last accuracy of this artifact; None if it was never evaluated, or by code that has changed since."""
+        """The last accuracy of this artifact.
+
+        None if it was never evaluated, or if the code that evaluated it has changed since.
+        """
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
         return last if last and last.made_by == made_by(self.case.variant) else None

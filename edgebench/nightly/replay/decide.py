@@ -191,7 +191,7 @@ def share(events: Sequence[int], of: Sequence[int]) -> Rate:
 def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
     """Return the variance of the shares of the nights, divided by the variance of a binomial distribution.
 
-    At least 1.
+    The result is at least 1.
     """
     share_of_all, nights = sum(events) / max(1, sum(of)), sum(map(bool, of))
     by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))

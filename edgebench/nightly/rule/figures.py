@@ -52,8 +52,8 @@ class PairedFigure(Figure):
     """A time whose changes are confirmed by interleaved pairs.
 
     Attributes:
-        seconds: function that reads the times of one arm (one side of the pairs), one per process.
-        is_paced: whether the reference beats, if both arms have them, are used to correct the times.
+        seconds: function that reads the times of one environment, one per process.
+        is_paced: whether the times are corrected by the reference beats, if both environments have beats.
         rule: the rule for this figure; None if the rule of the night applies.
     """
 
@@ -62,7 +62,7 @@ class PairedFigure(Figure):
     rule: Rule | None = None
 
     def logs(self, times: PairedTimes) -> tuple[list[float], list[float]]:
-        """Return the log times of both arms, one per process; return empty lists if a time is zero."""
+        """Return the log times of both environments, one per process; return empty lists if a time is zero."""
         if self.is_paced:
             return times.paced_logs
         return both_logs(self.seconds(times.accepted), self.seconds(times.tonight))

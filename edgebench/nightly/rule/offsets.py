@@ -51,7 +51,7 @@ class Offsets:
     def _starts(self) -> dict[str, Entry]:
         """The first entry of each era, by the id of the era's first night.
 
-        If that entry is lost, the next entry of the era.
+        If that entry is lost, the next entry of the era stands in for it.
         """
         starts = {night.id: entry for night, entry in self.nights}
         for _, entry in self.nights:

@@ -180,7 +180,7 @@ class Past:
         return [level for id, level in self.levels if id in later]
 
     def cold_levels(self, figure: PairedFigure) -> list[float]:
-        """Return log values of a figure from nights with the same components as tonight; only the model may differ."""
+        """Return log values of a figure from nights with tonight's components, except that the model can differ."""
         components = but_model(self.tonight.entry.components)
         values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Run
 
-ALL = 0.99  # a session that spent this share of its time limit ran out of time; its start is recorded a little late
+ALL = 0.99  # a session that used at least this share of its time limit ran out of time
 
 
 def why(evidence: Evidence) -> str:

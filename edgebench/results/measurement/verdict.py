@@ -46,7 +46,8 @@ SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float par
 # is measured after the samples. If launching kernels takes most of the time, the share varies with the host: 24
 # processes on an H200 had 0.85 to 1.48. Code that does not wait for the GPU would have 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
-DOUBLED = 1.05  # time at twice the batch divided by time at the batch; below this ratio, the time is unchanged
+# If a doubled batch takes less than this many times as long as the batch, the time is considered unchanged.
+DOUBLED = 1.05
 # An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
 # operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
 DOUBLED_MACS = 1e12
@@ -55,7 +56,7 @@ _THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # keys in a run's rec
 
 
 class Verdict(IntEnum):
-    """How far a number can be trusted, in order from good to bad; the number's worst reason decides."""
+    """The verdicts on a number, from good to bad; the worst of the reasons to doubt the number decides."""
 
     VALID = 0
     IMPRECISE = 1
@@ -162,7 +163,7 @@ def _limited(evidence: Evidence) -> Iterator[Reason]:
     facts, threads = evidence.session.environment.facts, evidence.case.threads
     if not evidence.timed:
         return
-    asked = f"{threads} thread{'s' * (threads > 1)} asked for"
+    asked = f"{threads} thread{'s' * (threads > 1)} requested"
     if threads > float(facts.get("cpu_quota", inf)):
         text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: a process that spends its quota is paused"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
@@ -241,7 +242,7 @@ def _unwatched(evidence: Evidence) -> Iterator[Reason]:
 def _other_device(evidence: Evidence) -> Iterator[Reason]:
     if operators := next((run.conditions["fallback"] for run in evidence.runs if "fallback" in run.conditions), ""):
         told = " ".join(evidence.case.runtime.options)
-        yield Reason(verdict=Verdict.INVALID, text=f"asked for {told}, but it ran on the CPU: {operators}")
+        yield Reason(verdict=Verdict.INVALID, text=f"requested {told}, but the CPU ran operators: {operators}")
 
 
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
@@ -339,7 +340,7 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
 
 
 def _remedy(quantization: Quantization, format: str) -> str:
-    """Name unused remedies that keep single channels or rare large values from taking most of the 8 bits."""
+    """Name the unused remedies against single channels or rare large values that take most of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "the data set's own images": bool(quantization.calibration),
@@ -373,7 +374,7 @@ def untrained(accuracy: Accuracy) -> str:
     low, high = top1.interval
     has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 lost what the parent knew
     return (
-        f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
+        f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
         f" {chance:.1%}{'' if has_learned else ': they do not show that the network learned anything'}"
     )
 

@@ -17,7 +17,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
-_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in a number with its interval
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in `1.2 [1.1, 1.3]`
 MOST_NAMED = 4  # largest number of rows that a reason names one by one
 
 
@@ -201,7 +201,7 @@ def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Yield one sheet (a titled table with notes) per group of comparable rows."""
+    """Yield one titled table with notes per group of comparable rows."""
     for title, rows in groups(table):
         best = _best(rows)
         notes = (*([BEST] if any(best.values()) else []), *why(rows), *_custom(rows))
@@ -371,7 +371,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _for_forge(sheet: Sheet) -> Sheet:
-    """Fit a sheet to a code-hosting site's narrow page: move the verdict beside the latency; do not break intervals."""
+    """Fit a table to a code-hosting site's narrow page: move the verdict beside the latency; do not break intervals."""
     columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
     if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
         columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())

@@ -27,6 +27,6 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _narrow(sheet: Sheet) -> Sheet:
-    """Return the sheet without the columns in `LEFT_OUT` and without empty columns."""
+    """Return the table without the columns in `LEFT_OUT` and without empty columns."""
     kept = (column for column in sheet.columns if column.heading not in LEFT_OUT and {*column.cells} != {"-"})
     return replace(sheet, columns=tuple(kept))

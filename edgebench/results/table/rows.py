@@ -122,7 +122,7 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _read_otherwise(variant: Variant) -> str:
-    """Say if a detector's number of classes is not its data set's, and which decoder would read the right number."""
+    """Say if a detector has more or fewer classes than its data set, and which decoder would give the same number."""
     if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
         return ""
     known = variant.dataset_classes or family(variant.dataset).CLASSES
@@ -247,9 +247,9 @@ def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
     if session.stages and not times_stages(variant, session):
         emulated = "an emulated processor has no times"
         why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
-        yield f"nothing around inference is timed: {why}"
+        yield f"no step before or after inference is timed: {why}"
     elif session.stages and not measurement.stages:
-        yield "nothing around inference is timed: no process that times it has ended yet"
+        yield "no step before or after inference is timed: no process that times them has ended yet"
 
 
 def _sustained(endurance: Endurance | None) -> Sustained:

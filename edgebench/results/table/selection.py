@@ -47,7 +47,7 @@ class Selection:
             left = [item for item in left if _value(of(item), name) in {_plain(value, name) for value in wanted}]
         if every and not left:
             asked = " ".join(f"--{name} {','.join(wanted)}" for name, wanted in self.given.items())
-            found = "rows with each value but none with all"
+            found = "rows with each value, but no row with all of them"
             raise RequestError(f"wanted a row of {where} with {asked}, found {found}; drop one")
         return left
 
