@@ -303,7 +303,7 @@ def overview(described: Sequence[Description]) -> Sheet:
     notes = (
         "fp32 MiB and int8 MiB: parameters times 4 bytes, and times 1 byte. Peak live: the most activations that are in"
         " memory at once, at batch 1.",
-        "Published top-1: on ImageNet, where edgebench has a published source.",
+        "Published top-1: accuracy on ImageNet, if edgebench has a published source for it.",
     )
     return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
 

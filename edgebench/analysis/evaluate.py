@@ -186,7 +186,7 @@ def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: s
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
-    chance = "Equal answers mean nothing: one of the two is no better than chance." if is_of_chance(accuracy) else ""
+    chance = "Equal answers mean nothing: one of the files is no better than chance." if is_of_chance(accuracy) else ""
     notes = (*filter(None, (f"INVALID: {text}." if text else "", chance)), *([_significance(change)] if change else []))
     return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
@@ -232,15 +232,17 @@ def _significance(change: Change) -> str:
         return "Both files have the same accuracy, so more images like these would not show a difference."
     verdict = "is" if change.is_significant else "is not"
     return (
-        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the same"
-        f" shares of answers differ, {change.images_needed} images give a power of 80 %."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the"
+        f" same shares of answers differ, a test on {change.images_needed} images has a power of 80 %."
     )
 
 
 def _layers(artifact: Artifact) -> Sheet:
     """Return a table of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    note = "SQNR: at a layer's output, on calibration images. Lost: SQNR of a layer's inputs minus that of its output."
+    note = (
+        "SQNR: of a layer's output, on calibration images. Lost: SQNR of the layer's inputs minus SQNR of its output."
+    )
     return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 

@@ -143,9 +143,9 @@ class _Shared:
 def _sharing(described: Description) -> Sheet | None:
     rows = list(_shared(described.layers))
     note = (
-        "Parameters are weights and biases. A convolution uses the same ones at every place; unshared: each place of"
-        " its output would have its own. A dense layer on maps is compared with a 3×3 convolution that has as many maps"
-        " as the layer has units."
+        "Parameters are weights and biases. A convolution uses the same parameters at every place. Unshared: each"
+        " place of its output would have parameters of its own. A dense layer on maps is compared with a 3×3"
+        " convolution that has as many maps as the layer has units."
     )
     return Sheet.of("what sharing weights saves", _SHARED, rows, (note,), name="sharing") if rows else None
 

@@ -390,7 +390,10 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
             "nets.py:small is built by its own function, but torch builds only edgebench's own networks;"
             " use --runtime litert or onnxruntime or tflite_runtime",
         ),
-        ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, but --batch is"),
+        (
+            {"model": "one.onnx", "precision": "fp32", "batch": "2"},
+            "one.onnx takes one image at a time, but --batch is",
+        ),
         ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
         ({"model": "net.onnx,other/net.onnx", "precision": "fp32"}, "found two called net.onnx; rename one"),
     ]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 TIMES = (Q.LATENCY, Q.P90, Q.TOTAL)
 CITED = (
-    "Accuracy is the published one on ImageNet and was not measured on these files; `edgebench published` lists the"
+    "Accuracy is the published accuracy on ImageNet, not measured on these files; `edgebench published` lists the"
     " sources."
 )
 

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure, Quantity
 
 NOTE = (
-    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. Top-1 is that"
-    " of ImageNet. You measured nothing of this."
+    "Latency is the published median, or a mean (marked) if only a mean was published. Top-1 is the published top-1 on"
+    " ImageNet. None of these figures was measured by you."
 )
 
 NOTE_OF_DETECTORS = (
-    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. mAP was"
-    " published with the row, for the data set that the row's note names. You measured nothing of this."
+    "Latency is the published median, or a mean (marked) if only a mean was published. mAP was published with the row,"
+    " for the data set that the row's note names. None of these figures was measured by you."
 )
 DETECTION, NO_ACCURACY = "detection", "none published"
 

@@ -44,7 +44,7 @@ SUFFIXES = {  # endings of the keys in JSON
 }
 WHY_LACKING = {
     Q.P90: "no p90 (there are fewer than 64 samples, or none was published; a p50 never replaces it)",
-    Q.TOTAL: "no times before and after inference (--stages measures it; for detectors every run measures it)",
+    Q.TOTAL: "no times before and after inference (--stages measures them; for detectors every run does)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
     Q.MAP: "no mAP",
@@ -223,7 +223,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
         yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.request.limits and not choice.prices:
-            yield f"No limit binds: dropping any one of them gives no better {objective}."
+            yield f"No limit binds: dropping any single limit gives no better {objective}."
     for miss in choice.misses[:3]:
         missed = " and ".join(f"{limit.quantity} by {_amount(over, limit.quantity)}" for limit, over in miss.excesses)
         yield f"{miss.candidate.name} misses {missed}."

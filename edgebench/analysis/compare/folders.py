@@ -44,8 +44,9 @@ KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), 
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
     " 2008). The interval covers the scatter of processes within each session, but not the differences between"
-    " sessions. In beats is the same ratio after each latency is divided by the time of a fixed workload between the"
-    " samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and Whitney's test."
+    " sessions. The ratio in beats is the same ratio after each latency is divided by the time of a fixed workload that"
+    " runs between the samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and"
+    " Whitney's test."
 )
 
 

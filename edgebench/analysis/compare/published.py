@@ -156,7 +156,7 @@ def citation_sheet(citations: Citations) -> Sheet:
     """Lay out the rows that have a published counterpart, with the ratio and the other differences between the two."""
     some = ", ".join(citations.unmatched)
     notes = (
-        "Ratio: our latency over the published one, with the interval of our median alone. Both p90 are MLPerf's.",
+        "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),
     )
     return Sheet.of(

@@ -107,7 +107,9 @@ class Headings:
         if not self.naming:
             return "No column names a network: all rows count as one network."
         listed = plain(", ".join(self.naming))
-        return f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only that."
+        return (
+            f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only the first."
+        )
 
 
 @contextmanager

@@ -212,7 +212,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
     """
     if model.feed is None:
         if folder:
-            raise RequestError(f"{model.name} is an image classifier, which takes no --input-data; give its images by --dataset")
+            raise RequestError(f"{model.name} is an image classifier and takes no --input-data; use --dataset")
         return None
     if not folder or model.refused:
         return model.feed
