@@ -72,7 +72,7 @@ def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
 
 
 class _Hashed:
-    """A wrapper of a binary stream that adds all bytes that are read to a hash."""
+    """A wrapper of a binary stream; it adds every byte that is read from the stream to a hash."""
 
     def __init__(self, stream: IO[bytes], digest: Any) -> None:
         self._stream, self._digest = stream, digest

@@ -29,7 +29,7 @@ class Runtime:
 
 
 def sheets(name: str, asked: str = "") -> list[Sheet]:
-    """Return tables of a file's content, without running it.
+    """Return tables of the content of a model's file, without running the model.
 
     Raises:
         RequestError: the file is not a complete model file.

@@ -83,7 +83,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
 
 
 def compare(name: str, width: float, own: int, resolution: int, classes: int) -> Sliding:
-    """Count the costs of both ways. Compare their scores on random weights and pixels if this takes only seconds."""
+    """Count the costs of both ways to run the classifier. Compare the scores of both if this takes only seconds."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms

@@ -265,10 +265,7 @@ class Acceptance:
 
     @property
     def place(self) -> Place:
-        """The key by which acceptances are sorted, the number first because a clock may be wrong.
-
-        The last acceptance applies.
-        """
+        """The sort key of acceptances, the number first because a clock can be wrong; the last acceptance applies."""
         return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
@@ -308,16 +305,13 @@ class Decision:
 
     @property
     def place(self) -> Place:
-        """The key by which decisions are sorted, the number first because a clock may be wrong.
-
-        The last decision applies.
-        """
+        """The sort key of decisions, the number first because a clock can be wrong; the last decision applies."""
         return self.number, self.decided_at, self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The readable nights, acceptances and decisions of a history, each in order.
+    """The readable nights, acceptances and decisions of a history, each kind in order.
 
     Attributes:
         notes: one line for each file that was skipped, with the reason.

@@ -213,7 +213,7 @@ def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: 
 
 
 def _why_accepted(past: Past | None, history: History) -> str:
-    """Return why tonight's components were accepted since they were judged; an empty text if they were not."""
+    """Return the reason if tonight's components were accepted after they were judged; else an empty text."""
     if past is None or not past.tonight.entry.is_measured:
         return ""
     entry = past.tonight.entry

@@ -114,7 +114,7 @@ def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
     """Return a value with its interval.
 
-    None if there is no value. A missing bound of the interval is replaced by the value.
+    Return None if there is no value. A missing bound of the interval is replaced by the value.
     """
     if value is None:
         return None

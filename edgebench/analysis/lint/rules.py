@@ -75,7 +75,7 @@ class CheckedRow:
 
     @property
     def identity(self) -> Hashable:
-        """The properties that identify a row; two rows in which all of them are equal are duplicates."""
+        """The properties that identify a row; two rows that agree in all of them are duplicates."""
         return self.grid, self.width, self.resolution, self.whole
 
 

@@ -334,7 +334,7 @@ def lint(
     columns: Annotated[
         str,
         typer.Option(
-            help="Map edgebench's column names to the file's: p50_ms=latency,width=alpha; an unknown name lists"
+            help="Map edgebench's column names to the file's own: p50_ms=latency,width=alpha; an unknown name lists"
             " edgebench's names. For a column with full names of networks: model=mlperf, timm, ncnn or a pattern,"
             " model={architecture}_{width}_{resolution}[-{precision}]."
         ),

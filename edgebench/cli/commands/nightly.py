@@ -38,7 +38,7 @@ def run(
     address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
     quiet: Quiet = False,
 ) -> None:
-    """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""
+    """Measure a sweep tonight, confirm suspected changes, store the night and write its reports (the default)."""
     from edgebench import nightly
     from edgebench.cli import terminal
     from edgebench.measure.plan import sweeps

@@ -59,7 +59,8 @@ def run(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights: trained (default), random, none, hub:name, or a file such as .pth, .safetensors, .h5."
+            help="Weights: trained (on first use), random, none, hub:name, or a .pth, .safetensors or .h5"
+            " file; default: trained."
         ),
     ] = "",
     weights_dir: Annotated[

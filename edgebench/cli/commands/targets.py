@@ -44,7 +44,7 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Install runtimes on a board, which needs no pip or network: this machine finds packages that fit it."""
+    """Copy runtimes to a board; this machine downloads the packages, so the board needs no pip and no network."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 

@@ -97,7 +97,7 @@ def _is_usable(measurement: Measurement) -> bool:
 def is_predictable(case: Case) -> bool:
     """Return whether a case's latency can be predicted.
 
-    That of a user-supplied model cannot be predicted, because the model has only one size.
+    The latency of a user-supplied model cannot be predicted, because the model has only one size.
     """
     return case.variant.weights != WeightSource.CUSTOM
 

@@ -256,7 +256,7 @@ def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer of the agent that was computed from other pixels than the request's pixels.
+    """Refuse an answer of the agent that was not computed from the request's pixels.
 
     Raises:
         AgentError: the number or the hash of the images differs.

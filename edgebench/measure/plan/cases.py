@@ -145,7 +145,7 @@ def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
 
 
 def _require_device(runtime: Runtime, environment: Environment) -> None:
-    """Refuse an option that selects another device than the target's device."""
+    """Refuse an option that selects a different device from the target's device."""
     here, devices = environment.facts.get("device", "cpu"), load("runtimes", runtime.name).DEVICES
     for option in runtime.options:
         if (device := devices.get(option, "cpu")) not in ("cpu", here):

@@ -42,7 +42,7 @@ class Past:
 
     @property
     def is_timed(self) -> bool:
-        """Whether tonight has usable latencies."""
+        """Whether tonight's latencies of this configuration are usable."""
         return bool(self.tonight.entry.figures.latencies_s) and self.tonight.entry.is_measured
 
     @cached_property

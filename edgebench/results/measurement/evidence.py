@@ -66,7 +66,7 @@ class Evidence:
 
     @cached_property
     def medians(self) -> Sequence[float]:
-        """The median sample of each latency run in seconds, in order."""
+        """The median sample of each latency run in seconds, in the order of the runs."""
         return process_medians(self.timed)
 
     @property
@@ -81,7 +81,7 @@ class Evidence:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The lowest instruction count per inference of each process that counted instructions, in order."""
+        """The lowest instruction count per inference, for each process that counted instructions, in their order."""
         return tuple(min(run.instructions) for run in self.runs if run.instructions)
 
     @property
@@ -115,7 +115,7 @@ def allowed_half_width(session: Session) -> float:
 
 
 def process_medians(runs: Sequence[Run]) -> list[float]:
-    """Return each latency process's median sample in seconds, in order."""
+    """Return the median sample of each latency process in seconds, in the order of the processes."""
     return [median(run.samples_s) for run in runs if run.purpose == Purpose.LATENCY]
 
 

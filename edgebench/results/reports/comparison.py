@@ -75,7 +75,7 @@ def _speedup(row: Row) -> str:
 
 
 def _on_board(row: Row) -> str | None:
-    """Return the lowest latency published for the row's network on the emulated board; None if there is none.
+    """Return the lowest latency published for the row's network on the emulated board; None if none was published.
 
     Latencies with the row's number of threads are preferred.
     """

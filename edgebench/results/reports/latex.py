@@ -21,7 +21,7 @@ LEFT_OUT = frozenset(
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write the groups and the notes."""
+    """Write a LaTeX table for each group, and the notes."""
     notes = [rf"{{\footnotesize {escape.latex(note)}\par}}" for note in table.notes]
     return "\n".join([*map(latex, map(_narrow, comparison.every_sheet(table))), *notes, ""])
 

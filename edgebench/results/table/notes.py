@@ -224,7 +224,7 @@ def _about(dataset: str) -> str:
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield a note on each target for which the host evaluated accuracy, with the difference between both's outputs."""
+    """Yield a note on each target for which the host evaluated accuracy, and how much the outputs of both differ."""
     spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
     for case_evidence in evidence:
         if case_evidence.accuracy and (spot := case_evidence.accuracy.spot):

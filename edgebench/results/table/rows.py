@@ -73,7 +73,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
 
 
 def _preprocessing(variant: Variant) -> str:
-    """Return how the images are preprocessed; an empty text without images, or if the data set is unknown here."""
+    """Return how the images are preprocessed; an empty text if there are none, or if the data set is unknown here."""
     if variant.feed:
         return ""
     try:
