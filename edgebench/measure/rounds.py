@@ -31,7 +31,7 @@ OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item 
 class Job:
     """One case with its artifact on the target, and its runs so far.
 
-    `around` has the request's fields for timing the stages around inference; it is empty if they are not timed.
+    `around` has the fields that make a request time the steps around inference; it is empty if these are not timed.
     """
 
     case: Case
@@ -129,7 +129,7 @@ def observe(
             if not _was_hot(run):
                 return run
             _cool(connection, show)
-        return _run(subject, purpose, connection, session, number)  # kept even if the board was hot
+        return _run(subject, purpose, connection, session, number)  # this run is kept even if the board was hot
     except AgentError as error:
         epoch = session.environment.epoch
         return Failure(case=_case(subject), session=session.id, epoch=epoch, stage="measure", reason=str(error))

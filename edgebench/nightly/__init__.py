@@ -221,7 +221,7 @@ def accept_code(folder: Path, code: str, reason: str) -> str:
 
 
 def exit_code(bulletin: Bulletin) -> int:
-    """Return 1 if a regression waits for a reaction, else 3 if a configuration is MISSING or INVALID, else 0."""
+    """Return exit code 1 if a regression waits for a reaction, 3 if a configuration is MISSING or INVALID, else 0."""
     if any(line.is_waiting for line in bulletin.lines):
         return REGRESSED
     return UNMEASURED if bulletin.of(Outcome.MISSING, Outcome.INVALID) else 0

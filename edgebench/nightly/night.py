@@ -22,7 +22,7 @@ Place = tuple[int, str, str]  # sort key within a history: number, time and id
 
 
 class Outcome(StrEnum):
-    """The verdict on one configuration in one night, in order of severity."""
+    """The possible verdicts on one configuration in one night, in order of severity."""
 
     OK = "OK"
     NEW = "NEW"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.past import Past
     from edgebench.nightly.triage import Episode
 
-HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a component's two hashes
+HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # `model: <hash> -> <hash>`
 NIGHTS = 60  # nights shown per configuration
 NAMED = 8  # number of removed configurations that are listed by name; the others are only counted
 
@@ -96,7 +96,7 @@ class SummaryLine:
     def state(self) -> State | None:
         """The state of the change that waits for a user's reaction, else of the first change.
 
-        None if there are no changes.
+        It is None if there are no changes.
         """
         waiting = [episode for episode in self.episodes if episode.is_waiting]
         return next((episode.state for episode in (*waiting, *self.episodes)), None)

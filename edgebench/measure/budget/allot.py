@@ -72,7 +72,7 @@ def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
 
 
 def _worthwhile(session: Session, known: Measured, shares: Shares) -> Iterator[Case]:
-    """Yield the cells near the Pareto front, the widest interval first, then measured outliers, then all others."""
+    """Yield first the cells near the Pareto front, by decreasing width of interval; then outliers; then all others."""
     cells, _ = predicted(session.cases, session.preset, known)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
     near = _near_front(session.cases, cells, known, shares)
@@ -101,8 +101,8 @@ def _near_front(
 def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
     """Return the metric of each case, measured or predicted.
 
-    If a case has neither, return every case's published top-1 instead. If a case has no published top-1, return every
-    case's multiply-adds.
+    If one of the cases has neither, return the published top-1 of all cases instead. If one of them has no published
+    top-1, return the multiply-adds of all cases.
     """
     fitted = surfaces.reliefs(shares, cases)
     expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]

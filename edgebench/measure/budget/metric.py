@@ -15,7 +15,7 @@ from edgebench.measure.budget.fit import CONFIDENCE, Prediction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Size = tuple[float, int]  # a size: a size: width multiplier, and resolution in pixels
+Size = tuple[float, int]  # a size: width multiplier, and resolution in pixels
 NATIVE = 224  # a resolution in pixels; one term of the fit is this number divided by the network's resolution
 # Prior for how far cells lie from the surface: a standard deviation of the logit, and degrees of freedom. Both numbers
 # are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`

@@ -88,7 +88,7 @@ class FloatAnswers:
     answers: Answers | None = None
 
     def of(self, images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's outputs for `images`, the test split; compute them unless they are stored here."""
+        """Return the artifact's outputs for `images`, the test split; compute them unless this object has them."""
         key = (deployed, runtime, threads, connection)
         if self.answers is None or self.key != key:
             self.key, self.answers = key, answers(images, *key)

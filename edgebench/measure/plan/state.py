@@ -51,7 +51,7 @@ class CaseState:
         shown: the records behind the case's row in the table, in this epoch; None if no session in this epoch had the
             case.
         refusal: why the case cannot be measured; an empty text if no reason is known.
-        times_stages: whether the session times what an app does around inference.
+        times_stages: whether the session times what an app does before and after inference.
     """
 
     case: Case

@@ -21,7 +21,7 @@ SCHEMES = "quantizations"  # a sweep's int8 schemes
 
 
 def sweep(name: str) -> Sweep:
-    """Read a sweep; `name` is the path of a TOML file, or the name of a shipped sweep or of one in the folder `sweeps`.
+    """Read a sweep; `name` is the path of a TOML file, or the name of a sweep that is shipped or in `./sweeps`.
 
     Raises:
         UnknownName: there is no sweep of this name.

@@ -31,7 +31,7 @@ td:nth-child(6){white-space:nowrap}td.n{text-align:right;font-variant-numeric:ta
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return the page: configurations that need attention come first; a folded list contains the unchanged ones."""
+    """Return the page: configurations that need attention come first; a folded list contains the others."""
     attention, known = bulletin.needs_attention, bulletin.known
     calm = [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night

@@ -55,7 +55,7 @@ class Screened:
 
     @property
     def entry(self) -> Entry:
-        """Tonight's entry."""
+        """Tonight's entry of this configuration, which contains the figures."""
         return self.past.tonight.entry
 
     @property

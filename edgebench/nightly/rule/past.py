@@ -172,7 +172,7 @@ class Past:
 
     @property
     def week_levels(self) -> list[float]:
-        """The levels of the nights since the baseline."""
+        """The levels (median ratios) of the nights since the accepted night."""
         if self.baseline is None:
             return []
         ids = [night.id for night, _ in self.nights]

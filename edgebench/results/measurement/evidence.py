@@ -96,7 +96,7 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether the optimised int8 graph was inspected on the target's type of processor, and so with its kernels."""
+        """Whether the int8 graph was inspected on the target's type of processor, for which it is optimised alike."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property

@@ -215,7 +215,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _throttled(evidence: Evidence) -> Iterator[Reason]:
-    """Report a GPU that lowered its clock before or after a process or, by its counter of hot time, during one."""
+    """Report a GPU that lowered its clock before, after or (as its counter of hot time shows) during a process."""
     seen = [run.conditions for run in evidence.runs]
     said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
     hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)

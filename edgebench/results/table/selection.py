@@ -27,7 +27,7 @@ class Selection:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """The wanted values of each property that is restricted."""
+        """The wanted values of each property that the filters restrict."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _parts(text) for name, text in wanted.items() if text}
 
