@@ -14,7 +14,7 @@ __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import `load` on first use: this file also travels to targets that have no pandas."""
+    """Import `load` on first use, because this file is also sent to targets, which have no pandas."""
     if name == "load":
         from edgebench.results.folders import load
 

@@ -75,7 +75,7 @@ def _session(sweep: Sweep, held: Held) -> Session:
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
-    """Measure the cases that are still open, session by session; write the reports even after an interruption."""
+    """Measure the unfinished cases, session by session; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
@@ -85,7 +85,7 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
         interrupted = ending.signal_of(interruption)
         show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
     except BaseException:
-        with suppress(RequestError):  # only the first error is raised
+        with suppress(RequestError):  # a further error must not replace the first
             _table(folder, journal, show)
         raise
     return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
@@ -116,7 +116,7 @@ def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The trained weights, and for each network that failed the reason."""
+    """The trained weights, and the reason for each network whose training failed."""
 
     weights: tuple[Weights, ...]
     failures: tuple[str, ...]
@@ -142,7 +142,7 @@ def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
 
 
 def _say_how_to_use(variant: Variant, card: Weights, options: training.Options, show: Show) -> None:
-    """Show how to use weights that were trained with options: `run` takes them only if asked to."""
+    """Show how to use weights that were trained with options, because `run` uses them only if they are named."""
     if not training.is_ordinary(variant, options):
         show(Notice(text=f"run uses weights trained without options; use these with --weights {cache.path_of(card)}"))
 

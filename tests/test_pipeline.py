@@ -280,7 +280,7 @@ def test_a_case_that_failed_is_tried_again_and_what_ran_out_of_time_is_said(plac
     assert again.returncode == 0, again.stderr
     assert "nothing to measure" not in again.stderr
     third = cli(*arguments)
-    assert "1 of them ran out of time: a longer --time-limit continues these" in third.stderr
+    assert "1 of them ran out of time: continue them with a longer --time-limit" in third.stderr
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@
     probe     measure the peak operations and bytes per second of this machine
     unpack    unpack a runtime's packages into a folder
 
-If a request names an unpacked folder as `packages`, Python prefers its packages to the installed packages.
+If a request names an unpacked folder in its field `packages`, Python imports packages from that folder first.
 
 To run the agent by hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
@@ -25,7 +25,7 @@ CUDA = "cuda"  # the device option of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer one request; the answer repeats the request's `id`, and contains the error if there was one."""
+    """Answer one request; the answer repeats the request's `id`, and has an `error` if the request failed."""
     try:
         value = _handler(request["do"])(request)
         return {"ok": True, "value": value | {key: request[key] for key in ("id",) if key in request}}
@@ -50,7 +50,10 @@ def open_session(request: dict[str, Any]) -> Any:
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a runtime's `open` after the path; include `feed` only if the request has a feed."""
+    """Return the arguments of a runtime's `open` after the path.
+
+    Include `feed` only if the request describes inputs.
+    """
     options = {key: request[key] for key in ("threads", "batch", "options")}
     return options | ({"feed": request["feed"]} if request.get("feed") else {})
 

@@ -18,7 +18,7 @@ from zipfile import ZipFile
 
 from edgebench.agent.feed import arrays
 
-FACT = "part_{}_s"  # name of a fact: the median seconds of a part; parts are counted from 1
+FACT = "part_{}_s"  # key of a part's median time in seconds, in the session's facts; parts are counted from 1
 
 
 def has_parts(request: Mapping[str, Any]) -> bool:
@@ -62,7 +62,7 @@ def _of_part(part: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]], value
 
 @dataclass(kw_only=True)
 class Session:
-    """The sessions of all parts; `took_s` has one tuple per inference, with the seconds of each part."""
+    """The sessions of all parts of a model; `took_s` has one tuple per inference, with the seconds of each part."""
 
     sessions: Sequence[Any]
     links: Sequence[Sequence[Mapping[str, Any]]]
@@ -95,7 +95,7 @@ class Session:
 
 
 def _joined(known: str, fact: str) -> str:
-    """Join two sessions' values of the same fact; the result is `none` if one of them is `none`."""
+    """Join two parts' values of the same fact to one text; the result is `none` if one of the values is `none`."""
     if "none" in (known, fact):
         return "none"
     return known if fact in known.split(", ") else f"{known}, {fact}"

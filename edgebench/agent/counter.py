@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-VARIABLE = "EDGEBENCH_COUNTER"  # has the path of the file; the file contains one little-endian 64-bit number
+VARIABLE = "EDGEBENCH_COUNTER"  # names the file, which contains one little-endian 64-bit number
 
 
 def is_there() -> bool:

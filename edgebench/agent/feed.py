@@ -1,4 +1,4 @@
-"""A feed (the description of a model's inputs) -> input arrays, random or from a file; also output arrays -> text."""
+"""A feed (the description of a model's inputs) -> input arrays, random or from a file; and output arrays -> text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SEED = 0
-BFLOAT16 = "bfloat16"  # numpy lacks this type, so its bits are sent as uint16
+BFLOAT16 = "bfloat16"  # numpy lacks the type bfloat16, so its bits are sent as uint16
 
 
 def arrays(feed: Mapping[str, Any], batch: int, *, seed: int = SEED) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _shape(entry: Mapping[str, Any], batch: int) -> tuple[int, ...]:
 def _drawn(random: Any, entry: Mapping[str, Any], shape: Sequence[int]) -> Any:
     """Draw random values from the range of an input.
 
-    No float is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
+    Denormal floats are avoided because they slow kernels, and zeros are rare because kernels could skip them.
     """
     import numpy
 

@@ -42,7 +42,7 @@ def _bits() -> int:
 
 def _vcgencmd(*words: str) -> str:
     if not any(os.access(Path(folder) / VCGENCMD, os.X_OK) for folder in os.get_exec_path()):
-        return ""  # return before the import below, which other machines do not need
+        return ""  # only a Raspberry Pi needs the module that is imported below
     import subprocess
 
     try:

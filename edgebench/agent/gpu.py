@@ -12,7 +12,7 @@ from typing import Any
 from edgebench.schema import throttle
 
 DRIVER = "libcuda.so.1"
-DEVICE = 0  # the number that CUDA gives to the GPU in use; CUDA_VISIBLE_DEVICES selects another GPU
+DEVICE = 0  # CUDA's number of the GPU in use; to use another GPU, set CUDA_VISIBLE_DEVICES
 _NO_DEVICE = 100  # cuda.h, CUDA_ERROR_NO_DEVICE
 _BUS_ID_BYTES = 32
 
@@ -57,7 +57,10 @@ def _facts(readers: Callable[[Any, Any], dict[str, Reader]]) -> dict[str, str]:
 
 
 def answered(readers: dict[str, Reader], refusal: type[Exception]) -> dict[str, str]:
-    """Call each reader; leave out a fact if its reader raises `refusal`, since not every GPU has every sensor."""
+    """Call the function that reads each fact; leave out the fact if the function raises `refusal`.
+
+    Not every GPU has every sensor.
+    """
     facts = dict[str, str]()
     for name, read in readers.items():
         with suppress(refusal):

@@ -1,4 +1,4 @@
-"""An owner's name on standard input -> this machine's lock, held until standard input ends.
+"""The name of a user on standard input -> this machine's lock, held until standard input ends.
 
 All users of the machine share one lock file, whatever their home or temporary folder is. Every process that measures
 here holds the lock, whether it was started by ssh or on the machine itself. The kernel releases the lock when the
@@ -19,7 +19,7 @@ from typing import Any
 
 # Paths in folders in which every user may create files; the first path that can be opened is used.
 PLACES = ("/tmp/edgebench.lock", "/dev/shm/edgebench.lock", "/run/lock/edgebench.lock")  # noqa: S108
-VARIABLE = "EDGEBENCH_LOCK"  # set it to lock only a part of a machine, such as some reserved cores
+VARIABLE = "EDGEBENCH_LOCK"  # names another lock file, for example to lock only some cores of a machine
 
 
 def _opened() -> int:
@@ -35,7 +35,7 @@ def _opened() -> int:
                     error.errno,
                     f"cannot lock this machine: {path}: {why}; remove it, or set {VARIABLE} to another path",
                 ) from error
-    raise AssertionError("no place for a lock")
+    raise AssertionError("no folder for the lock file")
 
 
 def hold(owner: str, token: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
 
 def _holder(handle: int) -> dict[str, Any]:
-    """Return the holder's entry in the lock file; an empty dictionary if the entry is incomplete or invalid."""
+    """Return what the lock's holder wrote to the lock file; an empty dictionary if it is incomplete or invalid."""
     with suppress(ValueError):
         entry = json.loads(os.pread(handle, 4096, 0))
         return entry if isinstance(entry, dict) else {}
@@ -102,7 +102,7 @@ def _open(path: str) -> int:
             handle = os.open(path, flags | os.O_CREAT | os.O_EXCL)
             os.fchmod(handle, 0o666)
         except FileExistsError:
-            handle = os.open(path, flags)  # another process made the file meanwhile
+            handle = os.open(path, flags)  # another process created the file between the two calls
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(handle)

@@ -23,9 +23,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     `discard` is set, the file is deleted afterwards.
 
     If the request's `outputs` names a file, the outputs are written there as raw float32; otherwise the answer has them
-    in base64. If the model has several outputs, the output with `classes` scores is used. If the request has `reduce`,
-    the name of a task, that task first reduces the outputs to fewer bytes. The answer's `inputs_sha256` is the hash of
-    the inputs that were read.
+    in base64. If the model has several outputs, the output with `classes` scores is used. If the request's field
+    `reduce` names a task, that task first reduces the outputs to fewer bytes. The answer's `inputs_sha256` is the hash
+    of the inputs that were read.
 
     If the request has a `feed`, the model runs on one batch, and the answer has every output.
     """
@@ -72,7 +72,7 @@ def _reduced(values: bytes, images: int, request: dict[str, Any]) -> bytes:
 
 
 class _Hashed:
-    """A stream; all bytes that are read from it are also added to a hash."""
+    """A wrapper of a binary stream; it adds every byte that is read from the stream to a hash."""
 
     def __init__(self, stream: IO[bytes], digest: Any) -> None:
         self._stream, self._digest = stream, digest

@@ -1,4 +1,4 @@
-"""The host closes the standard input that it held open -> this process and its children end.
+"""The host closes this process's standard input -> this process and its children end.
 
 The kernel sends SIGIO to the process group when the other end of standard input is closed, and SIGIO ends a process by
 default. So no thread has to watch standard input; such a thread would disturb times and instruction counts.
@@ -13,9 +13,9 @@ HELD = "held"  # key of a request; if true, the host holds standard input open u
 
 
 def end_with_host(handle: int = 0) -> None:
-    """Make this process and its children end as soon as the host closes standard input, or now if that has happened."""
+    """Make this process and its children end as soon as standard input is closed, or now if it is already closed."""
     if os.getpgrp() != os.getpid():
-        os.setpgid(0, 0)  # otherwise the parent process would end, too
+        os.setpgid(0, 0)  # in a group of its own; otherwise SIGIO would end the parent process, too
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO})
     fcntl.fcntl(handle, fcntl.F_SETOWN, -os.getpgrp())

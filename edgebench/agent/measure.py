@@ -16,8 +16,8 @@ BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5
 # 40 groups of 5 ms spread the samples over 0.2 s. For a network that takes 0.2 ms, results then vary half as much
 # between processes as with samples spread over 0.03 s. Spreading the samples over 1 s gives no further gain.
 LEAST_GROUPS = 40
-COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # enough, because instruction counts hardly vary
-# The values of the timing fields in a run that is not timed.
+COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # few are enough, because instruction counts hardly vary
+# The fields of times, with the values that they have in a run that measures something else.
 UNTIMED: dict[str, Any] = {
     "samples_s": [],
     "beats": None,
@@ -61,7 +61,7 @@ def _conditions(request: dict[str, Any]) -> dict[str, str]:
     return machine.conditions() | gpu.conditions()
 
 
-# Two functions: the first runs one inference, the second returns the session's facts.
+# A pair of functions: the first runs one inference, the second returns the session's facts.
 Opened = tuple[Callable[[], object], Callable[[], dict[str, str]]]
 
 
@@ -81,7 +81,10 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
 
 
 def _warm_up(run: Callable[[], object], request: dict[str, Any]) -> tuple[float, float]:
-    """Warm up; return the seconds per call near the end, and the requested minimum of the whole warm-up in seconds."""
+    """Warm up.
+
+    Return the seconds per call at the end of the warm-up, and the least seconds that the warm-up had to take.
+    """
     warms_up = "reference" in request or load("runtimes", request["runtime"]).WARMS_UP
     least_s = request["warmup_s"] if warms_up else 0.0
     return timing.warm_up(run, least_s=least_s, least_iterations=request["warmup_iterations"]), least_s
@@ -179,7 +182,7 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sustained(request: dict[str, Any]) -> dict[str, Any]:
-    """Run without a pause for the requested time; read the conditions after every window."""
+    """Run inferences without a pause for the requested time; read clock and temperature at regular intervals."""
     (run, facts), load_s = _timed(_opener(request))
     _, first_s = _timed(run)
     start_s, started, windows = machine.since_process_start_s(), perf_counter(), list[dict[str, Any]]()

@@ -37,7 +37,10 @@ def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Return a file's identity, which changes when the file is replaced or written; no program can set a ctime."""
+    """Return values that change when the file is replaced or written.
+
+    Among them is the ctime, which no program can set.
+    """
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -45,8 +48,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def runtime(name: str) -> dict[str, str]:
     """Return a runtime's version, and one hash of its packages' file lists and of the libraries' sizes and mtimes.
 
-    The file lists already contain the hash of each file. Libraries are not read again, because some have several
-    hundred MB.
+    The file lists already contain the hash of each file. The libraries themselves are not hashed, because some have
+    several hundred MB.
     """
     plugin, digest = load("runtimes", name), hashlib.sha256()
     for package in sorted({*plugin.NEEDS, *getattr(plugin, "PACKAGES", ()), "numpy"}):

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 SIDE = 1024  # rows and columns of the fp32 matrices; a product takes 2 * 1024**3 operations
-COPIED_BYTES = 64 * 2**20  # larger than most last-level caches
+COPIED_BYTES = 64 * 2**20  # size of the copied block, larger than most last-level caches
 TRIES = 7  # the fastest try is reported, because it is the least disturbed
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -16,7 +16,7 @@ def answer(request: dict[str, Any]) -> dict[str, float]:
 
     The answer is in 10^9 operations and 10^9 bytes per second.
     """
-    os.environ |= dict.fromkeys(_THREADS, str(request["threads"]))  # numpy's libraries read these when they are loaded
+    os.environ |= dict.fromkeys(_THREADS, str(request["threads"]))  # read by numpy's libraries when they are loaded
     import numpy
 
     matrix = numpy.random.default_rng(0).uniform(-1, 1, (SIDE, SIDE)).astype(numpy.float32)

@@ -14,7 +14,7 @@ SEVERAL = (
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Run the artifact under its runtime's profiler; if the runtime has none, the answer's `why` says so.
+    """Run the artifact under its runtime's profiler; if the runtime has no profiler, return the reason as `why`.
 
     `operators` lists the operators in execution order, each with its median seconds, the bytes that it reads and
     writes, and its number type. `whole_s` is the median time of a whole inference, which the profiler slows down.

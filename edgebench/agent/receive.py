@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-SPARE_BYTES = 64 * 2**20  # disk space that stays free, because a full root file system stops a board
+SPARE_BYTES = 64 * 2**20  # disk space that must stay free, because a board with a full disk stops working
 OLD_S = 30 * 86400
-MOST_BYTES = 4 * 2**30  # limit on the whole cache
+MOST_BYTES = 4 * 2**30  # number of bytes that the whole cache may take
 CHUNK = 2**20
 LEFT = ("making-", "receiving-", "tmp")  # prefixes of the names of incomplete files and folders
 
@@ -63,7 +63,7 @@ def _folder() -> Path:
     """
     folder = home()
     folder.mkdir(0o700, parents=True, exist_ok=True)
-    status = folder.stat()  # follows a link, because the user may have moved the folder to another disk
+    status = folder.stat()  # a symbolic link is followed, because the user may have moved the folder to another disk
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH:
         raise OSError(
             f"{folder} on the target belongs to another user, or everybody may write to it; change its owner or mode"
@@ -133,7 +133,7 @@ def _bytes(entry: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    """Return the hash of a file; an empty text if it is missing, cannot be read, or belongs to another user."""
+    """Return the hash of a file; an empty text if the file is missing, unreadable, or owned by another user."""
     digest = hashlib.sha256()
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123

@@ -7,17 +7,17 @@ options `-I -S`. The beat, a smaller workload, runs between the samples of a pro
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 
-COMPUTE_BYTES = 512 * 1024  # fits the second-level cache; hashing it takes about 2 ms
+COMPUTE_BYTES = 512 * 1024  # a block that fits the second-level cache; hashing it takes about 2 ms
 MEMORY_BYTES = 32 * 1024 * 1024  # size of a copied block; source and copy together exceed most last-level caches
-# The beat uses BLAKE2b, which runs on ordinary execution units. So other work on the core slows it down as much as it
-# slows a convolution. Many processors have special instructions for SHA-256, so it would not slow down. The beat hashes
-# few bytes, to leave the caches to the measured network.
+# The beat uses BLAKE2b, which runs on ordinary execution units. So other work on the core slows the beat as much as it
+# slows a convolution. SHA-256 would not slow down, because many processors have special instructions for it. The beat
+# hashes few bytes, to leave the caches to the measured network.
 BEAT = "blake2b 32x4KiB"
-BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # takes about 0.2 ms
+BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # number of bytes to hash, which takes about 0.2 ms
 
 
 def open(workload: str) -> Callable[[], object]:
-    """Return a function that runs the workload once: `compute` or `memory`."""
+    """Return a function that runs the workload of this name once; the names are `compute` and `memory`."""
     return {"compute": _compute, "memory": _memory}[workload]()
 
 

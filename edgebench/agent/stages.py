@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DECODE, RESIZE, NORMALIZE, POSTPROCESS = STAGES = ("decode", "resize", "normalize", "postprocess")
 PICTURE = "picture"  # prefix of the names of the encoded pictures in the file
-# The first WARM_UP pictures are not recorded. Pictures are processed until LEAST_S seconds have passed (with the
-# inferences), but at least LEAST and at most MOST of them.
+# The first WARM_UP pictures are not recorded. Pictures are processed until LEAST_S seconds have passed (including the
+# inferences), but at least LEAST and at most MOST pictures.
 WARM_UP, LEAST, MOST, LEAST_S = 8, 24, 200, 0.3
 NO_PILLOW = "no Pillow on the target"
 
@@ -56,7 +56,7 @@ Step = tuple[str, "Callable[[Any], Any]"]  # the name of a stage (empty if not t
 
 
 def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
-    """Pass a value from step to step; yield the seconds of each step that has a name."""
+    """Call each step with the result of the step before it; yield the seconds of each step that has a name."""
     for name, step in steps:
         started = perf_counter()
         value = step(value)
@@ -65,7 +65,10 @@ def _run(steps: Sequence[Step], value: Any) -> Iterator[tuple[str, float]]:
 
 
 def _before(content: bytes, request: Mapping[str, Any]) -> tuple[tuple[Step, ...], dict[str, str]]:
-    """Return the steps from a JPEG file to a network's input; if they cannot be timed here, return why for each."""
+    """Return the steps from a JPEG file to a network's input.
+
+    For each step that cannot be timed here, return the reason.
+    """
     try:
         from PIL import Image
     except ImportError:
@@ -93,7 +96,7 @@ def _pictures(pillow: Any, request: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any]) -> tuple[Step, ...]:
-    """Return the steps inference and post-processing; only the second is timed, as other processes time inference."""
+    """Return two steps: inference, which is not timed because other processes time it, and post-processing."""
     import numpy
 
     normalization, count = Normalization(**request["normalization"]), request["values"]
@@ -108,7 +111,7 @@ def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any
 def _decoder(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], Mapping[str, float]]:
     """Return the function that decodes outputs, and its thresholds.
 
-    They come from the detector that the user brought, if there is one, and otherwise from the task.
+    Both come from the user-supplied detector if there is one, and otherwise from the task.
     """
     classes, side = request["classes"], request["resolution"]
     if request.get("decoding"):

@@ -13,7 +13,7 @@ WITHIN_OVER_BETWEEN = 46.0
 
 
 def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int) -> float:
-    """Call `run` until both minimums are reached; return the mean seconds per call in the second half."""
+    """Call `run` for a minimum number of calls and of seconds; return the mean seconds per call in the second half."""
     started, spent = perf_counter(), list[float]()
     while len(spent) < least_iterations or perf_counter() - started < least_s:
         before = perf_counter()
@@ -95,7 +95,7 @@ def sample_for(run: Callable[[], object], seconds: float) -> list[float]:
 
 @contextmanager
 def resting_collector() -> Iterator[None]:
-    """Collect garbage now, then disable the collector inside the `with` block."""
+    """Collect garbage now, and switch the garbage collector off inside the `with` block."""
     gc.collect()
     gc.freeze()
     gc.disable()

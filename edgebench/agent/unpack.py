@@ -1,4 +1,4 @@
-"""An unpack request -> a folder with the packages from a copied zip, which is unpacked once and verified each time."""
+"""An unpack request -> a folder with the packages of a copied zip, unpacked once and verified every time."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             _compile(folder, runtime)
         seal.record(folder)
     for used in (folder, seal.list_of(folder)):
-        os.utime(used)  # `receive` deletes files that are unused for a month
+        os.utime(used)  # the module `receive` deletes files that are unused for a month
     return {"folder": str(folder), "damaged": is_damaged}
 
 
@@ -45,7 +45,7 @@ def _unpack(archive: Path, folder: Path) -> None:
         with ZipFile(archive) as packed:
             _require_inside(packed)
             packed.extractall(scratch)
-        os.sync()  # a power cut must not leave files without their content
+        os.sync()  # otherwise a power cut could leave files without their content
         scratch.rename(folder)
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""The cache's entries -> a sheet (a table with notes) of the size and the last use of each kind of entry."""
+"""The cache's entries -> a table of the size and the last use of each kind of entry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS: tuple[Column[CacheKind], ...] = (
 
 
 def sheet(kind: str = "", deleted: Sequence[CacheEntry] = ()) -> Sheet:
-    """Return a sheet of the cache's content, one row per kind of entry. If `kind` is given, the sheet has only the row
+    """Return a table of the cache's content, one row per kind of entry. If `kind` is given, the table has only the row
     of that kind.
 
     `deleted` are the entries that were just deleted.

@@ -1,4 +1,4 @@
-"""Descriptions of networks -> sheets of their layers, sizes and costs."""
+"""Descriptions of networks -> tables of their layers, sizes and costs."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -34,8 +34,8 @@ def network(
 ) -> tuple[Sheet, ...]:
     """Describe one network: its layers, its depthwise-separable pairs, and a comparison with full width and resolution.
 
-    If the resolution or the number of classes is None, the published value is used. `more` names further sheets, which
-    are those of `lessons.SHEETS`.
+    If the resolution or the number of classes is None, the published value is used. `more` names further tables, from
+    `lessons.SHEETS`.
 
     Raises:
         UnknownName, RequestError: the network, width or resolution does not exist.
@@ -87,7 +87,7 @@ def given(name: str) -> tuple[Sheet, ...]:
 
 
 def is_given(name: str) -> bool:
-    """Return whether a name means a model's file or a row of results, and not a built-in network."""
+    """Return whether a name means a model's file or a row of results rather than a built-in network."""
     return is_custom(name) or ":" in name
 
 
@@ -97,7 +97,7 @@ def every_network() -> tuple[Sheet, ...]:
 
 
 def layers(described: Description) -> Sheet:
-    """Return a sheet of all layers, the totals, and the layers with the largest shares."""
+    """Return a table of all layers, the totals, and the layers with the largest shares."""
     return Sheet.of(
         f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
         _LAYERS,
@@ -109,7 +109,7 @@ def layers(described: Description) -> Sheet:
 
 
 def _total(described: Description) -> Layer:
-    """Return the sum over the layers as a layer with an empty kind. The shape of this layer has no meaning."""
+    """Return the sum of all layers' costs in the form of a layer with an empty kind and a meaningless shape."""
     return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
 
 
@@ -289,7 +289,7 @@ def multipliers(described: Description, full: Description) -> Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scaled:
-    """A count, such as parameters, at full size and at this size, and the ratio that the rule for α and ρ predicts."""
+    """A count, such as parameters, for the full-size network and for this one, and the ratio that α and ρ predict."""
 
     what: str
     full: int
@@ -299,11 +299,11 @@ class _Scaled:
 
 
 def overview(described: Sequence[Description]) -> Sheet:
-    """Return a sheet with one row per network."""
+    """Return a table with one row per network."""
     notes = (
         "fp32 MiB and int8 MiB: parameters times 4 bytes, and times 1 byte. Peak live: the most activations that are in"
         " memory at once, at batch 1.",
-        "Published top-1: on ImageNet, where edgebench has a published source.",
+        "Published top-1: accuracy on ImageNet, if edgebench has a published source for it.",
     )
     return Sheet.of("every network at its native resolution", _NETWORKS, described, notes, name="networks")
 

@@ -176,13 +176,13 @@ def _cached() -> list[int]:
 
 
 def _packages() -> Iterator[Package]:
-    """Yield the state of each package that edgebench's metadata list for this Python and operating system."""
+    """Yield the state of each package that edgebench requires or can use on this Python and operating system."""
     wanted = _wanted()
     if not wanted:
         problem = "it is a bare source tree without the package metadata that list its requirements"
         yield Package(name="edgebench", version="", wanted="", extra="", problem=problem, install="pip install -e .")
     modules = [_module(requirement.name) for requirement, _ in wanted if _is_imported(requirement.name)]
-    is_whole = not _trial(_IMPORT, *modules)  # all in one process, because each import of torch takes seconds
+    is_whole = not _trial(_IMPORT, *modules)  # one process for all, because importing torch takes seconds
     for requirement, extra in wanted:
         yield _package(requirement, extra, is_whole=is_whole)
 
@@ -351,7 +351,7 @@ def fields(diagnosis: Diagnosis) -> dict[str, Value]:
 
 
 def sheets(diagnosis: Diagnosis) -> tuple[Sheet, ...]:
-    """Return sheets of the machine, the packages and the features."""
+    """Return tables of the machine, the packages and the features."""
     title = f"edgebench {diagnosis.edgebench}, {diagnosis.python}"
     return (
         _machine_sheet(diagnosis, title),

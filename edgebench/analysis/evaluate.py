@@ -1,4 +1,4 @@
-"""An artifact and its evaluation -> sheets on its accuracy and on how closely it agrees with its float parent."""
+"""An artifact and its evaluation -> tables on its accuracy and on how closely it agrees with its float parent."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -22,7 +22,7 @@ BAR = 20  # length in characters of a bar for a share of 1
 
 
 class _Figure(NamedTuple):
-    """A figure of accuracy. It has no counts of images if an image can be partly right, as in detection."""
+    """A figure of accuracy. It has no counts of images if an answer can be partly right, as in detection."""
 
     name: str
     value: float
@@ -71,9 +71,9 @@ _FLOAT_NODES: tuple[Column[str], ...] = (  # a node is a string such as `LRN nor
 
 
 def sheets(artifact: Artifact, accuracy: Accuracy) -> tuple[Sheet, ...]:
-    """Return sheets on an artifact's accuracy.
+    """Return tables on an artifact's accuracy.
 
-    For an int8 artifact, further sheets compare it with its float parent, and list the noise of each layer and the
+    For an int8 artifact, further tables compare it with its float parent, and list the noise of each layer and the
     operators that still compute in float.
     """
     appraisal, why = appraise(accuracy), why_no_accuracy(accuracy.case.variant)
@@ -101,7 +101,10 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
 
 
 class _Sureness(NamedTuple):
-    """How well confidence matches the share of correct predictions, for this file or for its float parent."""
+    """How well a file's confidence matches its share of correct predictions.
+
+    The file is this file or its float parent.
+    """
 
     name: str
     reliability: Reliability
@@ -137,7 +140,7 @@ def _confidence(accuracy: Accuracy) -> Sheet:
 
 
 def _reliability(accuracy: Accuracy) -> Sheet:
-    """Return a sheet of the bins of confidence that contain images.
+    """Return a table of the bins of confidence that contain images.
 
     Each row has a bar, whose length is the share of correct predictions, and a mark at the mean confidence.
     """
@@ -179,11 +182,11 @@ def _bar(right: float | None, sure: float | None) -> str:
 
 
 def _parent(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why: str) -> Sheet:
-    """Compare an artifact with its float parent, in accuracy only if the data set's labels fit the network."""
+    """Compare an artifact with its float parent; compare accuracies only if the data set's labels fit the network."""
     change = None if why else appraisal.change
     text = collapse(artifact, accuracy)
     rows = (*_likeness(accuracy, appraisal), *(_paired(change) if change else ()), *([] if why else _differs(accuracy)))
-    chance = "Equal answers mean nothing: one of the two is no better than chance." if is_of_chance(accuracy) else ""
+    chance = "Equal answers mean nothing: one of the files is no better than chance." if is_of_chance(accuracy) else ""
     notes = (*filter(None, (f"INVALID: {text}." if text else "", chance)), *([_significance(change)] if change else []))
     return Sheet.of_facts("against its float parent", _LIKENESS, rows, notes, name="parent")
 
@@ -229,20 +232,22 @@ def _significance(change: Change) -> str:
         return "Both files have the same accuracy, so more images like these would not show a difference."
     verdict = "is" if change.is_significant else "is not"
     return (
-        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the same"
-        f" shares of answers differ, {change.images_needed} images give a power of 80 %."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the"
+        f" same shares of answers differ, a test on {change.images_needed} images has a power of 80 %."
     )
 
 
 def _layers(artifact: Artifact) -> Sheet:
-    """Return a sheet of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
+    """Return a table of the layers, with the layer that loses most signal-to-quantization-noise ratio (SQNR) first."""
     worst = sorted(artifact.layers, key=lambda layer: -layer.lost_db)
-    note = "SQNR: at a layer's output, on calibration images. Lost: SQNR of a layer's inputs minus that of its output."
+    note = (
+        "SQNR: of a layer's output, on calibration images. Lost: SQNR of the layer's inputs minus SQNR of its output."
+    )
     return Sheet.of("layers, worst first", _LAYERS, worst, (note,), name="layers")
 
 
 def _operators(artifact: Artifact) -> Sheet:
-    """Return a sheet of the operators that the runtime still computes in float after it has optimized the graph."""
+    """Return a table of the operators that the runtime still computes in float after it has optimized the graph."""
     share = artifact.integer_share
     macs = [] if share is None else [f"{share:.1%} of the MACs are computed in integers."]
     none = [] if artifact.float_nodes else ["No operator is left in float."]

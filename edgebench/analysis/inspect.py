@@ -1,4 +1,4 @@
-"""A model's file -> sheets of the file's content and of the runtimes that open it, and an `edgebench run` command."""
+"""A model's file -> tables of the file's content and of the runtimes that open it, and an `edgebench run` command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Runtime:
 
 
 def sheets(name: str, asked: str = "") -> list[Sheet]:
-    """Return sheets of a file's content, without running it.
+    """Return tables of the content of a model's file, without running the model.
 
     Raises:
         RequestError: the file is not a complete model file.
@@ -49,7 +49,10 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 
 
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
-    """Return the `edgebench run` command for the file; an empty text if edgebench cannot measure it unchanged."""
+    """Return the `edgebench run` command for the file.
+
+    Return an empty text if edgebench can measure the file only after changes.
+    """
     if found.way.refusal:
         return ""
     parts = ["edgebench", "run", "--model", name, "--precision", str(found.precision)]

@@ -1,4 +1,4 @@
-"""A network's description -> sheets for a lecture: receptive fields, memory of training, savings by shared weights."""
+"""A network's description -> tables for a lecture: receptive fields, memory of training, savings by shared weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.units import MIB, number
 from edgebench.networks.describe import FLOAT_BYTES, Description, Layer
 
-SMALL = 3  # side of the kernels that are stacked in place of a larger kernel
-BATCHES = (1, 32)  # images in a batch
+SMALL = 3  # side of the small kernels, several of which replace one larger kernel
+BATCHES = (1, 32)  # batch sizes
 STATES = {"SGD": 0, "momentum": 1, "Adam(W)": 2}  # number of values that an optimizer stores for each parameter
 CONVOLUTIONS = ("convolution", "depthwise convolution")
 
 
 def fields(described: Description) -> tuple[Sheet, ...]:
-    """Return a sheet of how large a part of the image one output value of each layer sees, and which rows no window
+    """Return a table of how large a part of the image one output value of each layer sees, and which rows no window
     reads.
     """
     notes = [
@@ -31,7 +31,10 @@ def fields(described: Description) -> tuple[Sheet, ...]:
 
 
 def _fitting(layer: Layer) -> float | None:
-    """Return (W - F + 2P) / S + 1 for the longer side; the result is a whole number if the windows fit."""
+    """Return the number of windows, (W - F + 2P) / S + 1, for the longer side.
+
+    It is a whole number if the windows fit.
+    """
     if not any(layer.kernel):
         return None
     axis = int(len(layer.inputs) > 2 and layer.inputs[2] > layer.inputs[1])
@@ -122,7 +125,7 @@ _NEEDS: tuple[Column[_Need], ...] = (
 
 
 def lessons(described: Description) -> tuple[Sheet, ...]:
-    """Return sheets of what sharing weights saves and of what stacks of small kernels save; a sheet without rows is
+    """Return tables of what sharing weights saves and of what stacks of small kernels save; a table without rows is
     left out.
     """
     return tuple(sheet for sheet in (_sharing(described), _stacking(described)) if sheet)
@@ -140,9 +143,9 @@ class _Shared:
 def _sharing(described: Description) -> Sheet | None:
     rows = list(_shared(described.layers))
     note = (
-        "Parameters are weights and biases. A convolution uses the same ones at every place; unshared: each place of"
-        " its output would have its own. A dense layer on maps is compared with a 3×3 convolution that has as many maps"
-        " as the layer has units."
+        "Parameters are weights and biases. A convolution uses the same parameters at every place. Unshared: each"
+        " place of its output would have parameters of its own. A dense layer on maps is compared with a 3×3"
+        " convolution that has as many maps as the layer has units."
     )
     return Sheet.of("what sharing weights saves", _SHARED, rows, (note,), name="sharing") if rows else None
 

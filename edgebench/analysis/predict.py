@@ -1,4 +1,4 @@
-"""A results folder and a sweep -> a sheet of predicted latencies and metrics of the cells that were not measured.
+"""A results folder and a sweep -> a table of predicted latencies and metrics of the cells that were not measured.
 
 A cell is one configuration of the sweep: a network with its width, resolution, precision, runtime and target.
 """
@@ -42,8 +42,7 @@ class Outlook:
     Attributes:
         cells: the cells that were not measured, with their predicted times.
         kinds: the fitted models of time, one for each network family, precision, runtime and target.
-        metrics: for each case, the predicted chief metric of its task, as a share; cases without a prediction are
-            absent.
+        metrics: the predicted chief metric of each case, as a share; cases without a prediction are absent.
         reliefs: the fitted models of the metric, which are surfaces over width and resolution.
     """
 
@@ -88,7 +87,7 @@ def outlook(folder: Path, sweep: Sweep) -> Outlook:
 
 
 def own_sweep(folder: Path) -> Sweep:
-    """Read the sweep that a results folder was last measured with.
+    """Read the last sweep that was measured into a results folder.
 
     Raises:
         InvalidFile: the folder has no readable sweep.
@@ -103,7 +102,7 @@ def _cases(sweep: Sweep, session: Session) -> tuple[Case, ...]:
 
 
 def sheet(outlook: Outlook) -> Sheet:
-    """Return a sheet of the predicted cells. Cells with the same fitted model are together, the fastest first."""
+    """Return a table of the predicted cells. Cells with the same fitted model are together, the fastest first."""
     cells = sorted(outlook.cells, key=lambda cell: (str(kind_of(cell.case)), cell.time_s.value if cell.time_s else 0.0))
     return Sheet.of(f"{outlook.folder}: not measured, {PREDICTED}", _columns(outlook), cells, _notes(outlook))
 

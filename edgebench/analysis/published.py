@@ -1,4 +1,4 @@
-"""Filters -> sheets of published figures, each row with its source."""
+"""Filters -> tables of published figures, each row with its source."""
 
 from functools import partial
 from operator import itemgetter
@@ -18,7 +18,7 @@ def _weights(row: PublishedQuantization) -> str:
 
 
 _TENTHS = partial(number, digits=1)
-# These columns are for rows of several classes, whose fields with the same name have the same meaning.
+# The columns serve rows of several classes, because fields of the same name have the same meaning in all of them.
 _NETWORK: Column[Any] = Column.text("network", title, IDENTITY)
 _PRECISION: Column[Any] = Column.text("precision", lambda row: row.precision, IDENTITY)
 _TOP1: Column[Any] = Column.figure("top-1 %", lambda row: row.top1, _TENTHS, rank=3)
@@ -86,7 +86,7 @@ TITLES = {
 
 
 def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
-    """Return sheets of the published rows of a kind (such as `latency`) that the selection accepts.
+    """Return tables of the published rows of a kind (such as `latency`) that the selection accepts.
 
     Only latencies have runtimes, boards and threads.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgebench.schema.metric import Reliability
     from edgebench.schema.record import Accuracy
 
-SIDE, LEFT, TOP = 340.0, 48.0, 36.0  # side, left edge and top edge of the plot, in the drawing's pixels
+SIDE, LEFT, TOP = 340.0, 48.0, 36.0  # the plot's side, left edge and top edge, in pixels of the drawing
 TITLE = "right answers against confidence, %"
 
 

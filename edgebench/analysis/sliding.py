@@ -25,7 +25,7 @@ EXACT = 1e-5  # largest difference of scores that rounding explains, as a share 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way to compute the scores at every position of an image.
+    """The costs of one way to compute scores at every position of an image.
 
     Attributes:
         passes: how often the network runs for one image.
@@ -83,7 +83,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
 
 
 def compare(name: str, width: float, own: int, resolution: int, classes: int) -> Sliding:
-    """Count the costs of both ways. Compare their scores on random weights and pixels if this takes only seconds."""
+    """Count the costs of both ways to run the classifier. Compare the scores of both if this takes only seconds."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms
@@ -129,7 +129,7 @@ def _turned(name: str, network: nn.Module, channels: int, own: int) -> nn.Module
         scores = layers(turned, torch.empty(1, channels, own, own, device="meta"))[-1].output
     except ValueError as error:
         raise RequestError(f"{name} has no convolutional form: {error}") from error
-    except RuntimeError:  # torch raises it for shapes that do not fit
+    except RuntimeError:  # torch raises this error for shapes that do not fit
         scores = ()
     if scores[1:] != (1, 1):
         raise RequestError(f"{name} has no convolutional form: a layer that is not dense takes vectors as its input")
@@ -154,7 +154,7 @@ def _difference(name: str, width: float, own: int, resolution: int, classes: int
 
 
 def normalize(network: Any, image: Any) -> None:
-    """Compute the statistics of all batch norms from an image; with the initial statistics, all scores are nearly 0."""
+    """Compute the statistics of all batch norms from an image, as their initial values make all scores nearly 0."""
     import torch
 
     norms = [layer for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)]

@@ -1,4 +1,4 @@
-"""Cards (descriptions) of the trained weights in the cache -> a sheet with one row per file of weights."""
+"""Cards (descriptions) of the trained weights in the cache -> a table with one row per file of weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS: tuple[Column[Weights], ...] = (
 
 
 def weights(cards: Sequence[Weights]) -> Sheet:
-    """Return a sheet of the trained weights in the cache with their accuracies."""
+    """Return a table of the trained weights in the cache with their accuracies."""
     notes = (
         "Each file of trained weights has an .svg of the same name, which shows loss and accuracy over the epochs.",
         "By default, a run uses weights that were trained without options. Use others with --weights path/to/file.pt.",

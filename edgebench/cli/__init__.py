@@ -45,7 +45,7 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """All commands. The exit code of an interrupted command says which signal it was; typer would say Ctrl-C."""
+    """All commands. The exit code of an interrupted command tells the signal; typer would always say Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -115,7 +115,7 @@ def main() -> None:
     except streams.OutputLost as lost:
         if lost.is_closed_pipe:
             sys.exit(0)
-        _end(f"cannot write to standard output: {lost}; free space or write elsewhere", exit_codes.REFUSED)
+        _end(f"cannot write to standard output: {lost}; free disk space or write elsewhere", exit_codes.REFUSED)
     except Exception as error:
         from edgebench.foundation import bugs
 

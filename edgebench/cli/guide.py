@@ -14,7 +14,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
 def pages() -> dict[str, Path]:
-    """Return the page of each topic. A README.md is named after its folder, any other page after its file."""
+    """Map topics to pages. The topic of a README.md is the folder's name; of any other page, the file's name."""
     files = _PACKAGE.rglob("*.md")
     return dict(sorted((file.parent.name if file.name == "README.md" else file.stem, file) for file in files))
 

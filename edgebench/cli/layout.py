@@ -46,7 +46,7 @@ class Laid:
 
 
 def lay_out(columns: Sequence[FormattedColumn], width: int) -> Laid:
-    """Lay out columns that have equally many cells within a width, which is given in terminal cells."""
+    """Lay out columns of equal length within a width, which is given in terminal cells."""
     if table_width(columns, WIDE) + EDGES <= width:
         return Laid(lines=tuple(_grid(columns, WIDE, has_edges=True)))
     if not _height(columns):

@@ -21,7 +21,7 @@ from edgebench.train.base import CLASSES, RESOLUTION
 from edgebench.train.course import AUGMENTATIONS, OPTIMIZERS
 
 DEFAULT = "default"
-CONVOLUTIONAL = "_conv"  # ends the name of a network with convolutions in place of dense layers
+CONVOLUTIONAL = "_conv"  # suffix of a network's name if convolutions replace its dense layers
 Value = TypeVar("Value")
 
 
@@ -168,7 +168,7 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     if not model and not width:
         return []
     detecting = [name for name in names("architectures") if task(name) == "detection"]
-    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # can be trained
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # can be trained here
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]

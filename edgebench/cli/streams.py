@@ -16,7 +16,7 @@ from typing import Any, cast
 from edgebench.foundation.errors import RequestError
 
 ESCAPED = "edgebench-escaped"
-# Replacements for characters that the encoding of a stream lacks; all others that it lacks are escaped, as \u00e9.
+# Replacements for characters that the encoding of a stream lacks; other missing characters are escaped, as \u00e9.
 _LETTERS = {
     "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "…": "...", "→": "->", "°": " deg", "≤": "<=", "≥": ">=",
     "≈": "~", "−": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "α": "alpha", "ρ": "rho", "Δ": "delta", "µ": "u",

@@ -1,4 +1,4 @@
-"""The way to a target: the agent and artifacts are copied there; a connection carries requests to the agent.
+"""Access to a target: edgebench copies the agent and artifacts there, and sends requests to the agent.
 
     targets (by name) -> connections (to reach them) -> survey (their environment) -> artifacts copied to them
 
@@ -31,7 +31,7 @@ from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant
 
 SHORT = 12  # length of a hash or version in a message
-UNPACK_S = 300.0  # enough for 100 MB on a slow SD card
+UNPACK_S = 300.0  # seconds to unpack packages, enough for 100 MB on a slow SD card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Deployed:
     runtime_files: str = ""
 
     def request(self, runtime: Runtime, threads: int, batch: int) -> dict[str, Any]:
-        """Return the fields of a request that tell the agent which artifact to open, and how."""
+        """Return the fields of a request that tell the agent which artifact to open, with which runtime and options."""
         request: dict[str, Any] = {
             "runtime": runtime.name,
             "options": runtime.options,
@@ -79,14 +79,14 @@ class Deployed:
         ):
             if wanted and found != wanted and (found or connection.has_own_agent):
                 raise AgentError(
-                    f"the process opened another {what} than the one deployed: wanted {wanted[:SHORT]},"
+                    f"the process did not open the deployed {what}: wanted {wanted[:SHORT]},"
                     f" found {printable(found)[:SHORT] or 'none'}; it was replaced during the run, run again"
                 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A connected target that has the agent, and whose machine this process has locked."""
+    """A connected target with the agent on it; this process holds the lock of the target's machine."""
 
     target: Target
     connection: Connection
@@ -95,7 +95,7 @@ class Held:
 
 @contextmanager
 def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
-    """Lock the targets' machines for this process and connect to each target; release everything at the end.
+    """Lock the targets' machines for this process and connect to each target; at the end of the block, release all.
 
     Targets on one machine share its lock.
 
@@ -175,7 +175,7 @@ def unpack(connection: Connection, request: RuntimeRequest, machine: Platform) -
 def unpacked(connection: Connection, packages: Path, sha256: str, runtime: str) -> str:
     """Copy a zip of packages to the target; let the agent unpack it, and return the folder on the target.
 
-    If the agent has already unpacked the zip, it only verifies the folder.
+    If the agent has already unpacked the zip, it only verifies the unpacked folder.
 
     Raises:
         AgentError: the packages could not be unpacked.

@@ -1,7 +1,7 @@
 """A request -> the agent's answer as a typed value, decoded strictly, and refused if its values are impossible.
 
 An answer may come from another machine, another version of Python or a broken library. Any fault in an answer raises an
-AgentError with a message of one line. Then only the case that needed the answer fails.
+AgentError with a message of one line, so that only the case that needed the answer fails.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The base of all answers, with the request's id; agents of older versions omit the id."""
+    """The base class of all answers, with the request's id, which agents of older versions omit."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer computed with an artifact; it has the hashes of the opened files, but older agents omit the hashes."""
+    """An answer computed with an artifact, with the hashes of the opened files, which older agents omit."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -151,8 +151,8 @@ class Unpacked(Answer):
 
 # Facts that an answer must contain, because other modules read them without checking that they exist.
 NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
-# By how much a time may exceed its bound, as a share and in seconds. The kernel counts a process's start in ticks of
-# 10 ms, and the clocks of two machines differ by about 10 ppm.
+# By how much a time may exceed its upper bound before it is refused, as a share and in seconds. The kernel counts a
+# process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
 SLACK, SLACK_S = 0.01, 0.1
 A = TypeVar("A", bound=Answer)
 
@@ -202,18 +202,18 @@ def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str,
 
 
 def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the number of samples with the requested number, or with its bounds if the process chose the number."""
+    """Compare the number of samples with the requested number, or with its limits if the process chose the number."""
     if run.purpose != Purpose.LATENCY:
         return
     least = request["iterations"] or request["least_iterations"]
     most = request["iterations"] or request["most_iterations"]
     if not least <= len(run.samples_s) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        yield f"{len(run.samples_s)} samples where {wanted} were requested"
+        yield f"{len(run.samples_s)} samples, although {wanted} were requested"
 
 
 def _of_time(run: Run) -> Iterator[str]:
-    """Compare the process's times with the time that this host waited, and the sums of partial times with the total."""
+    """Compare each time with the time that this host waited, and the sum of the partial times with the total."""
     assert run.took_s is not None
     beats_s = sum(run.beats.took_s) if run.beats else 0.0
     windows_s = run.windows[-1].at_s if run.windows else 0.0

@@ -17,7 +17,7 @@ from edgebench.foundation import cache, files
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.tasks")
 _PACKAGE = Path(__file__).parents[1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same sources give the same bytes
-# Any Python on a board can parse this; it runs before the first import that an older Python cannot parse.
+# Even an old Python can parse this code, which runs before the first import that needs a newer Python.
 _MAIN = """import sys
 if sys.version_info < (3, 11):
     found = "wanted Python 3.11 or newer on the target, found %d.%d; install one" % sys.version_info[:2]
@@ -40,7 +40,7 @@ def bundle() -> tuple[Path, str]:
 
 
 def was_built_here(digest: str) -> bool:
-    """Return whether this installation built this bundle: either now, or earlier, so that the cache contains it."""
+    """Return whether this installation of edgebench built the bundle, now or earlier; the cache has earlier bundles."""
     return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
 
 
@@ -49,7 +49,7 @@ def _built(digest: str) -> Path:
 
 
 def ends_with_host(path: Path) -> bool:
-    """Return whether the agent in a bundle ends when the host ends.
+    """Return whether the agent in a bundle ends by itself as soon as the host's process ends.
 
     Agents of older versions do not end. They read their input to its end before they answer, so the host must close
     their input.
@@ -69,7 +69,7 @@ def _zip() -> bytes:
 
 
 def _sources() -> list[tuple[str, str]]:
-    """Return, for each file of the agent, the file's path in the bundle and its text."""
+    """Return pairs for the agent's files: the file's path in the bundle, and the file's text."""
     sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text(encoding="utf-8")) for file in closure()]
     return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
 
@@ -113,7 +113,7 @@ def _imports(file: Path) -> Iterator[str]:
 
 @once
 def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each import from this package as the module and the imported names.
+    """Return each of the file's imports from this package: the module and the imported names.
 
     The result is cached, because the same source is read many times.
     """

@@ -32,9 +32,9 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 # Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
 # 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
-SETTLE_S = 10.0  # how long to wait for the rest of the output after the process ended
-LAST_BYTES = 2**16  # how much of the end of standard error is kept
-# The most characters that a message contains of a line of output, and of the reason for a failure.
+SETTLE_S = 10.0  # seconds to wait for the rest of the output after the process ended
+LAST_BYTES = 2**16  # number of bytes kept from the end of standard error
+# The largest number of characters that a message quotes from a line of output, and from the reason for a failure.
 LAST_CHARACTERS, REASON_CHARACTERS = 200, 600
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
@@ -43,18 +43,22 @@ OUT_OF_MEMORY = "the kernel does that when memory runs out"
 def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
     """Return Python's command line options for a request.
 
-    A reference workload sees no installed packages. A runtime that was copied to the target sees only its own packages.
+    A process of a reference workload can import no installed packages. A process of a runtime that was copied to the
+    target can import only that runtime's packages.
     """
     return ("-I", "-S") if request.get("reference") or request.get("packages") else ("-I",)
 
 
 def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
-    """Return the agent's input, which is one line; `held` tells the agent that the host keeps the input open."""
+    """Return the agent's input: the request in one line; `held` tells the agent that the host keeps the input open."""
     return json.dumps({**request, HELD: True} if held else request).encode() + b"\n"
 
 
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
-    """Return the allocator's settings if the request measures memory; otherwise none, because they slow inference."""
+    """Return the allocator's settings for a request that measures memory.
+
+    For other requests, return no settings, because they slow inference.
+    """
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
 
@@ -93,7 +97,7 @@ def exchange(
 def _converse(
     process: subprocess.Popen[bytes], content: Iterable[bytes], timeout_s: float, *, held: bool
 ) -> tuple[bytes, bytes]:
-    """Write to and read from the process in parallel, so that neither side blocks; return its stdout and stderr."""
+    """Write to the process and read from it in parallel, so that neither side blocks; return its stdout and stderr."""
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -113,7 +117,7 @@ def _converse(
         _end(process)
         for thread in threads:
             if thread.ident:
-                thread.join(SETTLE_S)  # with a limit, because a grandchild can still hold a pipe
+                thread.join(SETTLE_S)  # the wait has a limit, because a grandchild can still hold a pipe
         with suppress(OSError):
             process.stdin.close()
     if len(stdout) > MOST_BYTES:
@@ -128,7 +132,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _feed(stream: IO[bytes], content: Iterable[bytes], *, held: bool) -> None:
-    with suppress(OSError):  # if the process died, its exit code says more than this broken pipe
+    with suppress(OSError):  # if the process died, its exit code says more than the error of the broken pipe
         for part in content:
             stream.write(part)
         stream.flush()

@@ -1,6 +1,6 @@
 """A target -> a lock that reserves its machine for this process until the `with` block ends.
 
-Each machine, this machine and every board, has one lock for all its users. A host that measures on this machine over
+Every machine has one lock for all its users. A host that measures on this machine over
 ssh takes this machine's lock, too. The connection to a board takes the board's lock. Before that, a lock on this host
 ensures that two runs of the same user do not use the board at the same time.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMMAND = 80  # maximum number of characters of a command that an error message shows
 PROCESS = (
     uuid4().hex
-)  # start of the lock's tokens; by it, a connection to this machine sees that this process has the lock
+)  # the lock's tokens begin with this text, so that a connection to this machine sees that this process has the lock
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
             since = f"for {holding['age_s'] / 60:.0f} min"
             raise Busy(
                 f"{label} is in use by {holding['owner']} {since}: two runs at once would disturb each other;"
-                " run again when that one ends"
+                " run again when the other run ends"
             )
         yield
     finally:

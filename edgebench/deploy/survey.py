@@ -18,8 +18,8 @@ from edgebench.schema.environment import Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
-PATIENCE_S = 60.0  # if a failure took longer, the target has possibly stopped answering
-TIMEOUT_S = 180.0  # an emulated target on a busy host needs half a minute to answer
+PATIENCE_S = 60.0  # seconds; after a failure that took longer, the target has possibly stopped answering
+TIMEOUT_S = 180.0  # seconds to wait for an answer; an emulated target on a busy host needs 30 s
 
 
 def survey(
@@ -83,7 +83,7 @@ def _missing(
             yield request.pinned, request
         elif connection.brings_runtimes and _lacks(report, request.name):
             version = offered(request.name)
-            if version:  # otherwise the runtime stays missing, and each case that needs it fails
+            if version:  # without it, each case that needs this runtime fails
                 yield request.name, replace(request, version=version)
 
 

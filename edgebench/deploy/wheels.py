@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 OLDEST_GLIBC = 5  # minor version of glibc 2.5, the oldest glibc for which there are wheels (manylinux1)
 ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-# numpy 1 works with extension modules built for numpy 1 or 2; it has no wheels for Python 3.13.
+# numpy 1 works with extension modules built for numpy 1 or 2, but has no wheels for Python 3.13.
 NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
-LISTED = 12  # newest versions listed in an error message
+LISTED = 12  # number of versions, the newest, that an error message lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,10 @@ class Platform:
 
     @property
     def tags(self) -> list[str]:
-        """The tags of all wheels that run on this platform, newest first; pip does not add older tags by itself."""
+        """The tags of all wheels that run on this platform, newest first.
+
+        Older tags are listed, too, because pip does not add them.
+        """
         newest = int(self.glibc.split(".")[1])
         generations = range(newest, OLDEST_GLIBC - 1, -1)
         tags = [tag for minor in generations for tag in (f"manylinux_2_{minor}", ALIASES.get(minor)) if tag]
@@ -95,7 +98,8 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
-                # The zip has no times and no scripts (they name this Python), so the same packages give the same zip.
+                # The zip has no times, and no scripts, which name this machine's Python. So the same packages give the
+                # same zip.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)

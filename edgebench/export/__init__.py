@@ -1,4 +1,4 @@
-"""A variant and a format -> an artifact, which is made once and kept in the cache.
+"""A network variant and a file format -> an artifact (the file to deploy), made once and kept in the cache.
 
 The artifact's card, a description stored beside it, says what it was made from. The steps are:
 
@@ -56,7 +56,7 @@ def export(variant: Variant, format: str, show: Show) -> Artifact:
 
 
 def _made(order: Order, show: Show) -> Artifact:
-    """Return the artifact of an order; make it if the cache has no intact copy.
+    """Return the artifact for an order (all inputs of one export); make it if the cache has no intact copy.
 
     If an int8 artifact is quantized from a float artifact, the float artifact is made first.
     """

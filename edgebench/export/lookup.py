@@ -53,7 +53,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()
-    with suppress(RequestError):  # raised if the rest of the name is not a scheme
+    with suppress(RequestError):  # the parser's error, if the rest of the name is not a scheme
         flags = zip(
             ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
         )
@@ -62,7 +62,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
 
 
 def _scheme(words: str | None) -> str:
-    """Return the options of an int8 scheme, without the hash that follows them in a file's name."""
+    """Return the options of an int8 scheme from a file's name, without the hash that follows them."""
     said = re.sub(r"(^|-)[0-9a-f]{16}(\.\w+)?$", "", words or "")
     return str(parse(said)) if said else ""
 

@@ -1,4 +1,4 @@
-"""A variant and the name of a format -> an order, which has everything that the export needs, and is looked up once."""
+"""A network variant and a format's name -> an order, which holds all inputs of one export, looked up only once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The parts of a deployment, which are float files, and sets of calibration inputs -> all parts in int8, in one file.
+"""Float files that are run one after the other, and sets of calibration inputs -> one file with all of them in int8.
 
-If a part reads outputs of earlier parts, the float forms of these parts compute the outputs from the sets. On such
-inputs, the part is calibrated, and its int8 outputs are compared with its float outputs.
+If a part reads outputs of earlier parts, the float forms of these parts compute the outputs from the calibration
+inputs. On such inputs, the part is calibrated, and its int8 outputs are compared with its float outputs.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _turned(images: Calibration) -> Calibration:
 
 
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
-    """Return a function that yields the same images, and keeps in `counts` the most images that one pass has read."""
+    """Return a function that yields the same images, and stores in `counts` how many images one pass read at most."""
 
     def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):

@@ -24,7 +24,7 @@ from edgebench.foundation.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-THREAD_BYTES = 16 * 2**20  # stack and first allocations per thread; libraries start a thread per core
+THREAD_BYTES = 16 * 2**20  # memory per thread, for its stack; libraries start a thread per core
 _ROOT = Path(__file__).parents[2]
 _MARK = "edgebench-bounded "
 _NO_MEMORY = re.compile(
@@ -33,11 +33,11 @@ _NO_MEMORY = re.compile(
 
 
 class OutOfBounds(Exception):
-    """The child exceeded a limit on memory or time, or crashed. The caller puts a file's name before the message."""
+    """A child process exceeded its memory or time limit, or crashed. The caller adds the file's name to the message."""
 
 
 class ChildError(Exception):
-    """The child raised an unexpected exception; the message is its traceback."""
+    """A child process raised an unexpected exception; the message is the exception's traceback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
         OutOfBounds: the child exceeded a limit, or crashed.
         ChildError: the function raised any other exception.
     """
-    with TemporaryDirectory() as scratch:  # deleted afterwards, with all files that a killed child left in it
+    with TemporaryDirectory() as scratch:  # the folder is deleted afterwards, with all files of a killed child
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(

@@ -46,7 +46,7 @@ class Card(Protocol):
 
 
 class FileCard(Card, Protocol):
-    """A card that describes a file in the same folder."""
+    """A card (description of a cached object) whose object is one file in the card's folder."""
 
     @property
     def file(self) -> str:
@@ -68,7 +68,7 @@ def path_of(card: FileCard) -> Path:
 
 @functools.cache
 def _decoder(card_type: type[K]) -> TypeAdapter[K]:
-    """Build the decoder for a type of card, once per process: to build it takes 9 ms, to decode a card takes 0.1 ms."""
+    """Return the decoder for a type of card, built once per process: building takes 9 ms, decoding a card 0.1 ms."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(card_type)
@@ -110,7 +110,7 @@ def _name(path: Path) -> str:
 
 
 def find(stem: str, card_type: type[K]) -> K | None:
-    """Return the card stored under `stem`; None if there is no valid card."""
+    """Return the card in the cache's file `<stem>.card.json`; None if there is no valid card."""
     from pydantic import ValidationError
 
     path = place(card_type.FOLDER) / f"{stem}{CARD}"
@@ -128,7 +128,7 @@ def find(stem: str, card_type: type[K]) -> K | None:
 
 
 def cards(card_type: type[K], stems: str = "*") -> list[K]:
-    """Return all readable cards of a type whose stem matches a pattern, oldest first."""
+    """Return, oldest first, all readable cards of a type in files whose name matches the pattern `stems`."""
     files = sorted(place(card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.lstat().st_mtime_ns)
     candidates = (find(file.name.removesuffix(CARD), card_type) for file in files)
     return [card for card in candidates if card]
@@ -140,7 +140,7 @@ def with_hash(card_type: type[F], sha256: str) -> F | None:
 
 
 def put(stem: str, card: Card) -> None:
-    """Store a card under `stem`."""
+    """Store a card in the cache as the file `<stem>.card.json`."""
     fields = json.loads(_decoder(type(card)).dump_json(card))
     write_sealed(folder(card.FOLDER) / f"{stem}{CARD}", fields)
 
@@ -148,8 +148,8 @@ def put(stem: str, card: Card) -> None:
 def is_intact(card: FileCard) -> bool:
     """Return whether the card's file exists, belongs to this user and still has the hash in the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    # The card's access time records the use, not the file's: to set it changes the ctime, too, which another process
-    # may compare while it reads the file.
+    # The use is recorded in the access time of the card, not of the file, because to set the file's access time would
+    # change its ctime, which another process may compare while it reads the file.
     used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 
@@ -168,13 +168,14 @@ def has_hash(path: Path, sha256: str) -> bool:
 
 
 def find_intact(stem: str, card_type: type[F]) -> F | None:
-    """Return the card stored under `stem` if the card's file is intact; otherwise None."""
+    """Return the card in `<stem>.card.json` if the file that it describes is intact; otherwise None."""
     card = find(stem, card_type)
     return card if card and is_intact(card) else None
 
 
 def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Call `make` to write a file and describe it; store both under `stem`.
+    """Call `make`, which writes a file and returns its card; store both in the cache, with names that begin with
+    `stem`.
 
     Only one process at a time makes the file, and no process ever sees a half-written file.
 
@@ -197,5 +198,5 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 
 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
-    """Return the card stored under `stem` if the card's file is intact; otherwise make and store a file and a card."""
+    """Return the card in `<stem>.card.json` if its file is intact; otherwise make and store a file and a card."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)

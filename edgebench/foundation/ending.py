@@ -51,4 +51,4 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _pass(number: int, frame: FrameType | None) -> None:
-    """Ignore a second signal; child processes do not inherit this handler, as they would inherit SIG_IGN."""
+    """Do nothing at a second signal. Child processes do not inherit this function; they would inherit SIG_IGN."""

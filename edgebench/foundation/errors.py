@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# The beginnings of error messages of onnxruntime, TFLite and torch: a code, the C++ file and line, the function.
+# What error messages of onnxruntime, TFLite and torch begin with: a code, the C++ file and line, the function.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",

@@ -22,18 +22,18 @@ _BLANKS = "\t\n\v\f\r\x85\u2028\u2029"
 # What CI systems take for commands in a log: `##[group]` and `##vso[` anywhere, `::error` where a line starts.
 _ANYWHERE = re.compile(r"#(?=#\w*\[)")
 _AT_START = re.compile(r"(?<!\S):(?=:)")
-# Spreadsheets take a cell for a formula if it begins with one of the first four characters, also after a blank.
+# Spreadsheets take a cell for a formula if it begins with `=`, `+`, `-` or `@`, also after a blank.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "::")
 _QUOTE = "'"  # tells a spreadsheet that the rest of the cell is text
 _MARKDOWN = re.compile(
     r"[|`]"
-    r"|\\(?=[!-/:-@\[-`{-~])"  # a backslash in front of a character that it would escape
+    r"|\\(?=[!-/:-@\[-`{-~])"  # a backslash that Markdown would read as an escape of the next character
     r"|(?<=\])[(\[:]"  # the character that follows `]` in a link, a reference or a definition
-    # Emphasis; a star after a number is not escaped, because edgebench marks the best values with it.
+    # Marks of emphasis. A star after a number is not escaped, because edgebench marks the best values with a star.
     r"|(?<!\w)[*_](?!\s|$|: )|(?<=[^\s\d\]])\*(?!\s|$)|(?<=\w)_(?!\w)"
     r"|~(?=~)|:(?=//)|(?<!\S):(?=:)|(?<=www)\."
 )
-_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells: only numbers, so nothing to escape
+_FIGURES = re.compile(r"[0-9 .,+%=-]*(?:\[[0-9 .,-]*\])? ?")  # most cells contain only numbers, and need no escapes
 _OPENING = re.compile(r"^(?=[#>~=]|[-+*](?:\s|$|[-+*]))|^(?<!\d)(\d+)(?=[.)](?:\s|$))")  # start of a Markdown block
 # Characters that LaTeX would read as commands, and characters that LaTeX's usual fonts lack.
 _LATEX = str.maketrans(
@@ -84,7 +84,7 @@ def markdown_line(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Write text for HTML, SVG or XML, also within quotes; `plain` replaces characters that XML 1.0 forbids."""
+    """Write text for HTML, SVG or XML, also for quoted attributes; `plain` replaces characters that XML 1.0 forbids."""
     return markup.escape(plain(text))
 
 
@@ -109,7 +109,7 @@ def python(text: str) -> str:
 
 
 def json_text(value: Any, indent: int | None = None, *, is_ascii: bool = False) -> str:
-    """Write JSON on one line, or indented; only characters that `plain` replaces are escaped.
+    """Write JSON on one line, or indented; only characters that the function `plain` would replace are escaped.
 
     With `is_ascii`, all non-ASCII characters are escaped, too, for a stream that cannot encode them.
     """

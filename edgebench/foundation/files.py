@@ -29,17 +29,17 @@ HOUR_S = 3600.0
 KINDS = {
     "agent": "the program that runs on targets",
     "artifacts": "model files",
-    "bases": "weights that detectors start from",
+    "bases": "published weights with which the training of detectors starts",
     "datasets": "paths of data sets, and results of decoding",
-    "descriptions": "what networks cost on paper",
+    "descriptions": "computed costs of networks",
     "digests": "hashes of images",
-    "emulation": "an emulated board's system",
-    "inputs": "arrays that models are fed",
+    "emulation": "the operating system of an emulated board",
+    "inputs": "input arrays of models",
     "models": "copies of user-supplied models",
     "packages": "runtimes for targets",
     "pixels": "decoded images",
     "training": "unfinished trainings",
-    "weights": "trained and given weights",
+    "weights": "trained and user-supplied weights",
 }
 _IN_USE = ".in-use"  # each process holds a shared lock on this file while it uses the cache
 _HANDLES = dict[Path, int]()

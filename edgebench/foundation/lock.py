@@ -47,7 +47,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
 
 
 def _holder(inode: int) -> str:
-    """Return words for the process that locked an inode; "another process" if the kernel does not say which."""
+    """Describe the process that holds the lock on an inode; "another process" if the kernel does not name it."""
     with suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             words = line.split()
@@ -57,7 +57,7 @@ def _holder(inode: int) -> str:
 
 
 def _in_use(what: str, who: str) -> str:
-    return f"{what} is in use by {who}: two runs at once would disturb each other; run again when that one ends"
+    return f"{what} is in use by {who}: two runs at once would disturb each other; run again when the other run ends"
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def source(*modules: str) -> str:
 
 
 def _files(module: str) -> list[Path]:
-    """List the module's one file, or all files in it if it is a folder."""
+    """List the source files of a module: its one file or, for a folder, all files in the folder."""
     folder = _PACKAGE / module
     return sorted(folder.glob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SEAL = "seal"  # the key under which a JSON file contains its own hash
 LIST = ".files"  # suffix of the list of files that is stored beside a folder
 PRIVATE = 0o700  # permissions of a folder that only the owner can use
-SETTLED_S = 2.0  # for this long after a change, a file can change again without a new timestamp
+SETTLED_S = 2.0  # if a file changes twice within this time, both changes can have the same timestamp
 COMPILED = ".pyc"
 
 # Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
@@ -94,7 +94,7 @@ def record(folder: Path) -> None:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Return whether a folder exists and has a list of its files, so that it was complete when the list was written."""
+    """Return whether a folder and the list of its files exist; the list is written last, so the folder was complete."""
     return list_of(folder).exists() and os.path.lexists(folder)
 
 

@@ -30,7 +30,7 @@ def _key(heading: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column(Generic[T]):
-    """One column of a sheet: functions that make, from the item of each row, a cell for people and values for programs.
+    """One column of a sheet (a table): its functions turn a row's item into a cell for people and values for programs.
 
     Attributes:
         heading: the column's title, with the unit.
@@ -81,11 +81,11 @@ class Column(Generic[T]):
         *,
         key: str = "",
     ) -> Column[T]:
-        """Make a column of numbers that `show` formats; if `key` is empty, the key is made from the heading."""
+        """Make a column of numbers, which the function `show` formats; an empty `key` is made from the heading."""
         return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
 
     def format(self, items: Iterable[T]) -> FormattedColumn:
-        """Format a cell for each item."""
+        """Return this column with a formatted cell for each item."""
         return FormattedColumn(
             heading=self.heading, cells=tuple(map(self.cell, items)), align=self.align, rank=self.rank
         )
@@ -111,7 +111,7 @@ class Fact:
 
     @classmethod
     def of(cls, what: str, text: str, **values: Value) -> Fact:
-        """Return a fact; each key in `values` ends with the unit of its value."""
+        """Return a fact with a name, a text for people, and values; each value's key ends with the value's unit."""
         return cls(what=what, text=text, values=values)
 
 
@@ -172,7 +172,7 @@ class Sheet:
 
     @property
     def records(self) -> tuple[Mapping[str, Value], ...]:
-        """The rows for programs: each maps keys to values."""
+        """The rows for programs; each row is a mapping from key to value."""
         return tuple(dict(zip(self.fields, values, strict=True)) for values in zip(*self.fields.values(), strict=True))
 
     @property
@@ -182,7 +182,7 @@ class Sheet:
 
     @property
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """The rows for people: the cells of each."""
+        """The rows for people; each row is a tuple of cells, from left to right."""
         return tuple(zip(*(column.cells for column in self.columns), strict=True))
 
 

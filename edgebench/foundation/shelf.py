@@ -93,7 +93,7 @@ def _module(shelf: str, name: str) -> str:
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
-    """Return a literal constant from a plug-in's source, not imported; None if the plug-in has no such constant.
+    """Return a constant from a plug-in's source, which is parsed, not imported; None if there is no such constant.
 
     Raises:
         UnknownName: the shelf has no such name.

@@ -11,7 +11,7 @@ from math import ceil, comb, exp, log, sqrt
 from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
-POWER = 0.8  # the usual choice: of effects that exist, four in five are detected (Cohen 1988)
+POWER = 0.8  # the usual choice: a test finds four in five of all real effects (Cohen 1988)
 # The fewest values that give a 95 % interval of the median: all of six values lie on the same side of the median with a
 # probability of 2 * 0.5**6 = 3.1 %.
 LEAST_FOR_INTERVAL = 6
@@ -69,8 +69,9 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
     The interval is computed by the MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and
     Zou, Statistical Methods in Medical Research 21, 2012) from the medians' logarithms, whose difference is the ratio's
     logarithm. The lower end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its
-    lower end, and b is the distance from the second median to its upper end. For the upper end the roles are exchanged.
-    No distribution is assumed, and the interval always contains the ratio of the medians.
+    lower end, and b is the distance from the second median to its upper end. For the upper end, a is measured to the
+    first median's upper end, and b to the second median's lower end. No distribution is assumed, and the interval
+    always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -148,12 +149,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
-    """Return the first accuracy minus the second, with its interval; both are from the same `pairs` questions.
+    """Return the first accuracy minus the second, with its interval; both were measured on the same `pairs` questions.
 
-    `only_first` is the number of questions of which only the first answer is correct, `only_second` the same for the
-    second answer. The result is (low, value, high). The interval is Wald's after half a pair is added to each cell of
-    the 2x2 table: Agresti and Min, Simple improved confidence intervals for comparing matched proportions, Statistics
-    in Medicine 24 (2005).
+    `only_first` is the number of questions to which only the first answer is correct; `only_second` is this number for
+    the second answer. The result is (low, value, high). The interval is Wald's after half a pair is added to each cell
+    of the 2x2 table: Agresti and Min, Simple improved confidence intervals for comparing matched proportions,
+    Statistics in Medicine 24 (2005).
     """
     first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
     middle = (first - second) / count
@@ -194,7 +195,7 @@ def trend_is_significant(values: Sequence[float]) -> bool:
 
 
 def early_stopping_percentile(samples: Sequence[float], percentile: float, confidence: float = 0.99) -> float | None:
-    """Return LoadGen's early-stopping estimate: with this confidence, the percentile is at most the returned value.
+    """Return LoadGen's early-stopping estimate: the percentile is, at the given confidence, at most the returned value.
 
     The returned value is the t-th highest sample, and t is the largest number such that
     P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, as with fewer than 64 samples
@@ -207,7 +208,7 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
 
 @cache
 def _allowed_above(count: int, percentile: float, confidence: float) -> int:
-    """Return the t of `early_stopping_percentile`; -1 if not even t = 0 satisfies the inequality."""
+    """Return the number t that `early_stopping_percentile` needs; -1 if not even t = 0 satisfies the inequality."""
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
     while cumulated + exp(log_term) <= 1 - confidence:
         cumulated += exp(log_term)

@@ -45,7 +45,9 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from those keys of a TOML file that `select` returns, and apply both check functions.
+    """Read a value of type `kind` from a TOML file; check the file's content before, and the value after, conversion.
+
+    `select` returns the keys of the file that belong to the value.
 
     `name` becomes the value's name, unless the file states another name. A check refuses the file by raising
     RequestError.
@@ -68,7 +70,7 @@ def read(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
-        raise InvalidFile(f"{path}: wanted a few levels of brackets, found too many to read") from error
+        raise InvalidFile(f"{path}: wanted at most a few levels of nested brackets, found too many to read") from error
     except ValidationError as error:
         raise InvalidFile(_explain(path, text, error)) from error
     except RequestError as error:

@@ -89,7 +89,7 @@ class Capped:
 
 
 def most_unpacked(path: Path) -> int:
-    """Return the most bytes that a file of weights or pixels is allowed to unpack to."""
+    """Return the largest unpacked size, in bytes, that is accepted for a compressed file of weights or pixels."""
     return _SMALL + _MOST_RATIO * path.stat().st_size
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Inspected, Opened
 
 LOOK = 1000  # number of pictures between two progress messages
-NAMED = 3  # the most damaged pictures that a notice names
+NAMED = 3  # the largest number of damaged pictures that a notice names
 
 
 def family(dataset: str) -> ModuleType:
@@ -49,12 +49,12 @@ def title(dataset: str) -> str:
 
 
 def calibrating(calibration: str) -> str:
-    """Return the data set that the option `calibration` names; a name without a known plug-in is a folder of images."""
+    """Return the data set that the option `calibration` names; any unknown name is taken as a folder of images."""
     return calibration if dataset_plugin(calibration) in names("datasets") else f"unlabelled:{calibration}"
 
 
 def adopt(dataset: str) -> DataSet:
-    """Find a data set by its path, and remember the path; or find it by its short name, if its path was given before.
+    """Find a data set by its path and store the path, or by its short name, for which an earlier path was stored.
 
     Raises:
         RequestError: there is no such data set, it is incomplete, or it changed after its path was given.
@@ -159,14 +159,14 @@ def _notices(card: DataSet, total: int) -> Iterator[str]:
 
 
 def _decoder() -> str:
-    """Return the decoder's version: with another version, pictures are checked again, since the result may differ."""
+    """Return a text that identifies the decoding code and Pillow; if it changes, pictures are checked again."""
     import PIL
 
     return f"{provenance.source('images/decode')} pillow {PIL.__version__}"
 
 
 def _inspected(card: DataSet, opened: Opened, total: int, show: Show) -> DataSet:
-    """Decode every picture once; return the card with the damaged pictures and the remarks on the others."""
+    """Decode every picture once; return the card, with the damaged pictures and the remarks on intact pictures."""
     reasons, remarks = dict[str, str](), Counter[str]()
     for name, inspected in _inspect(card.name, opened, total, show):
         remarks.update(inspected.remarks)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edgebench.schema.variant import Variant
 
-BACKGROUND = "background"  # the name of an extra first class, which some networks have before the data set's classes
+BACKGROUND = "background"  # name of the extra first class that some networks have before a data set's classes
 
 
 def class_names(variant: Variant) -> tuple[str, ...]:

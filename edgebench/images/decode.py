@@ -70,11 +70,12 @@ def size(file: Path) -> tuple[int, int]:
     """
     with Image.open(file) as image:
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)  # 5 to 8: the picture lies on its side
+        # The orientations 5 to 8 exchange width and height.
+        return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def inspect(file: Path) -> Inspected:
-    """Decode a picture only as far as needed to find damage; return whether it is usable and how decoding alters it."""
+    """Decode a picture just enough to find damage; return whether the picture is usable and how decoding alters it."""
     try:
         with Image.open(file) as image:
             image.draft("RGB", (1, 1))  # reads all bytes of a JPEG, but computes only an eighth of its width and height
@@ -117,7 +118,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Convert a picture of any mode to RGB, with a white background behind transparent pixels."""
-    image.load()  # loaded first, because in a PNG the transparent colour may be stored after the pixels
+    image.load()  # the pixels are loaded first, because a PNG may state its transparent colour after the pixels
     if SIGNED in getattr(image, "tag_v2", {}).get(SAMPLE_FORMAT, ()):
         raise UnknownRange(SIGNED_OR_WIDE)
     if image.has_transparency_data:
@@ -161,7 +162,7 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image) -> int:
-    """Return the largest value that a picture of this bit depth can have.
+    """Return the largest value of a picture's pixels, which follows from the picture's bit depth.
 
     Raises:
         UnknownRange: the largest value is not defined.

@@ -1,4 +1,4 @@
-"""Names of pictures -> each picture's class, and the ordered classes; both are from class folders or from lists."""
+"""A data set's folder and pictures -> the class of each picture, and the order of the classes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FROM_ONE = (
     " from each"
 )
 
-Line = tuple[int, str]  # the number of a line, from 1, and the text of the line
+Line = tuple[int, str]  # a line of a list: its number, from 1, and its text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The ordered classes; `by_name` maps each picture's name below the folder to the number of a class."""
+    """The classes in order, and the mapping `by_name` from each picture's name below the folder to its class number."""
 
     classes: tuple[str, ...]
     by_name: dict[str, int]
@@ -71,7 +71,7 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
     """Return the file that states the class of each picture; None if there is no such file.
 
-    Beside class folders, a `labels.txt` may list classes, not pictures; such a file is not returned.
+    If there are class folders, a `labels.txt` can be a list of the classes, not of pictures; it is then not returned.
     """
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(map(composed, names))
@@ -104,7 +104,7 @@ def _lines(file: Path) -> list[Line]:
 
 
 def _fields(line: str) -> tuple[str, ...]:
-    """Return a line's name and class, or fewer than two texts; a class with spaces must be in quotes or after a tab."""
+    """Split a line into name and class; a faulty line gives fewer parts. A class with spaces needs quotes or a tab."""
     if "\t" in line.strip():
         fields = tuple(field.strip().strip('"') for field in line.strip().split("\t") if field.strip())
         return fields if len(fields) == 2 else ()
@@ -165,7 +165,7 @@ def _by_composed_name(folder: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str]) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the file that lists the classes, and the classes; an empty text and tuple if no file does."""
+    """Return the name of the file that lists the classes, and the classes; ("", ()) if there is no such file."""
     files = (folder / name for folder in folders for name in ORDERS)
     for file in files:
         if file != labels_file and file.is_file() and (lines := _lines(file)):
@@ -174,7 +174,7 @@ def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str])
 
 
 def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
-    """Return one class per line: the first word of the line, or what another function in READINGS returns for it.
+    """Return the class named by each line: its first word, or the result of another function in READINGS.
 
     The first function whose result contains all `given` classes is used.
     """
@@ -232,7 +232,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels that mix numbers and names: if all were sorted as names, the numbers would get other classes."""
+    """Refuse labels that mix numbers and names: sorted as names, 10 would come before 2 and get its number."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]

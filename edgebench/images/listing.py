@@ -21,12 +21,12 @@ SUFFIXES = (
 LABELS, ORDERS = ("labels.txt", "val.txt"), ("classes.txt", "labels.txt", "synset_words.txt")
 JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"}  # written by operating systems
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-NAMED, KINDS = 3, 8  # the most file names, and the most suffixes, in a notice
+NAMED, KINDS = 3, 8  # the largest numbers of file names and of suffixes in a notice
 
-# A stamp is a file's size, inode, mtime and ctime, the times in ns; it changes if the content changes. Any program may
-# set the mtime, but only the kernel sets the ctime.
+# A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes. Any
+# program may set the mtime, but only the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
-Identity = tuple[int, int]  # device and inode of a real file
+Identity = tuple[int, int]  # device and inode, which identify a real file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,8 @@ class Listing:
         stamps: a mapping from each picture's name to its stamp, which is all zeros for a broken link.
         folders: names of the direct subfolders.
         empty: names of the direct subfolders that contain no file.
-        repeated: a mapping from each further name of a file or folder to the name under which it is counted.
+        repeated: for a file or folder with several names, a mapping from each further name to the name under which it
+            is listed.
         notices: what the user should know about files that are not read.
     """
 
@@ -81,7 +82,7 @@ def is_junk(name: str) -> bool:
 
 
 class _Walk:
-    """A walk through folders that enters each real folder once, and so ends even if a link leads to a parent folder."""
+    """A walk through folders that enters each real folder only once, so that it ends even if links form a loop."""
 
     def __init__(self, top: str, below: str) -> None:
         self._prefix, self._below = os.path.join(top, ""), below  # noqa: PTH118  # a Path per file is slow
@@ -99,7 +100,7 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield the name and status of each file, only once even with several links; a broken link's status is None."""
+        """Yield the name and status of each file, once even if several links lead to it; None for a broken link."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status
@@ -119,7 +120,7 @@ class _Walk:
         return first == path
 
     def _enter(self, folders: list[str]) -> None:
-        """Collect the files below these folders, sorted by name; keep the links, to follow them later."""
+        """Collect the files below these folders, sorted by name; keep links for a later walk, which follows them."""
         files = dict[str, os.stat_result]()
         while folders:
             self._entered.append(folder := folders.pop())
@@ -153,7 +154,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Return why a file is not a picture, such as its suffix; an empty text for a list of labels or classes."""
+    """Return why a file is not a picture, such as its suffix; an empty text if it is a list of labels or classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):
@@ -176,7 +177,7 @@ def _notices(below: str, count: int, others: Counter[str], repeated: dict[str, s
 
 
 def _rank(counted: tuple[str, int]) -> tuple[int, str]:
-    """Return a sort key: items with higher counts first, items with equal counts by name."""
+    """Return a sort key that puts items with higher counts first, and items with equal counts in order of name."""
     return -counted[1], counted[0]
 
 

@@ -59,7 +59,7 @@ class Pictures(Protocol):
 
     @property
     def digests(self) -> Sequence[str]:
-        """The hash of each picture's file; an empty sequence unless each picture is a file of its own."""
+        """The hash of each picture's file; an empty sequence if pictures are not files of their own."""
 
     def name(self, index: int) -> str:
         """Return a picture's name in the data set."""
@@ -83,7 +83,7 @@ class Labelled:
 
 
 class KeptPixels(Protocol):
-    """The cache of a split's cropped pixels."""
+    """A cache for the cropped pixels of a split's images."""
 
     @property
     def file(self) -> Path | None:
@@ -98,7 +98,7 @@ class KeptPixels(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """What was found when a picture was decoded for the first time.
+    """The result of decoding a picture for the first time: whether it is usable, and how decoding changes it.
 
     Attributes:
         is_damaged: whether the picture cannot be used; `reason` says why, or is an empty text if decoding failed.
@@ -111,7 +111,7 @@ class Inspected:
 
 
 class FileBacked(Protocol):
-    """Pictures, each in a file of its own."""
+    """Pictures, each stored in a file of its own."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -121,7 +121,7 @@ class FileBacked(Protocol):
         """Return a picture's name in its data set."""
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode each of the pictures at these indices once; return, in the same order, what was found."""
+        """Decode each of the pictures at these indices once; return, in the same order, whether each is usable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ class Images:
     Attributes:
         kept: indices of the pictures that are used; `damaged` is the number of pictures that are left out because they
             cannot be read.
-        channels: 3, or 1 for grey.
+        channels: number of channels of the network's input: 3 for colour, 1 for grey.
         memory: the cache of the pictures' pixels; None if decoding is cheap.
     """
 
@@ -165,7 +165,7 @@ class Images:
 
     @property
     def labels(self) -> NDArray[int64]:
-        """The class of each image, (N,), as the network numbers its classes."""
+        """The class of each image, (N,), as the index of the network's output for this class."""
         return self.pictures.labels[self.kept] + self.recipe.label_offset
 
     @property
@@ -175,7 +175,7 @@ class Images:
 
     @property
     def pixel_bytes(self) -> int:
-        """Bytes of one image in memory, before normalization."""
+        """Size in bytes of one image's pixels in memory, before normalization."""
         import numpy
 
         return 3 * self.resolution**2 * numpy.dtype(self.depth).itemsize
@@ -194,18 +194,18 @@ class Images:
         return len(self.kept)
 
     def read(self, indices: Sequence[int] | NDArray[int64]) -> NDArray[float32]:
-        """Return the images at these indices, (n, C, R, R) float32, in this order."""
+        """Return the images at these indices, in the order of the indices, as inputs, (n, C, R, R) float32."""
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return an image's true labels; boxes are relative to the image, including the grey margins of a letterbox."""
+        """Return an image's true labels; boxes are in coordinates of the network's input, with any grey margins."""
         return _padded(self._of_part(index), self.recipe, self.resolution)
 
     def _of_part(self, index: int) -> Truth:
         """Return an image's true labels, cut to the part of the picture that preprocessing keeps.
 
-        Classes are numbered as in the network. An object whose centre is cropped away is left out. In the mask, the
-        background stays 0 and ignored pixels stay 255.
+        The class numbers are those of the network's outputs. An object whose centre is cropped away is left out. In the
+        mask, the background stays 0 and ignored pixels stay 255.
         """
         import numpy
 
@@ -270,7 +270,7 @@ class Images:
 
 
 def _padded(truth: Truth, recipe: Preprocessing, resolution: int) -> Truth:
-    """Return labels whose boxes and size include the grey margins of a letterbox."""
+    """Return labels whose boxes and size are converted to a picture that includes a letterbox's grey margins."""
     import numpy
 
     left, top, right, bottom = margins(truth.size, recipe, resolution) if truth.boxes is not None else (0.0,) * 4

@@ -33,7 +33,7 @@ FREE_SHARE = 0.5  # the largest share of the free disk space that one file is al
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
-    """The cache file for the pixels of a split's images, (N, 3, R, R), whether the file exists yet or not."""
+    """The cache file for the pixels of a split's images, (N, 3, R, R); the file may not exist yet."""
 
     stem: str
     count: int
@@ -97,7 +97,7 @@ class Pixels:
         yield from parts
 
     def _has_room(self) -> bool:
-        """Return whether the file would be within the size limit and the share of the free disk space."""
+        """Return whether the file would be small enough for the size limit and for the free disk space."""
         free = shutil.disk_usage(files.folder(FOLDER)).free
         return self.count * self._row_bytes <= min(MOST_BYTES, FREE_SHARE * free)
 

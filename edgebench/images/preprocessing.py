@@ -1,4 +1,4 @@
-"""A picture and a preprocessing recipe -> cropped pixels, and the normalization that makes input values of them."""
+"""A picture and a preprocessing recipe -> resized and cropped pixels, and how they are normalized to input values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def preset(name: str) -> Preprocessing:
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
     """Return a recipe for a model with an integer input of this scale and zero point.
 
-    When the recipe's values are quantized, the result is the unchanged pixels, minus 128 for int8.
+    After the recipe, the runtime quantizes the values, which gives the unchanged pixels again (minus 128 for int8).
     """
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
@@ -96,12 +96,12 @@ def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:
 
 
 def keeps_levels(recipe: Preprocessing) -> bool:
-    """Return whether 8-bit pixels are still whole numbers after `cut`."""
+    """Return whether 8-bit pixels are still whole numbers after the function `cut` has resized and cropped them."""
     return recipe.interpolation != "plain bilinear"
 
 
 def normalization(recipe: Preprocessing, white: float, *, grey: bool) -> Normalization:
-    """Return the normalization for pixels in which the value `white` means white."""
+    """Return the normalization for pixels in which a white pixel has the value `white`."""
     return Normalization(divisor=white / recipe.white, mean=recipe.mean, deviation=recipe.std, grey=grey)
 
 
@@ -122,7 +122,7 @@ def _sizes(size: tuple[int, int], resolution: int, recipe: Preprocessing) -> tup
 
 
 def frame(size: tuple[int, int], recipe: Preprocessing, resolution: int) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of the part that `cut` keeps, in pixels of a picture of this size."""
+    """Return left, top, right and bottom of the part that preprocessing keeps, in pixels of a picture of this size."""
     if recipe.first == "resize":
         resized, corner = _sizes(size, resolution, recipe)
         places = (*corner, *(start + resolution for start in corner))
@@ -152,7 +152,7 @@ def margins(size: tuple[float, float], recipe: Preprocessing, resolution: int) -
 
 
 def _inner(size: tuple[float, float], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return a picture's size and upper left corner inside a letterbox, rounded as in Ultralytics' code."""
+    """Return the resized picture's size, and its upper left corner in a letterbox, rounded as in Ultralytics' code."""
     width, height = (max(1, round(side * resolution / max(size))) for side in size)
     return (width, height), (round((resolution - width) / 2 - 0.1), round((resolution - height) / 2 - 0.1))
 

@@ -1,4 +1,4 @@
-"""A variant and a split's name -> the split's images as inputs of the network; also why accuracy is not measured.
+"""A network and a split's name -> the split's images as the network's inputs, or why there is no accuracy.
 
 A split is `train`, `calibration` or `test`; no image is in more than one split.
 """
@@ -62,7 +62,7 @@ def chosen_recipe(dataset: str, name: str) -> Preprocessing | None:
 
 
 def why_no_accuracy(variant: Variant) -> str:
-    """Return why the variant's accuracy cannot be measured on its data set; an empty text if it can be measured."""
+    """Return why accuracy cannot be measured on the variant's data set; an empty text if it can be measured."""
     if variant.feed:
         return "no accuracy: the model is fed arrays, which have no labels"
     if variant.weights == WeightSource.RANDOM:
@@ -86,7 +86,7 @@ def why_no_accuracy(variant: Variant) -> str:
 
 
 def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
-    """Return an error message if a data set has labels, but no labels for a network's task; otherwise an empty text.
+    """Return an error message if a data set has labels only for other tasks than the network's; else an empty text.
 
     `wanted` is the task of a user-supplied detector, whose name does not state a task.
     """
@@ -94,15 +94,16 @@ def wrong_task(model: str, dataset: str, wanted: str = "") -> str:
     if kind in tasks or not tasks:
         return ""
     if not literal("tasks", kind, "METRIC"):
-        return f"{model} gives a map of scores, for which no data set has the truth; use --weights random, or a file"
+        return f"{model} gives a map of scores, for which no data set has labels; use --weights random, or a file"
     others = " or ".join(name for name in names.datasets_for(kind) if name != "null")
     return (
-        f"{model} is for {kind}, and {dataset} has no truth for it; use --dataset {others}, or a network for {tasks[0]}"
+        f"{model} is for {kind}, and {dataset} has no labels for it;"
+        f" use --dataset {others}, or a network for {tasks[0]}"
     )
 
 
 def has_answers(variant: Variant) -> bool:
-    """Return whether an evaluation can give an accuracy, or the agreement of an int8 file with its float parent."""
+    """Return whether an evaluation gives an accuracy, or the agreement of an int8 file with its fp32 file."""
     is_custom_int8 = variant.weights == WeightSource.CUSTOM and variant.quantization is not None and not variant.feed
     return is_custom_int8 or not why_no_accuracy(variant)
 
@@ -150,7 +151,7 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 
 
 def calibrated(variant: Variant) -> Variant:
-    """Return the variant with the calibration data set in place of its data set, and with the same preprocessing."""
+    """Return the same variant and preprocessing, but with the calibration data set in place of the data set."""
     scheme = variant.quantization
     if scheme is None or not scheme.calibration or variant.feed:
         return variant
@@ -186,7 +187,7 @@ def require_calibration(variant: Variant) -> None:
     if why := too_few(variant, len(pictures.labels)):
         raise RequestError(why)
     if not scheme.calibration:
-        return  # splits of one data set share no image
+        return  # the splits of one data set have no image in common
     if shared := {*pictures.digests} & {*_pictures(variant, "test").digests} - {""}:
         raise RequestError(
             f"{scheme.calibration} has {len(shared)} calibration images that are also test images of"
@@ -203,7 +204,7 @@ def _reads_images(variant: Variant) -> bool:
 
 
 def inspect(variants: Iterable[Variant], show: Show) -> None:
-    """Check the data sets that these variants read; show which images are left out, and which are in several splits."""
+    """Check the data sets of these variants; report which images are left out, and which are in several splits."""
     readers = [item for variant in variants if _reads_images(variant) for item in (variant, calibrated(variant))]
     for dataset, sha256 in dict.fromkeys((variant.dataset, variant.dataset_sha256) for variant in readers):
         with suppress(CaseError):  # no notice: each case that reads this data set will fail with the same error

@@ -66,7 +66,7 @@ def answer(
     if differs := cases.differs(session.environment, records):
         show(Notice(text=differs))
     started = monotonic()
-    if deadline:  # later sessions read this limit in the journal, to see if the time ran out
+    if deadline:  # later sessions read this time limit in the journal, to see whether this session ran out of time
         session = replace(session, time_limit_s=max(deadline - started, MOMENT_S))
     yield session
     jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))
@@ -89,7 +89,7 @@ def _staged(states: Sequence[CaseState], stage: Stage) -> Generator[Record, None
 
 def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: Sequence[Record]) -> Notice:
     spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
-    more = f"; {spent} of them ran out of time: a longer --time-limit continues these" if spent else ""
+    more = f"; {spent} of them ran out of time: continue them with a longer --time-limit" if spent else ""
     here = session.environment
     environments = (record.environment for record in records if isinstance(record, Session))
     others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}

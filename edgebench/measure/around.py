@@ -1,4 +1,4 @@
-"""A case -> test pictures copied to its target, and the request's fields for timing the steps around inference."""
+"""A case -> test pictures on its target, and the fields of a request that times the steps around inference."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ QUALITY = 90  # quality of the JPEG files, which represent a camera's files
 
 
 def request(variant: Variant, channels: int, connection: Connection, *, is_whole: bool) -> dict[str, Any]:
-    """Copy some test pictures to the target; return the request's fields for timing the stages around inference.
+    """Copy some test pictures to the target; return the fields of a request that times the steps around inference.
 
-    With `is_whole`, the stages before inference are timed too; without it, only post-processing is timed.
+    With `is_whole`, the steps before inference are timed, too; without it, only post-processing is timed.
 
     Raises:
         CaseError: the data set has no pictures, or its files were moved.

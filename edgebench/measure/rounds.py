@@ -1,4 +1,4 @@
-"""Cases, ready on the target -> records of fresh processes, run in rounds until all is precise or the time is up."""
+"""Cases, ready on the target -> records of fresh processes, run in rounds until all rows are precise or time is up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -22,7 +22,7 @@ from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
 COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
-TIMEOUT_S = 600.0  # limit on one process; a longer process is taken as hung
+TIMEOUT_S = 600.0  # seconds; a process that takes longer is assumed to hang
 # The fields of a run that the process on the target reports.
 OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
 
@@ -31,7 +31,7 @@ OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item 
 class Job:
     """One case with its artifact on the target, and its runs so far.
 
-    `around` has the request's fields for timing the stages around inference; it is empty if they are not timed.
+    `around` has the fields that make a request time the steps around inference; it is empty if these are not timed.
     """
 
     case: Case
@@ -41,7 +41,10 @@ class Job:
 
     @property
     def iterations(self) -> int | None:
-        """The number of iterations, which the first process chose for all later processes; None before the first."""
+        """The number of iterations, which the first process chose for all later processes.
+
+        It is None until that process has run.
+        """
         timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
         return len(timed[0].samples_s) if timed else None
 
@@ -65,7 +68,7 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
             if is_bounded and left_s <= spent.get(key, 0.0):
-                continue  # a shorter process can still fit into the time
+                continue  # a shorter process can still fit into the remaining time
             is_idle = False
             show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
             before = monotonic()
@@ -126,14 +129,17 @@ def observe(
             if not _was_hot(run):
                 return run
             _cool(connection, show)
-        return _run(subject, purpose, connection, session, number)  # kept even if the board was hot
+        return _run(subject, purpose, connection, session, number)  # this run is kept even if the board was hot
     except AgentError as error:
         epoch = session.environment.epoch
         return Failure(case=_case(subject), session=session.id, epoch=epoch, stage="measure", reason=str(error))
 
 
 def _was_hot(run: Run) -> bool:
-    """Return whether the clock was lowered for a passing reason, such as heat; a weak power supply does not pass."""
+    """Return whether the clock was lowered for a temporary reason, such as heat.
+
+    A weak power supply is not temporary.
+    """
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 
 

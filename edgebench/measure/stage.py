@@ -67,14 +67,14 @@ class Stage:
         return Job(case=case, deployed=deployed, around=around, runs=list(state.runs))
 
     def _around(self, state: CaseState) -> dict[str, Any]:
-        """Return the request's fields for timing the stages around inference; no fields if they are not timed."""
+        """Return the fields that make a request time the steps around inference; no fields if these are not timed."""
         variant = state.case.variant
         if not state.times_stages:
             return {}
         try:
             return around.request(variant, state.channels, self.connection, is_whole=self.session.stages)
         except CaseError as error:
-            self.show(Notice(text=f"{variant}: the stages around inference are not timed: {error}"))
+            self.show(Notice(text=f"{variant}: the steps before and after inference are not timed: {error}"))
             return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:

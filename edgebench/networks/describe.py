@@ -259,7 +259,7 @@ def _is_norm(node: Node, graph: GraphModule) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sight:
-    """How much of the image one output value of a layer sees; `Layer` explains the fields."""
+    """The part of the image on which one output value of a layer depends; `Layer` explains the fields."""
 
     field: int = 1
     step: int = 1
@@ -307,7 +307,7 @@ def _unread(module: Any, side: int, axis: int) -> int:
 
 
 def _root(node: Node, graph: GraphModule, shapes: Shapes) -> Node:
-    """Return the node in whose buffer this node's output lies."""
+    """Return the node whose memory buffer holds this node's output."""
     while _is_in_place(node, graph, shapes):
         node = node.all_input_nodes[0]
     return node

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
 POLL_S = 5.0  # pause between two attempts to reach a busy target
-REGRESSED, UNMEASURED = 1, 3  # exit codes; a RequestError exits with 2
+REGRESSED, UNMEASURED = 1, 3  # exit codes; after a RequestError the exit code is 2
 
 
 def run(
@@ -116,7 +116,7 @@ def _explaining_interruptions(show: Show) -> Iterator[None]:
 
 
 def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin:
-    """Write the reports of a night that measured nothing, and that the history does not keep."""
+    """Write the reports of a night that measured nothing; the history does not keep such a night."""
     note = "this night measured nothing, so the history does not keep it"
     bulletin = summary.bulletin(replace(earlier, nights=(*earlier.nights, replace(night, notes=(note,)))))
     _write_reports(folder, bulletin)
@@ -124,7 +124,10 @@ def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin
 
 
 def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s: float) -> Reached:
-    """Measure the sweep on one target; if the target cannot be reached, record why and let the night go on."""
+    """Measure the sweep on one target.
+
+    If the target cannot be reached, record why and continue with the other targets.
+    """
     session = None
     try:
         with _held_when_free(target, show, wait_s) as held:
@@ -257,7 +260,7 @@ def decide(folder: Path, state: State, pattern: str, reason: str = "", person: s
     ]
     if not meant:
         listed = "; ".join(changed[:CANDIDATES]) or "none"
-        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed ones: {listed}")
+        raise RequestError(f"no changed configuration of the last night matches {pattern!r}; changed were: {listed}")
     decision = Decision(
         id=uuid4().hex[:12],
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -275,7 +278,7 @@ def decide(folder: Path, state: State, pattern: str, reason: str = "", person: s
 
 
 def accept_code(folder: Path, code: str, reason: str) -> str:
-    """Allow code of a history (an agent or a runtime's packages) to run for this user; return its full hash.
+    """Allow code that a history contains (an agent or a runtime's packages) to run for this user; return the full hash.
 
     Raises:
         RequestError: the history has no such code, or the reason is empty.
@@ -286,7 +289,7 @@ def accept_code(folder: Path, code: str, reason: str) -> str:
 
 
 def exit_code(bulletin: Bulletin) -> int:
-    """Return 1 if a regression waits for a reaction, else 3 if a configuration is MISSING or INVALID, else 0."""
+    """Return exit code 1 if a regression waits for a reaction, 3 if a configuration is MISSING or INVALID, else 0."""
     if any(line.is_waiting for line in bulletin.lines):
         return REGRESSED
     return UNMEASURED if bulletin.of(Outcome.MISSING, Outcome.INVALID) else 0

@@ -1,4 +1,4 @@
-"""The accepted or tonight's environment -> an arm: one side of a paired comparison, installed on a target."""
+"""The accepted environment or tonight's -> an arm, which is one side of a paired comparison, installed on a target."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def tonight_arm(evidence: Evidence, connection: Connection, session: Session) ->
 def accepted_arm(
     folder: Path, pin: Pin, evidence: Evidence, connection: Connection, session: Session, copy: Path | None = None
 ) -> Arm:
-    """Install an accepted environment from the files that its pin lists in the history in `folder`.
+    """Install an accepted environment from the files that its pin lists; `folder` is the history with both.
 
-    If `copy` is given, the artifact is first copied to that file: the arm is then the second of two identical arms.
+    If `copy` is given, the artifact is first copied to that file, because the arm is the second of two identical arms.
 
     Raises:
         CaseError, RequestError: the installation failed, or the history contains code that is not trusted.
@@ -68,13 +68,17 @@ def accepted_arm(
         sha256=pin.artifact.sha256,
         packages=_packages(folder, pin, connection, session),
     )
-    # The job takes its iteration counts from tonight's runs, so that both arms run the same number of iterations.
+    # The job takes its iteration counts from tonight's runs, so that both environments run the same number of
+    # iterations.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 
 
 def _packages(folder: Path, pin: Pin, connection: Connection, session: Session) -> str:
-    """Copy the pin's runtime to the target and return its folder there; return "" if the target has it installed."""
+    """Copy the runtime of a pinned environment to the target.
+
+    Return its folder there, or "" if the target has the runtime.
+    """
     runtime, environment = pin.case.runtime, session.environment
     if pin.packages:
         sha256 = Path(pin.packages).stem

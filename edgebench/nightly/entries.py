@@ -1,6 +1,6 @@
 """The journal of a night -> one entry per configuration: its figures, and the components with which they were measured.
 
-Pure: no I/O.
+This module does no I/O.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def host(environment: Environment) -> dict[str, str]:
 
 
 def named_evidence(records: Sequence[Record]) -> dict[str, Evidence]:
-    """Group the records of a journal by configuration name; leave out records from before the target changed."""
+    """Group the records of a journal by configuration name; leave out records from before a change of the target."""
     evidence = [case_evidence for case_evidence in gather(records) if case_evidence.is_latest]
     named = names([case_evidence.case for case_evidence in evidence])
     return {named[case_evidence.case]: case_evidence for case_evidence in evidence}
@@ -117,13 +117,16 @@ def _references(records: Iterable[Record]) -> dict[Round, float]:
 
 
 def _ratios(timed: Sequence[Run], references: Mapping[Round, float]) -> tuple[float, ...]:
-    """Return each process's log median time minus its round's log reference time; skip rounds without a reference."""
+    """Return, for each process, log median time minus log reference time of its round.
+
+    Skip rounds without a reference.
+    """
     pairs = ((log(median(run.samples_s)), references.get((run.session, run.round))) for run in timed)
     return tuple(time - reference for time, reference in pairs if reference is not None)
 
 
 def _figures(evidence: Evidence, measured: Measurement) -> Figures:
-    """Return all figures of a configuration except the times per process."""
+    """Return all figures of a configuration except the lists of times, which have a value per process."""
     accuracy = evidence.accuracy
     is_usable = accuracy is not None and not accuracy.not_finite
     metric = next(iter(accuracy.metrics), None) if accuracy and is_usable else None
@@ -143,7 +146,7 @@ def _figures(evidence: Evidence, measured: Measurement) -> Figures:
 
 
 def _components(evidence: Evidence, pinned: Pinned) -> dict[str, str]:
-    """Return the components that paired runs can install again, by name."""
+    """Return the components (model, runtime and others) that paired runs can install again, by name."""
     return {
         MODEL: evidence.artifact.sha256[:SHORT] if evidence.artifact else "",
         RUNTIME: str(evidence.case.runtime),

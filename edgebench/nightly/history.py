@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, DECIDED, PINNED, RAW = "nights", "accepted", "decided", "pinned", "raw"
-PIN_DIGITS = 16  # a pin is named by this number of hexadecimal digits of the hash of its content
-MOST_BYTES = 2**28  # limit on a night's unpacked file; a thousand configurations need a hundredth of it
+PIN_DIGITS = 16  # number of hexadecimal digits in a pin's name, which is the start of the hash of its content
+MOST_BYTES = 2**28  # most bytes of a night's unpacked file; a thousand configurations need a hundredth of this
 BEGUN = "begun.json"
 # a killed night that began longer ago is not continued, because it belongs to another day
 RESUMED_WITHIN = timedelta(hours=12)
@@ -85,7 +85,10 @@ def _adapter(kind: type[T]) -> TypeAdapter[T]:
 
 
 def _upgraded(content: bytes) -> bytes:
-    """Return the content of a night's file in format version 2; version 1 has the name `stack` for `components`."""
+    """Return the content of a night's file in format version 2.
+
+    In version 1, the key `components` was called `stack`.
+    """
     if not content.startswith(VERSION_1):
         return content
     return content.replace(VERSION_1, b'{"version": 2,', 1).replace(b'"stack":', b'"components":')
@@ -159,7 +162,7 @@ def write_night(folder: Path, night: Night) -> Path:
     Raises:
         RequestError: the file cannot be written.
     """
-    # `exclude_defaults` would drop `version`, which readers need.
+    # `exclude_defaults` would also leave out `version`, which readers need.
     content = json.dumps(
         {"version": night.version} | _adapter(Night).dump_python(night, mode="json", exclude_defaults=True)
     )
@@ -225,7 +228,7 @@ def write_pin(folder: Path, pin: Pin) -> str:
 
 
 def read_pin(folder: Path, name: str) -> Pin:
-    """Read a pin and verify its files.
+    """Read a pin, which lists the files of a measured environment, and verify these files.
 
     Raises:
         InvalidFile: the pin or one of its files is missing or damaged.
@@ -271,13 +274,16 @@ def begin(folder: Path, night: Night) -> Path:
 
 
 def unfinished(folder: Path, nights: Sequence[Night]) -> Night | None:
-    """Return the night that was killed before its end, if it began recently and follows `nights` directly."""
+    """Return the night that was killed before its end, if it began recently and comes directly after `nights`."""
     begun = [night for night in _begun(folder) if night.number == following(nights) and _is_late(night)]
     return max(begun, key=lambda night: night.place, default=None)
 
 
 def _is_late(night: Night) -> bool:
-    """Return whether the night began recently; with a wrong clock this may be False, and the night starts again."""
+    """Return whether the night began recently.
+
+    If the clock is wrong, the result can be False by mistake; the night then starts again.
+    """
     return abs(datetime.now(UTC) - datetime.fromisoformat(night.started_at)) < RESUMED_WITHIN
 
 

@@ -23,7 +23,7 @@ Place = tuple[int, str, str]  # sort key within a history: number, time and id
 
 
 class Outcome(StrEnum):
-    """The verdict on one configuration in one night, in order of severity."""
+    """The possible verdicts on one configuration in one night, in order of severity."""
 
     OK = "OK"
     NEW = "NEW"
@@ -36,12 +36,12 @@ class Outcome(StrEnum):
 
     @property
     def severity(self) -> int:
-        """Return the rank, 0 for OK; higher is worse."""
+        """Return the rank of the verdict: 0 for OK, and a higher number for a worse verdict."""
         return list(Outcome).index(self)
 
 
 class State(StrEnum):
-    """The state of a change: whether it is new, still there or mended, and how a user reacted to it."""
+    """The state of a change: new, lasting or mended, and how a user reacted to it."""
 
     NEW = "new"
     OPEN = "open"
@@ -75,7 +75,7 @@ class Figures:
             the mean over both reference workloads; each of them ran in a process of its own in the same round.
         load_s, first_s, peak_bytes: medians over processes; `first_s` is the time of the first inference.
         p90_s: 90th percentile of the latency over all processes.
-        correct: number of correctly classified test images, out of `images`; None for other tasks.
+        correct: number of correctly classified images among the `images` test images; None for other tasks.
         metric, score: name and value, as a share, of the main metric of another task, such as the mAP of a detector.
         agreement: share in [0, 1] of test images that this artifact and its float parent classify alike.
         instructions: the lowest number of instructions per inference in any process.
@@ -189,18 +189,21 @@ class Entry:
 
     @property
     def is_measured(self) -> bool:
-        """Whether the figures are usable, which is also true if the entry is INVALID only because it has no pairs."""
+        """Whether the figures are usable.
+
+        This is also true if the entry is INVALID only because its paired runs are missing.
+        """
         return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
     @property
     def confirmed(self) -> tuple[Change, ...]:
-        """The changes that pairs confirmed."""
+        """The changes that paired runs confirmed."""
         return tuple(change for change in self.findings if change.p is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AAPairs:
-    """The difference between two identical installations of one environment, which shows the noise of paired runs.
+    """The measured difference between two identical installations of one environment: the noise of paired runs.
 
     Attributes:
         change: relative difference of the latencies; `low` and `high` bound its 95 % interval.
@@ -253,7 +256,7 @@ class Night:
 
     @property
     def place(self) -> Place:
-        """The key that sorts nights: by number first, because a machine's clock may have been wrong."""
+        """The key by which nights are sorted: the number comes first, because a machine's clock may have been wrong."""
         return self.number, self.started_at, self.id
 
 
@@ -295,7 +298,7 @@ class Acceptance:
 
     @property
     def place(self) -> Place:
-        """The sort key of acceptances: by number first, because a clock may be wrong. The last acceptance applies."""
+        """The sort key of acceptances, the number first because a clock can be wrong; the last acceptance applies."""
         return self.number, self.accepted_at, self.id
 
     def covers(self, name: str) -> bool:
@@ -335,13 +338,13 @@ class Decision:
 
     @property
     def place(self) -> Place:
-        """The sort key of decisions: by number first, because a clock may be wrong. The last decision applies."""
+        """The sort key of decisions, the number first because a clock can be wrong; the last decision applies."""
         return self.number, self.decided_at, self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The readable nights, acceptances and decisions of a history, each in order.
+    """The readable nights, acceptances and decisions of a history, each kind in order.
 
     Attributes:
         notes: one line for each file that was skipped, with the reason.
@@ -355,7 +358,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What is needed to measure a configuration again without any change; the files are in `pinned/`, named by hash.
+    """A pin: the files with which a configuration can be measured again; they are in `pinned/`, named by hash.
 
     Attributes:
         file: name of the model file.
@@ -376,12 +379,12 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmTimes:
-    """The times of one arm, which is one of the two sides that pairs compare; one value per process, in order.
+    """The times of one arm (one of the two environments that pairs compare); one value per process, in order.
 
     Attributes:
         latencies_s: median latency.
         levels: log latency minus log time of the reference beats, a small workload that runs between the samples; an
-            empty tuple if the two arms have different beats.
+            empty tuple if the two environments have different beats.
         load_s: time to load the model.
         first_s: time of the first inference.
     """
@@ -392,17 +395,17 @@ class ArmTimes:
     first_s: tuple[float, ...] = ()
 
     def at_one_pace(self, slope: float) -> list[float]:
-        """Return the log latencies, corrected for the speed of the machine, which the reference beats show."""
+        """Return the log latencies, corrected for the machine's speed, which is known from the reference beats."""
         return at_one_pace(self.levels, _differences(logs(self.latencies_s), self.levels), slope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTimes:
-    """Times of interleaved pairs: each pair is one process of the accepted and one of tonight's environment.
+    """Times of interleaved pairs: a pair is a process of the accepted environment and a process of tonight's.
 
     Attributes:
         slope: how much log latency rises if the log time of the reference beats rises by 1.
-        why_not: the reason if no pairs were run; both arms are then empty.
+        why_not: the reason if no pairs were run; there are no times then.
     """
 
     accepted: ArmTimes = field(default_factory=ArmTimes)
@@ -417,7 +420,7 @@ class PairedTimes:
 
     @property
     def paced_logs(self) -> tuple[list[float], list[float]]:
-        """The log latencies of both arms, corrected for the machine's speed if both arms have reference beats."""
+        """The log latencies of both environments, corrected for the machine's speed if both have reference beats."""
         if self.accepted.levels and self.tonight.levels:
             return self.accepted.at_one_pace(self.slope), self.tonight.at_one_pace(self.slope)
         return both_logs(self.accepted.latencies_s, self.tonight.latencies_s)
@@ -438,7 +441,7 @@ def logs(values: tuple[float, ...]) -> list[float]:
 
 
 def both_logs(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return the log times of two arms; return empty lists if a time is zero, as with the null runtime."""
+    """Return the log times of two environments; return empty lists if a time is zero, as with the null runtime."""
     return (logs(before), logs(after)) if min((*before, *after), default=0.0) > 0 else ([], [])
 
 

@@ -4,7 +4,7 @@ Reference beats are runs of a small fixed workload between the samples of a proc
 or less than it slows the beats: in 14 to 16 processes of each of six networks, the log latency rose by 0.9 to 1.4 times
 as much as the log time of the beats.
 
-Pure: no I/O. All logarithms are natural.
+This module does no I/O. All logarithms are natural.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WEIGHT = (0.03 / 0.2) ** 2
 
 
 def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
-    """Return how much log latency rises if the log time of the beats rises by 1.
+    """Return the slope: by how much log latency rises when the log time of the beats rises by 1.
 
     Each group is a pair (ratios, beats) of log values per process; it is centred on its mean before the fit.
     """
@@ -35,5 +35,5 @@ def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
 
 
 def at_one_pace(ratios: Sequence[float], beats: Sequence[float], slope: float) -> list[float]:
-    """Return the ratios without the influence of the machine's speed."""
+    """Return the ratios of latency to beat, corrected for the machine's speed."""
     return [ratio - (slope - 1) * beat for ratio, beat in zip(ratios, beats, strict=True)]

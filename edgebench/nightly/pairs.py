@@ -1,4 +1,4 @@
-"""Suspected configurations -> times of pairs: one process of the accepted and one of tonight's environment."""
+"""Suspected configurations -> times of pairs: a process of the accepted environment and a process of tonight's."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
 
-# The number of A/A pairs (of two copies of one environment) per latency process of the night, so that they take about a
-# twentieth of the night; and the least number of A/A pairs, because fewer than four have no 95 % interval.
+# An A/A pair runs two copies of one environment. The first number is A/A pairs per latency process of the night, so
+# that they take about a twentieth of the night; the second is the least number of A/A pairs, because fewer than four
+# have no 95 % interval.
 ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
@@ -60,7 +61,7 @@ class PairedRun:
 
     @property
     def times(self) -> PairedTimes:
-        """The times of both arms, or the reason why there are no times."""
+        """The times of both environments, or the reason why there are no times."""
         if self.failure:
             return PairedTimes(why_not=self.failure)
         accepted, tonight = self.accepted.runs, self.tonight.runs
@@ -98,7 +99,7 @@ def _times_on(
     reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
 ) -> dict[str, PairedTimes]:
     target, times = reached.target, dict[str, PairedTimes]()
-    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with the accepted ones"
+    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with accepted ones"
     context.show(Notice(text=text))
     try:
         with hold(target) as (held,):
@@ -115,7 +116,7 @@ def _times_on(
 
 
 def _paired_run(suspect: Screened, connection: Connection, session: Session, context: NightContext) -> PairedRun:
-    """Install both arms of a suspected configuration: the accepted environment and tonight's.
+    """Install the two environments of a suspected configuration: the accepted environment and tonight's.
 
     Raises:
         CaseError, RequestError: an installation failed.
@@ -132,7 +133,7 @@ def _paired_run(suspect: Screened, connection: Connection, session: Session, con
 
 
 def _pin(screened: Screened, folder: Path) -> Pin:
-    """Read the pin of the accepted environment.
+    """Read the pin of the accepted environment, which lists its files.
 
     Raises:
         InvalidFile: the pin or one of its files is missing or damaged.
@@ -179,7 +180,7 @@ def _take_pair(
     journals: Mapping[str, Journal],
     show: Show,
 ) -> None:
-    """Run one process of each arm; stop at the first failure."""
+    """Run one process of each of the two environments; stop at the first failure."""
     for arm in order:
         if paired_run.failure:
             return
@@ -194,7 +195,7 @@ def _take_pair(
 def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> AAPairs | None:
     """Compare two identical copies of an accepted environment in pairs.
 
-    Each night checks the next configuration in turn: `turn` is the number of earlier nights.
+    Every night checks a different configuration, in turn; `turn` is the number of earlier nights.
     """
     timed = [candidate for candidate in screened if candidate.past.is_timed]
     if not timed:
@@ -234,7 +235,7 @@ def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: Nig
 
 
 def _difference(paired_run: PairedRun) -> AAPairs:
-    """Return the difference between two copies.
+    """Return the measured difference between two copies of one environment.
 
     Raises:
         CaseError: a process failed.

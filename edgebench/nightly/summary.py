@@ -1,6 +1,6 @@
 """A history -> the bulletin (report) of its last night: one line per configuration, the worst first.
 
-Pure: no I/O.
+This module does no I/O.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.past import Past
     from edgebench.nightly.triage import Episode
 
-HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # a changed component, shown by hash
+HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # `model: <hash> -> <hash>`
 NIGHTS = 60  # nights shown per configuration
 WEEK, WEEKS = 7, 8  # nights in a week, and number of weeks for which the noise is shown
 NAMED = 8  # number of removed configurations that are listed by name; the others are only counted
@@ -53,7 +53,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SummaryLine:
-    """The line of one configuration: its result tonight, its recent nights and the state of its changes."""
+    """The line of a report on one configuration: tonight's result, the recent nights and the state of the changes."""
 
     entry: Entry
     points: tuple[Point, ...]
@@ -61,7 +61,7 @@ class SummaryLine:
 
     @property
     def is_calm(self) -> bool:
-        """Whether the line needs no attention: its verdict is harmless, and it has no change, even if mended."""
+        """Whether the line needs no attention: its verdict is harmless, and it has no change, not even a mended one."""
         is_quiet = self.entry.verdict in QUIET and self.entry.verdict != Outcome.HOST_CHANGE
         return is_quiet and not self.episodes
 
@@ -91,7 +91,10 @@ class SummaryLine:
 
     @property
     def findings(self) -> list[Change]:
-        """The changes, by severity; if equal, the latency comes first. The first change decides the verdict."""
+        """The changes, the most severe first; among equally severe changes, the latency comes first.
+
+        The first change decides the verdict.
+        """
         return sorted(
             self.entry.reported,
             key=lambda change: (-change.verdict.severity, change.figure != LATENCY.name, -abs(change.change)),
@@ -104,7 +107,10 @@ class SummaryLine:
 
     @property
     def state(self) -> State | None:
-        """The state of a change that waits for a reaction, else of the first change; None if there are no changes."""
+        """The state of the change that waits for a user's reaction, else of the first change.
+
+        It is None if there are no changes.
+        """
         waiting = [episode for episode in self.episodes if episode.is_waiting]
         return next((episode.state for episode in (*waiting, *self.episodes)), None)
 
@@ -173,7 +179,10 @@ class Bulletin:
 
 
 def _effects(lines: Sequence[SummaryLine]) -> str:
-    """Return the number of changes per figure and direction, and the smallest and largest change; latency first."""
+    """Return, per figure and direction, the number of changes, the smallest change and the largest.
+
+    Latency comes first.
+    """
     by_effect: dict[str, list[Change]] = defaultdict(list)
     for change in sorted((change for line in lines for change in line.findings), key=order):
         by_effect[effect(change)].append(change)
@@ -216,7 +225,7 @@ def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: 
 
 
 def _why_accepted(past: Past | None, history: History) -> str:
-    """Return why tonight's components were accepted since they were judged; an empty text if they were not."""
+    """Return the reason if tonight's components were accepted after they were judged; else an empty text."""
     if past is None or not past.tonight.entry.is_measured:
         return ""
     entry = past.tonight.entry
@@ -285,7 +294,7 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
     measured = (*past.nights, past.tonight) if past.tonight.entry.is_measured else past.nights
     beat = (
         measured[-1].entry.figures.beat if measured else ""
-    )  # levels relative to different references are not comparable
+    )  # latencies relative to different reference workloads are not comparable
     entries = {night.id: entry for night, entry in measured if entry.figures.beat == beat}
     shown = [(night, entries.get(night.id)) for night in history.nights[-NIGHTS:]]
     levels = [level for _, entry in shown if entry and (level := past.level_of(entry)) is not None]
@@ -317,7 +326,7 @@ def _point(night: Night, entry: Entry | None, before: Shown | None, past: Past, 
 
 
 def _is_epoch(night: Night, entry: Entry, before: Shown | None) -> bool:
-    """Return whether host or components differ from the night before; False if that night was not measured."""
+    """Return whether host or components differ from the night before; False if the night before has no measurement."""
     earlier, former = before or (night, None)
     if former is None:
         return False

@@ -1,6 +1,6 @@
 """Tonight's targets and entries -> the complete night, with an entry for each configuration that is missing.
 
-`pinned` stores a measured environment as a pin, the list of its files, so that later nights can run it again.
+`pinned` stores the files of a measured environment and a list of them, the pin, so that later nights can run it again.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry
 
 
 def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
-    """Return a target's expected configurations: from its session, else from its last night, else from the sweep."""
+    """Return the configurations that a target should have: from its session, else its last night, else the sweep."""
     if reached.session:
         return list(names(reached.session.cases).values())
     target = reached.target.name

@@ -4,7 +4,7 @@ A change is news on the first night that finds it. On later nights it is open un
 to a person, or marks it as invalid, which means that it is not real. A decision holds as long as the change lasts. If
 the change disappears and comes back, it is news again.
 
-Pure: no I/O.
+This module does no I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Change, Decision, Entry, History, Night
 
-    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # nights, latest first, with entries by name
+    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # the latest night first; entries by name
 
 FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until a user accepts them
 
@@ -89,7 +89,10 @@ def _episodes(entry: Entry, last: Night, nights: Nights, decisions: Sequence[Dec
 
 
 def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Sequence[Decision]) -> Episode:
-    """Return the state of a change of the last night; `found` lists the nights that found it, the latest first."""
+    """Return the state of a change of the last night.
+
+    `found` lists the nights that found this change, the latest first.
+    """
     ids = {night.id for night in found}
     meant = (decision for decision in decisions if entry.name in decision.configurations and decision.night in ids)
     decision = max(meant, key=lambda decision: decision.place, default=None)
@@ -104,7 +107,10 @@ def _lasting(change: Change, entry: Entry, found: Sequence[Night], decisions: Se
 
 
 def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night]:
-    """Yield the unbroken run of earlier nights that found the same change, latest first; skip unmeasured nights."""
+    """Yield the consecutive earlier nights that found the same change, the latest first.
+
+    Skip nights without a measurement.
+    """
     for night, entries in nights:
         earlier = entries.get(entry.name)
         if earlier is None or not earlier.is_measured:
@@ -116,7 +122,7 @@ def _nights_with(change: Change, entry: Entry, nights: Nights) -> Iterator[Night
 
 
 def _changes_before(entry: Entry, nights: Nights) -> Sequence[Change]:
-    """Return the changes that the last night with a measurement found; none if a night was accepted since then."""
+    """Return the changes that the last measured night found; an empty result if a night was accepted since then."""
     measured = (entries[entry.name] for _, entries in nights if entry.name in entries)
     before = next((earlier for earlier in measured if earlier.is_measured), None)
     return before.reported if before and before.since == entry.since else ()

@@ -47,7 +47,7 @@ def require_packages(folder: Path, sha256: str, runtime: Runtime, target: Platfo
     """
     if _is_accepted(sha256) or any(card.sha256 == sha256 for card in cache.cards(Packages)):
         return
-    with suppress(RequestError):  # pip no longer finds this version
+    with suppress(RequestError):  # pip does not find this version any more
         if gather(runtime.name, public(runtime.version), target).sha256 == sha256:
             return
     raise _refusal(folder, f"packages of {runtime.name}", sha256)
@@ -80,7 +80,7 @@ def accept(folder: Path, code: str, reason: str) -> str:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(f"cannot create {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
-    files.write(path, json.dumps(fields).encode(), "free space or set XDG_STATE_HOME")
+    files.write(path, json.dumps(fields).encode(), "free disk space or set XDG_STATE_HOME")
     return meant[0].stem
 
 

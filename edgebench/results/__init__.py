@@ -47,7 +47,7 @@ def _write(folder: Path, table: Table, background: Background, refused: Callable
         for name in WRITTEN:
             report = load_plugin("reports", name)
             content = report.render(table, background).encode()
-            files.write(folder / report.FILE, content, "free space; `edgebench report` writes it again")
+            files.write(folder / report.FILE, content, "free disk space; `edgebench report` writes it again")
     except RequestError as error:
         if not refused:
             raise
@@ -72,5 +72,5 @@ def draw_figures(
     for figure in (pareto, macs, heat_maps, dumbbells, footprint):
         written.append((folder / figure.FILE).with_suffix(f".{format}"))
         drawn = drawing.sized(stacked(table, figure.draw, is_bare=is_bare), width)
-        files.write(written[-1], drawing.convert(drawn, format), "free space")
+        files.write(written[-1], drawing.convert(drawn, format), "free disk space")
     return written

@@ -27,7 +27,10 @@ _LETTER = 6.1  # assumed mean width of a character, because this code cannot mea
 
 
 def mark(tag: str, *content: str, **attributes: object) -> str:
-    """Write an SVG element around markup; escape its attributes, and write `class_` as `class` and `x_y` as `x-y`."""
+    """Write an SVG element that contains markup.
+
+    Escape attributes, and write `class_` as `class` and `x_y` as `x-y`.
+    """
     words = "".join(f' {name.rstrip("_").replace("_", "-")}="{_value(value)}"' for name, value in attributes.items())
     return f"<{tag}{words}>{''.join(content)}</{tag}>" if content else f"<{tag}{words}/>"
 
@@ -62,7 +65,7 @@ def text_width(words: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """A range of values along a range of pixels.
+    """An axis, which maps a range of values to a range of pixels.
 
     Attributes:
         start, end: the pixel positions of the values `low` and `high`; the start of a vertical axis is below its end.
@@ -219,11 +222,11 @@ def style(colours: Mapping[str, str]) -> str:
 
 
 FORMATS = ("svg", "png", "pdf")
-SCALE = 3.0  # PNG pixels per pixel of the drawing: a figure is 1680 pixels wide
+SCALE = 3.0  # PNG pixels per pixel of the drawing, so that a figure is 1680 pixels wide
 
 
 def check(format: str) -> None:
-    """Raise an error if figures cannot be written in this file format; to be called before anything is computed.
+    """Raise an error if figures cannot be written in this file format; call this before computing anything.
 
     Raises:
         UnknownName: there is no such format.

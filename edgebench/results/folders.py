@@ -1,4 +1,4 @@
-"""A results folder -> its path, its table, and the table's background."""
+"""A results folder -> its path, its table, and the data behind the table."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Compute the table, the lines behind its rows, and the note, all for each case's latest environment.
+    """Compute the table for each case's latest environment, the data behind each row, and a note on left-out rows.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -98,7 +98,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
 
 
 def _albums(folder: Path, lines: Iterable[Line]) -> dict[str, dict[str, Any]]:
-    """Return the pictures that the folder has of each artifact, by the artifact's hash."""
+    """Map each artifact's hash to the folder's test pictures on which the artifact errs most."""
     hashes = dict.fromkeys(line.evidence.artifact.sha256 for line in lines if line.evidence.artifact)
     return {sha256: album for sha256 in hashes if (album := pictures.read(folder, sha256))}
 
@@ -112,7 +112,7 @@ def _background(lines: tuple[Line, ...]) -> Background:
 
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
-    """Describe each target in each epoch (state of the machine), by the facts from the epoch's last session."""
+    """Describe each target in each epoch (state of the machine), using the facts from the epoch's last session."""
     sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
     for (target, epoch), session in sessions.items():
         here = session.environment
@@ -144,7 +144,7 @@ def results_folder(name: str) -> Path:
     try:
         make(folder)
     except OSError as error:
-        raise RequestError(f"cannot make {folder}: {error.strerror}; run in a folder you may write") from error
+        raise RequestError(f"cannot make {folder}: {error.strerror}; run in a folder that you may write to") from error
     if not os.access(folder, os.W_OK):
-        raise RequestError(f"cannot write {folder}: Permission denied; run in a folder you may write")
+        raise RequestError(f"cannot write {folder}: Permission denied; run in a folder that you may write to")
     return folder

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 JOURNAL = "runs.jsonl"
-MOST_BYTES = 64 * 2**20  # largest line; the session record of a sweep of 10,000 cases needs a sixth of this
+MOST_BYTES = 64 * 2**20  # bytes of the largest line; the session of a sweep of 10,000 cases needs a sixth of this
 NAMED = 20  # number of invalid lines whose reasons are kept
 _SESSION = b'"kind":"session"'
-_NEVER = "~"  # as text, this sorts after every time
+_NEVER = "~"  # a text that sorts after the text of every time
 _START = b'{"version":'  # the beginning of every line; it cannot occur inside a line, because quotes are escaped there
 
 
@@ -196,8 +196,8 @@ class Journal:
                     yield Line(number=number, text=text[:1000], size=size + _skip_line(stream))
                     continue
                 if number == 1:
-                    text = text.removeprefix(BOM_UTF8)  # some editors write this mark
-                is_one = text.find(_START, 1) < 0  # nearly every line is one record, and needs no copies
+                    text = text.removeprefix(BOM_UTF8)  # some editors begin a file with a byte order mark
+                is_one = text.find(_START, 1) < 0  # nearly every line is one record; do not copy it
                 for part in (text.rstrip(b"\n"),) if is_one else text.replace(_START, b"\n" + _START).split(b"\n"):
                     if part.strip():
                         yield Line(number=number, text=part, size=len(part))
@@ -205,7 +205,7 @@ class Journal:
     def _opened(self) -> IO[bytes]:
         try:
             if not self.path.exists():
-                return open(os.devnull, "rb")  # noqa: PTH123  # the same as an empty file
+                return open(os.devnull, "rb")  # noqa: PTH123  # a missing file reads as empty
             if stat.S_ISREG(mode := self.path.stat().st_mode) or stat.S_ISDIR(mode):
                 return self.path.open("rb")
         except OSError as error:
@@ -360,7 +360,10 @@ def _skip_line(stream: IO[bytes]) -> int:
 
 
 def _explained(error: ValidationError, line: bytes) -> str:
-    """Return the key and the problem of a line's first error; prefer errors in the line's own kind of record."""
+    """Return the key and the problem of a line's first error.
+
+    Prefer errors for the kind of record that the line names.
+    """
     kind, errors = "", error.errors(include_url=False, include_context=False, include_input=False)
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         kind = str(json.loads(line)["record"]["kind"]).lower()

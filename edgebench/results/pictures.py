@@ -1,4 +1,4 @@
-"""The pictures of a results folder on which its detectors err most: one file per artifact, `pictures/<hash>.json`."""
+"""The test pictures on which detectors err most, in a results folder: one file per artifact, `pictures/<hash>.json`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def write(folder: Path, artifact_sha256: str, album: dict[str, Any]) -> None:
     try:
         files.make(folder / FOLDER)
     except OSError as error:
-        raise RequestError(f"cannot make {folder / FOLDER}: {error.strerror}; free space") from error
-    files.write(_file(folder, artifact_sha256), json.dumps(album, separators=(",", ":")).encode(), "free space")
+        raise RequestError(f"cannot make {folder / FOLDER}: {error.strerror}; free disk space") from error
+    files.write(_file(folder, artifact_sha256), json.dumps(album, separators=(",", ":")).encode(), "free disk space")
 
 
 def read(folder: Path, artifact_sha256: str) -> dict[str, Any] | None:
-    """Return an artifact's pictures; None if the folder has no file of them, or a damaged file."""
+    """Return an artifact's pictures; None if the file with these pictures is missing or damaged."""
     try:
         album = json.loads(_file(folder, artifact_sha256).read_bytes())
     except (OSError, ValueError):

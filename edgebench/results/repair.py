@@ -22,7 +22,7 @@ class Repaired:
     Attributes:
         kept: number of records in the repaired journal.
         aside: number of lines left out, including incomplete lines.
-        reasons: what is wrong with the first of the lines left out.
+        reasons: for the first lines that were left out, what is wrong with each line.
         original: path of the original journal; None if the journal needed no repair.
     """
 

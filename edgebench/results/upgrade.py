@@ -14,7 +14,7 @@ def upgraded(line: bytes) -> bytes:
         return line
     try:
         return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
-    except ValueError:  # the line is damaged, which the journal's reader reports
+    except ValueError:  # the line is damaged; the reader of the journal reports that
         return line
 
 

@@ -33,19 +33,20 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """How far one output of an int8 file is from the same output of the float parent, the fp32 file it was made from.
+    """The difference between one output of an int8 file and of its float parent, the fp32 file that was quantized.
 
-    The outputs of both files for the calibration inputs are compared.
+    Both files get the calibration inputs, and their outputs are compared.
 
     Attributes:
         sqnr_db: signal-to-quantization-noise ratio, dB; None if the two outputs are equal or were not compared.
         largest_difference: largest absolute difference between an int8 value and the float value at the same place.
         cosine: cosine of the angle between the two outputs as vectors; None if one of them is all zeros.
-        agreement: if the output is class scores, the share of rows in which both files give the same class the largest
-            score.
+        agreement: for an output of class scores, the share of its rows in which both files give the largest score to
+            the same class.
         rows: number of rows that `agreement` compares.
-        apart: if all parts of the output share one int8 scale, the largest range of a part divided by the smallest
-            range of a part; 0 if the parts do not share a scale, or if their ranges are similar.
+        apart: if parts of the output, such as boxes and scores, share one int8 scale, the range of the widest part
+            divided by the range of the narrowest part; 0 if the parts do not share a scale, or if their ranges are
+            similar.
         parts: names of the parts with the largest and the smallest range.
         not_finite: number of values that are NaN or infinite in the int8 output but not in the float output.
         uncompared: why the outputs were not compared; empty if they were compared.
@@ -85,15 +86,15 @@ class Artifact:
         given: for a user-supplied file with quantized weights but float activations, how the weights are quantized;
             empty for other files.
         calibrated_on: number of calibration images from which an int8 file's ranges were computed; None if unknown.
-        outputs: for each output of an int8 file, how far it is from the same output of the float parent; empty for
+        outputs: for each output of an int8 file, its difference from the same output of the float parent; empty for
             image classifiers.
-        uncounted: why `params` or `macs` is None although some parameters or multiply-adds could be counted; empty if
-            all of them were counted.
+        uncounted: if `params` or `macs` is None although a part could be counted, the reason why the rest could not be
+            counted; otherwise empty.
         least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "artifacts"  # subfolder of the cache
+    FOLDER: ClassVar = "artifacts"  # name of the cache subfolder for these cards
 
     variant: str
     format: str

@@ -20,15 +20,15 @@ class Weights:
         classes: number of classes; 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training; 0 for tasks other than classification.
         images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
-        metrics: for a task other than classification, mapping from the name of the task's main metric to its value, a
-            share.
+        metrics: for a task other than classification, a mapping from the name of the task's main metric to the metric's
+            value, as a share.
         network: the network as text, such as `mobilenet_v1-0.25@96`.
         padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
         inputs: the preprocessing that a user-supplied file's weights need; None if the preprocessing is not known.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # subfolder of the cache
+    FOLDER: ClassVar = "weights"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -49,14 +49,14 @@ class UnfitWeights:
     """The reason why a weights file of `--weights-dir` cannot be used; the network's row in the table shows it."""
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "weights"  # subfolder of the cache
+    FOLDER: ClassVar = "weights"  # name of the cache subfolder for these cards
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """A data set, and the last path that the user gave for it.
+    """A data set, and the path that the user gave for this data set most recently.
 
     The path is kept in the cache because results must not contain paths of this machine.
 
@@ -64,15 +64,15 @@ class DataSet:
         name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
         sha256: hash of the files' names, contents and labels, or hash of the archive that holds the files.
         damaged: names of files that cannot be decoded; None until the files are checked.
-        reasons: mapping from the name of a damaged file to the reason why the file is refused; without files whose
-            reason is unknown.
-        remarks: mapping from a change that decoding makes, in words, to the number of pictures that it changes.
+        reasons: mapping from the name of a damaged file to the reason why the file is refused, if the reason is known.
+        remarks: mapping from a description of a change that decoding makes to the number of pictures changed in this
+            way.
         decoder: hash of the code and libraries that decoded the files; if the hash changes, the files are checked
             again.
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "datasets"  # subfolder of the cache
+    FOLDER: ClassVar = "datasets"  # name of the cache subfolder for these cards
 
     name: str
     sha256: str
@@ -120,7 +120,7 @@ class CustomModel:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "models"  # subfolder of the cache
+    FOLDER: ClassVar = "models"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -151,7 +151,7 @@ class CustomModel:
 
     @property
     def takes_images(self) -> bool:
-        """Whether the input is a square image and the outputs are class scores or can be decoded to boxes."""
+        """Whether the only input is a square image, and the outputs are class scores or can be decoded to boxes."""
         return self.feed is None
 
 
@@ -164,7 +164,7 @@ class FedData:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "inputs"  # subfolder of the cache
+    FOLDER: ClassVar = "inputs"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str
@@ -180,7 +180,7 @@ class Packages:
     """
 
     __pydantic_config__: ClassVar = STRICT
-    FOLDER: ClassVar = "packages"  # subfolder of the cache
+    FOLDER: ClassVar = "packages"  # name of the cache subfolder for these cards
 
     file: str
     sha256: str

@@ -28,7 +28,7 @@ class Purpose(StrEnum):
 
 
 class Workload(StrEnum):
-    """The reference workloads of `agent/reference.py`, which use no runtime under test."""
+    """The reference workloads: fixed computations in `agent/reference.py` that use no runtime under test."""
 
     COMPUTE = "compute"
     MEMORY = "memory"
@@ -36,7 +36,7 @@ class Workload(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What one table row measures; all records about the row have the same case."""
+    """What one row of a table measures; all records from which the row is computed have the same case."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -51,7 +51,7 @@ class Case:
 
 
 def names(cases: Iterable[Case]) -> dict[Case, str]:
-    """Name each case without its runtime's version, so that an upgrade does not change the name.
+    """Return a name for each case, without the runtime's version, so that an upgrade does not change the name.
 
     The version is added only if two cases would otherwise have the same name.
     """
@@ -61,7 +61,7 @@ def names(cases: Iterable[Case]) -> dict[Case, str]:
 
 
 def name(case: Case) -> str:
-    """Name a case without the version of its runtime."""
+    """Return a case's name, without the version of the case's runtime."""
     runtime = "+".join((case.runtime.name, *case.runtime.options))
     return f"{case.variant} {runtime} {case.target} threads={case.threads} batch={case.batch}"
 

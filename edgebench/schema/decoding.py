@@ -1,4 +1,4 @@
-"""How the outputs of a user-supplied detector become boxes: the decoder, its thresholds and the shapes it reads."""
+"""How the outputs of a user-supplied detector become boxes: by a named decoder with thresholds and output shapes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _FORM = re.compile(r"(?P<name>\w+)(?P<options>(\+(score|iou)=\d*\.?\d+(e-\d+)?)*
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """A decoder with its thresholds and the shapes of its inputs; as text `yolov8`, or `yolov8+score=0.001+iou=0.7`.
+    """A decoder with its thresholds and the shapes of the outputs that it decodes; as text `yolov8`, or
+    `yolov8+score=0.001+iou=0.7`.
 
     Attributes:
         name: name of the decoder.
@@ -43,7 +44,7 @@ class Decoding:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """The thresholds by name."""
+        """The thresholds, as a mapping from the names `score` and `iou` to the values."""
         return {"score": self.score, "iou": self.iou}
 
     def __str__(self) -> str:

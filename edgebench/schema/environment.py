@@ -16,20 +16,20 @@ _NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and 
 
 
 def lasting(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return the facts that determine a machine's epoch, the hash of everything that can affect a measurement."""
+    """Return the facts that go into a machine's epoch, a hash of everything that can affect a measurement."""
     return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A target as its agent reports it.
+    """Facts about a target, as reported by the agent, which is edgebench's program on the target.
 
     Attributes:
         epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
             different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
         agent_sha256: hash of the agent's code as copied to the target.
-        runtimes: mapping from a runtime's name to the runtime with its default options on the target; a runtime that is
-            not installed has an empty version.
+        runtimes: mapping from a runtime's name to the runtime with the default options that it has on the target; the
+            version is empty if the runtime is not installed there.
         runtime_files: mapping from the name of an installed runtime to the hash of the list of the runtime's files;
             empty in journals that older versions wrote.
     """
@@ -45,7 +45,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return this environment's name of a runtime with any options; an empty text if the runtime is not there."""
+        """Return name and version of a runtime in this environment, for any options; an empty text if it is missing."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
@@ -77,7 +77,7 @@ class Difference:
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
     """Yield the components that differ between two environments, sorted by name.
 
-    Both arguments are environments as returned by `words`.
+    Both arguments are environments in the form that the function `words` returns.
     """
     for name in sorted(before.keys() | after.keys()):
         if before.get(name, "") != after.get(name, ""):

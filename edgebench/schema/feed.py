@@ -1,4 +1,4 @@
-"""The feed, which describes all inputs of a model that is not an image classifier: their types, shapes and values."""
+"""A feed: types, shapes and values of all inputs of a model that is not an image classifier."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from edgebench.schema import STRICT
 
-MOST_SHOWN = 3  # a network's name shows the shapes of at most so many inputs; a model can have dozens
+MOST_SHOWN = 3  # a network's name shows the shapes of at most this many inputs; a model can have dozens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Input:
 
     Attributes:
         dtype: numpy's name of the input's type, or `bfloat16`.
-        shape: sizes of the axes; 0 stands for the batch, which is the first axis.
+        shape: sizes of the axes; if the first axis is the batch, its size is written as 0.
         low, high: smallest and largest random value.
     """
 
@@ -36,7 +36,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """In a model of several graphs, an input of one graph that receives an output of an earlier graph.
+    """A connection in a model of several graphs: an input of one graph receives an output of an earlier graph.
 
     Attributes:
         part: index of the earlier graph in `Feed.parts`.
@@ -58,7 +58,7 @@ class Part:
     Attributes:
         name: name of the graph's file, followed by its signature if it has one: `decoder.onnx`, `net.tflite:decode`.
         signature: the signature that is run, if the file is TFLite; empty to run its first graph.
-        inputs: for each input, the pair of its name in this graph and its name in the feed.
+        inputs: for each input, a pair: the input's name in this graph, and its name in the feed.
         links: inputs that receive an output of an earlier graph.
     """
 
@@ -109,7 +109,7 @@ class Feed:
 
     @property
     def short(self) -> str:
-        """The feed in words; if there are many inputs, only their number."""
+        """A description of all inputs in words; if there are many inputs, only their number."""
         return str(self) if len(self.inputs) <= MOST_SHOWN else f"{len(self.inputs)} inputs, listed in column inputs"
 
     def __str__(self) -> str:
@@ -118,7 +118,7 @@ class Feed:
         return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
 
     def _links(self) -> list[str]:
-        """Say which output feeds which input of a later graph, and whether only type and shape, not names, matched."""
+        """Say which output feeds which input of a later graph; mark pairs that match by type and shape, not by name."""
         return [
             f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
             + (" of the same type and shape" if link.by == "shape" else "")

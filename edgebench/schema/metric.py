@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from edgebench.schema import STRICT
 
-BINS = 15  # number of bins of a classifier's confidence (Guo et al. 2017)
+BINS = 15  # number of bins into which predictions are grouped by confidence (Guo et al. 2017)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Reliability:
         images: number of images in each bin; the bin with the lowest confidence comes first.
         correct: number of correctly classified images in each bin.
         confidence: for each bin, the sum of its images' confidences.
-        low, high: 95 % interval of `error`, by a bootstrap over images.
+        low, high: 95 % interval of the expected calibration error `error`, by a bootstrap over images.
     """
 
     __pydantic_config__: ClassVar = STRICT

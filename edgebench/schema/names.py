@@ -1,4 +1,4 @@
-"""A name that a user gave to a model, weights or a data set -> what kind of thing it names; no file is opened."""
+"""The text by which a user names a model, weights or a data set -> its parts and what it refers to; opens no file."""
 
 import hashlib
 import re
@@ -11,12 +11,12 @@ from edgebench.foundation.shelf import literal, names
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
 PARTS = "|"  # joins the names of files that are run one after the other as one model
-_PARTS = (PYTHON, ".tflite")  # after the name of such a file, a colon introduces a function or a signature
+_PARTS = (PYTHON, ".tflite")  # in these files, a function or signature can be named after a colon
 CLASSIFICATION = "classification"  # task of networks that state no other task, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a results folder
-MOST_TITLE_BYTES = 120  # bytes that a user's name can take in a file's name, which also has hashes and suffixes
-MOST_SHOWN = 80  # a message repeats at most so many characters of a name
+MOST_TITLE_BYTES = 120  # limit on a name in a file's name, which also has hashes and suffixes
+MOST_SHOWN = 80  # a message repeats at most this many characters of a name
 HUB = "hub:"
 DARKNET_FILES = (".weights",)
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
@@ -28,7 +28,7 @@ def is_custom(model: str) -> bool:
 
 
 def is_model_file(model: str) -> bool:
-    """Return whether a model consists of model files only, so that no tool is needed to convert it to one."""
+    """Return whether a model consists of ready model files, so that nothing must be converted to a model file."""
     return all(Path(file_and_function(part)[0]).suffix in MODEL_FILES for part in parts(model))
 
 
@@ -44,7 +44,7 @@ def is_in_hub(weights: str) -> bool:
 
 @lru_cache(maxsize=1000)  # thousands of rows have the same few weights
 def origin(weights: str) -> str:
-    """Return where weights come from: `of Keras` for any file of Keras, otherwise the weights' own name."""
+    """Return the source of weights as tables show it: `of Keras` for any file of Keras, else the weights' name."""
     return "of Keras" if Path(weights).suffix in KERAS_FILES else weights
 
 

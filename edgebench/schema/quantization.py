@@ -142,7 +142,7 @@ def _meaning(word: str) -> dict[str, Any]:
 
 
 def renamed(text: str, rename: Callable[[str], str]) -> str:
-    """Return a scheme's text, in which `rename(name)` replaces the calibration data set's name, if there is one."""
+    """Return a scheme's text; if it names a calibration data set, replace the name by the result of `rename(name)`."""
     parts = (word.strip().partition("=") for word in text.split(JOIN))
     return JOIN.join(name + equals + (rename(value) if name == CALIBRATION else value) for name, equals, value in parts)
 

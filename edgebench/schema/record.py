@@ -15,12 +15,12 @@ from edgebench.schema.metric import Metric, Reliability
 from edgebench.schema.throttle import NOTHING
 
 VERSION: Literal[2] = 2  # format of the journal's lines; a reader upgrades older lines and refuses newer lines
-_CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # ends of names in `conditions`
+_CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after")  # suffixes of names in `conditions`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """From this line of the journal on, the artifact with which the session measures the case."""
+    """The artifact with which a session measures a case, from this line of the journal on."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -59,7 +59,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The regular end of a session; a session without this record was interrupted."""
+    """The end of a session that was not interrupted; an interrupted session lacks this record."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -85,7 +85,7 @@ class MemoryMarks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A few seconds of a sustained run, summarized.
+    """A window of a sustained run: a summary of a few seconds of the run.
 
     Attributes:
         at_s: time from the start of the run to the end of the window.
@@ -115,7 +115,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beats:
-    """Interleaved reference beats: times of a small fixed workload that runs between a process's samples.
+    """Reference beats: times of a small fixed workload that runs between the samples of a process.
 
     Anything that slows the core slows the beats and the samples alike.
 
@@ -159,8 +159,8 @@ class Run:
         samples_s: wall time of each timed iteration, in order; empty unless the purpose is latency.
         wall_s: wall time of the timed loop without the reference beats in it.
         cpu_s: CPU time of the process in the timed loop.
-        others_cpu: CPU time of all other processes during warm-up and timed loop, divided by the wall time: the mean
-            number of cores that these processes kept busy.
+        others_cpu: mean number of cores that all other processes kept busy during warm-up and timed loop: their CPU
+            time divided by the wall time.
         steal: share of all cores' time that the hypervisor took away during warm-up and timed loop.
         conditions: clocks, governor, temperature, load and swap, before and after the timed loop; and facts that the
             runtime reports, such as the `delegate`, the library to which the runtime hands operators.
@@ -171,8 +171,8 @@ class Run:
         beats: times of the reference beats; None if there were none.
         opened_sha256: hash of the artifact's file as the process itself computed it, whereas `artifact_sha256` is the
             hash of the file that was deployed. Empty for reference workloads and in journals of older versions.
-        runtime_files: hash of the list of the runtime's files, computed by the process itself; empty in the same cases
-            as `opened_sha256`.
+        runtime_files: hash of the list of the runtime's files, computed by the measured process itself; empty in the
+            same cases as `opened_sha256`.
         stages: times of the steps before and after inference; None unless the purpose is to time them.
     """
 
@@ -207,7 +207,7 @@ class Run:
 
     @property
     def clock_lowered(self) -> tuple[str, ...]:
-        """The reasons why the firmware lowered the clock before, during or after the process; empty if it did not."""
+        """Why the firmware lowered the clock before, during or after the process; an empty text if it did not do so."""
         before, after, once_before, once_after = (
             set(self.conditions.get(f"clock_lowered{key}", NOTHING).split(", ")) for key in _CLOCK_LOWERED
         )
@@ -216,10 +216,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCheck:
-    """A comparison of outputs of board and host on some images, made where the host evaluated accuracy for the board.
+    """A comparison of the board's outputs with the host's on a few images; made if the host measures accuracy for it.
 
     Attributes:
-        host: the host's machine, instruction set extensions and runtime.
+        host: machine, instruction set extensions and runtime of the host.
         agreed: number of images for which board and host give the same class.
         difference: largest difference between two outputs, divided by the host's largest output.
     """
@@ -234,7 +234,7 @@ class SpotCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Accuracy of one artifact on a test split, run by its own runtime.
+    """Accuracy of one artifact on a test split; the artifact is run by the runtime under test.
 
     Attributes:
         parent_sha256: hash of the float parent, the fp32 artifact with which this artifact is compared; empty if this
@@ -254,11 +254,11 @@ class Accuracy:
         opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that
             evaluate accuracy. If the images are sent in several parts, `pixels_sha256` is a hash of the parts' hashes.
             Both are empty in journals of older versions.
-        metrics: metrics of a task whose predictions are not just right or wrong, such as detection. For such a task,
+        metrics: metrics of a task such as detection, whose predictions can be partly right. For such a task,
             `correct` is 0, and `agreement` is the share of the float parent's confident boxes that this artifact finds.
         change: the task's main metric minus the float parent's, compared image by image.
-        reliability: how well a classifier's confidence matches its share of right predictions; None in journals of
-            older versions.
+        reliability: how well a classifier's confidence matches the share of its predictions that are right; None in
+            journals of older versions.
         parent_reliability: the `reliability` of the float parent.
     """
 

@@ -1,7 +1,7 @@
 """A record of a journal -> a short reason why its values are impossible; empty if they are possible.
 
-Types have been checked before. The same rules apply to a target's reply, to a record before it is written, and to
-records that are read.
+The types of the values have been checked before. The same rules apply to a target's reply, to a record before it is
+written, and to records that are read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from edgebench.schema.record import (
 
 MOST_S = 1e8  # longest possible time in seconds: three years
 MOST = 2**60  # largest possible value of all other numbers: bytes, instructions, multiply-adds
-MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and longest fact
+MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and largest number of characters of a fact
 _WHEN = r"(_before|_after)?"
 _WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts whose values are whole numbers
 _NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # names of facts whose values are numbers
@@ -60,7 +60,7 @@ def fault_of_facts(facts: Mapping[str, str]) -> str:
     return ""
 
 
-@lru_cache(maxsize=1000)  # all lines of a journal have the same few names
+@lru_cache(maxsize=1000)  # cached, because all lines of a journal have the same few names
 def _kinds(name: str) -> tuple[bool, bool]:
     """Return whether a fact of this name must be a whole number, and whether it must be a number of any kind."""
     return bool(_WHOLE.fullmatch(name)), bool(_NUMBER.fullmatch(name))
@@ -94,7 +94,7 @@ def _faults(record: Record) -> Iterator[str]:
 
 
 def _within(value: Any, most: float, *names: str) -> Iterator[str]:
-    """Yield a reason for each of the named fields whose value is neither None nor between 0 and `most`."""
+    """Yield a reason for each field in `names` whose value is neither None nor between 0 and `most`."""
     for name in names:
         number = getattr(value, name)
         if number is not None and not 0 <= number <= most:
@@ -104,7 +104,7 @@ def _within(value: Any, most: float, *names: str) -> Iterator[str]:
 def _of_case(case: Case) -> Iterator[str]:
     for name, number in (("threads", case.threads), ("batch", case.batch)):
         if not 0 < number <= MOST:
-            yield f"{name} is {number:g}, wanted 1 and more"
+            yield f"{name} is {number:g}, wanted 1 or more"
 
 
 def _of_session(session: Session) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield a reason for each value that no machine has, and for each peak far below the memory in use beforehand."""
+    """Yield a reason for each impossible amount of memory, and for each peak far below the memory in use before it."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
@@ -151,7 +151,7 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield a reason if the purpose's value is missing, another purpose has a value, or a value is impossible."""
+    """Yield a reason for a missing value of the purpose, a value of another purpose, and an impossible value."""
     values = (
         (Purpose.LATENCY, "samples_s", run.samples_s),
         (Purpose.MEMORY, "memory", run.memory),
@@ -215,7 +215,7 @@ def _of_window(window: Window) -> Iterator[str]:
 
 def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
     if not 0 < accuracy.images <= MOST:
-        yield f"images is {accuracy.images:g}, wanted 1 and more"
+        yield f"images is {accuracy.images:g}, wanted 1 or more"
     counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
     yield from _within(accuracy, accuracy.images, *counts)
     yield from _within(accuracy, MOST, "damaged")

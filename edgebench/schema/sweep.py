@@ -1,4 +1,4 @@
-"""A sweep, and its cells: the requested combinations of variant, runtime, target, threads and batch."""
+"""A sweep and its cells, which are the requested combinations of network, runtime, target, threads and batch."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Model:
 class Cell:
     """One combination of a sweep.
 
-    A cell becomes a case when the target has been asked which version of the runtime it has.
+    A cell becomes a case as soon as the target has reported which version of the runtime it has.
 
     Attributes:
         quantization: the quantization scheme as text, if the precision is int8; empty for other precisions.
@@ -58,7 +58,7 @@ class Cell:
             there is no such folder.
         dataset: a data set's name, with a path if it needs one: `image_folder:photos/val`.
         preprocessing: name of a preset of preprocessing; empty for the data set's own preprocessing.
-        classes: number of classes; 0 for the number that the data set or the model's file has.
+        classes: number of classes; 0 to use the number of classes of the data set or of the model's file.
         runtime: the runtime as the user requested it, with options: `torch+compile`.
         input: shape of the only input of a user-supplied model, `1x3x224x224`, or shapes of several inputs,
             `ids:1x128,mask:1x128`; empty if the model's file states the shapes.
@@ -95,11 +95,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """The requested variants x runtimes x targets x threads x batches, and how to measure them.
+    """A request to measure all combinations of variants, runtimes, targets, threads and batches, with the settings.
 
     Attributes:
         time_limit: limit of the time spent measuring all cells; empty for no limit.
-        budget: limit of the total time; cells for which this time does not suffice are predicted, not measured.
+        budget: limit of the total time; cells that cannot be measured in this time are predicted.
         sustained: duration of each case's sustained run; empty for no such run.
         stages: whether the steps before and after inference, such as decoding a picture, are timed, too.
     """
@@ -132,7 +132,7 @@ class Sweep:
     stages: bool = False
 
     def cells(self) -> Iterator[Cell]:
-        """Yield every cell in the sweep's order, without repetitions."""
+        """Yield every cell (combination to measure) in the sweep's order, without repetitions."""
         yield from dict.fromkeys(cell for model in self.models for cell in self._cells(model))
 
     def runtimes_on(self, target: str) -> tuple[RuntimeRequest, ...]:
@@ -180,7 +180,7 @@ def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ..
 
 
 def _schemes(precisions: tuple[Precision, ...], quantizations: tuple[str, ...]) -> tuple[tuple[Precision, str], ...]:
-    """Pair int8 with each quantization scheme, and every other precision with an empty text."""
+    """Return pairs of precision and scheme: int8 with each quantization scheme, other precisions with an empty text."""
     return tuple(
         (precision, quantization)
         for precision in precisions

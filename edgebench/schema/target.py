@@ -31,12 +31,12 @@ class Peak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A machine to measure on: one TOML file in `targets/`, named by the file's stem.
+    """A machine to measure on, described by a TOML file in `targets/`; its name is the file's name without suffix.
 
     Attributes:
         connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
         runtimes: names of the runtimes that can be requested on the machine.
-        device: the processor, CPU or GPU, that runtimes use if they can use both.
+        device: `cpu` or `cuda`: the processor for runtimes that can use either.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
     """

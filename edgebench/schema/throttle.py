@@ -43,7 +43,7 @@ NOTHING = "nothing"
 
 
 def words(bits: int, meanings: Mapping[int, str]) -> str:
-    """Return the reasons for a lowered clock, joined by commas; bits of unknown meaning are shown as hexadecimal."""
+    """Return the reasons for a lowered clock, joined by commas; bits of unknown meaning become a hexadecimal number."""
     reasons = [reason for bit, reason in meanings.items() if bits & bit]
     if unknown := bits & ~sum(meanings):
         reasons.append(f"unknown {unknown:#x}")
@@ -51,5 +51,5 @@ def words(bits: int, meanings: Mapping[int, str]) -> str:
 
 
 def harmful(reasons: str) -> dict[str, Harm]:
-    """Return the reasons in a text made by `words` that affect a measured time, each with its effect."""
+    """Return the reasons that affect a measured time, each with its effect, from a text that `words` made."""
     return {reason: _HARMS[reason] for reason in reasons.split(_JOIN) if reason in _HARMS}

@@ -12,7 +12,7 @@ from edgebench.schema.decoding import Decoding
 from edgebench.schema.feed import Feed
 from edgebench.schema.quantization import ORDINARY, Quantization
 
-MAX_WIDTH = 4.0  # a larger width must be a typing error: at 4, pointwise layers have 16 times the published weights
+MAX_WIDTH = 4.0  # a larger width is a typing error: already at 4, pointwise layers have 16 times as many weights
 MAX_RESOLUTION = 2048
 MAX_CLASSES = 100_000
 
@@ -34,7 +34,7 @@ class WeightSource(StrEnum):
     NONE = "none"  # a network without parameters
     CUSTOM = "own"  # contained in a user-supplied model
 
-    __repr__ = str.__repr__  # a plain string's text: variants read from files have plain strings, and need equal keys
+    __repr__ = str.__repr__  # as for plain strings, so that variants read from files get equal keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Variant:
     Attributes:
         architecture: a network of this package, or the name of a user-supplied model, `net.onnx`. For a user-supplied
             model, `weights` is `own`, `weights_sha256` is the hash of the model's content, and `width` is 1.
-        width: the multiplier alpha of every layer's channels.
+        width: the width multiplier alpha, which scales the number of channels of every layer.
         resolution: the side rho of the square input, pixels.
         classes: number of the network's outputs.
         weights: a `WeightSource`, or a file's name. For a file, `weights_sha256` is its hash.
@@ -142,7 +142,7 @@ class Variant:
         return f"{self.architecture}-{self.width:g}@{self.resolution}/{self.precision}{scheme}"
 
 
-_LATER = ("feed", "padding", "decoding", "classifier")  # fields that are not in keys of older versions
+_LATER = ("feed", "padding", "decoding", "classifier")  # fields that keys made by older versions do not contain
 
 
 def identity(variant: Variant) -> dict[str, str]:
@@ -164,11 +164,11 @@ class Sized(Protocol):
 
     @property
     def width(self) -> float:
-        """The multiplier alpha."""
+        """The width multiplier alpha."""
 
     @property
     def resolution(self) -> int:
-        """The side rho of the square input, pixels."""
+        """The resolution rho: the side of the square input, pixels."""
 
 
 def network(sized: Sized) -> str:
@@ -177,12 +177,12 @@ def network(sized: Sized) -> str:
 
 
 def task(variant: Variant) -> str:
-    """Return the task of a network; for a user-supplied detector, the task of its decoder."""
+    """Return the task of a network, such as `detection`; for a user-supplied detector, the task of its decoder."""
     return variant.decoding.TASK if variant.decoding else names.task(variant.architecture)
 
 
 def scheme(variant: Variant) -> str:
-    """Return precision and quantization scheme as tables show them: `int8 per_channel`."""
+    """Return precision and quantization scheme in the form that tables show: `int8 per_channel`."""
     return f"{variant.precision} {variant.quantization or ''}".rstrip()
 
 

@@ -1,21 +1,22 @@
-"""Tasks, one file or package each: a network's outputs -> predictions and metrics; only the loss needs torch.
+"""Tasks, one module each, which turn a network's outputs into predictions and metrics; only the loss needs torch.
 
 N is a number of images. A task defines
     OUTPUTS                         names of the network's outputs, in order; each is a tensor of its own
     METRIC                          the name of its chief metric, a literal
     HEADING                         the name of this metric in tables
-    COLUMNS                         its metrics, a literal: name -> whether it has an interval; all metrics are shares
+    COLUMNS                         a literal mapping from each metric's name to whether the metric has an interval; all
+                                    metrics are shares
     AUGMENTATION                    augmentations of training images that keep the labels valid
     PART                            number of images in one epoch of training; 0 for the whole split
-    THRESHOLDS                      by name, the thresholds of `decode`; a task with thresholds has a post-processing
-                                    that is timed
+    THRESHOLDS                      mapping from name to value of the thresholds of `decode`; for a task with
+                                    thresholds, the time of `decode` is measured as post-processing
     values(classes, resolution)     number of values of all outputs for one image
     targets(truths, resolution)     the targets of a batch for the loss, as arrays
     loss(outputs, targets)          mean loss of a batch, from tensors
     decode(values, classes, resolution)
                                     one prediction per image, from all outputs' values in order, (N, values) float32
     seen(answer, truth)             the result of one image: the prediction `answer` compared with the truth
-    figures(images)                 metric -> value, from the results of all images; a metric without a value is absent
+    figures(images)                 metric -> value, from the results of all images; without metrics that have no value
     intervals(images)               metric -> (low, high), a 95 % interval
     reduced(values, classes, resolution)
                                     optional: a shorter form of the values, (N, bytes) uint8, that the target sends
@@ -62,7 +63,7 @@ class Truth(Protocol):
 
     @property
     def mask(self) -> NDArray[uint8] | None:
-        """The class of each pixel plus 1, (H, W); 0 is background, and a pixel with the value 255 is not counted."""
+        """The class of each pixel plus 1, (H, W); 0 is background, and metrics leave out pixels with the value 255."""
 
     @property
     def size(self) -> tuple[float, float]:

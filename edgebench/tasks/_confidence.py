@@ -1,4 +1,4 @@
-"""Probabilities of classes -> the calibration error: the gap between confidence and the share of correct predictions.
+"""Predicted probabilities -> the calibration error: the gap between confidence and the share of right predictions.
 
 It is the expected calibration error over 15 bins of Guo et al., On Calibration of Modern Neural Networks (ICML 2017).
 """
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-RESAMPLES, SEED = 1000, 0  # for the bootstrap over images
-SUMS_TO_ONE = 0.1  # largest mean distance from 1 of the sums of probabilities, which int8 has rounded
+RESAMPLES, SEED = 1000, 0  # number of resamples of the bootstrap over images
+SUMS_TO_ONE = 0.1  # the sums of probabilities, which int8 has rounded, may differ from 1 by this much on average
 
 
 def confidences(outputs: NDArray[float32]) -> NDArray[float64]:

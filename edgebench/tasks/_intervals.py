@@ -31,7 +31,7 @@ def weights(images: int, resamples: int = RESAMPLES) -> NDArray[float64]:
 
 
 def interval(values: NDArray[float64]) -> Ends:
-    """Return the bounds of the central 95 % of a metric's values in the resamples."""
+    """Return a metric's 95 % interval: the bounds of the central 95 % of the metric's values in the resamples."""
     import numpy
 
     tail = (1 - stats.CONFIDENCE) / 2

@@ -33,7 +33,7 @@ SIGNIFICANT = 1 - stats.CONFIDENCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """A count out of a total, with Wilson's 95 % interval."""
+    """A share, given by a count and a total, with Wilson's 95 % interval."""
 
     count: int
     of: int
@@ -78,7 +78,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appraisal:
-    """The accuracies of one evaluation. A figure is None if it was not evaluated or does not apply to the network."""
+    """The accuracies of one evaluation. A value is None if it was not evaluated or does not apply to the network."""
 
     top1: Share | None
     top5: Share | None
@@ -115,13 +115,14 @@ def _change(accuracy: Accuracy) -> Change | None:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over images for an artifact and its float parent. Without a parent, the artifact is compared with itself.
+    """Counts of images, from the outputs of an artifact and of its float parent (the fp32 file it was made from).
+    Without a parent, the artifact is compared with itself.
 
     Attributes:
         correct_top5: images whose label is among the five largest outputs.
         only_parent: images that only the parent classifies correctly.
         only_this: images that only this artifact classifies correctly.
-        agreed: images to which artifact and parent give the same class.
+        agreed: images for which artifact and parent predict the same class.
         not_finite: images for which an output of the artifact is NaN or infinite.
         parent_not_finite: images for which an output of the parent is NaN or infinite.
         signal: sum of the squared outputs of the parent.
@@ -180,7 +181,7 @@ def values(classes: int, resolution: int) -> int:
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the right class of each image, (N,)."""
+    """Return the true class of each image, (N,)."""
     return (_labels(truths),)
 
 
@@ -191,26 +192,26 @@ def _labels(truths: Sequence[Truth]) -> NDArray[int64]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the cross-entropy of logits (N, classes) and classes (N,)."""
+    """Return the cross-entropy of logits, (N, classes), for the true classes, (N,)."""
     from torch.nn import functional
 
     return functional.cross_entropy(outputs[0], targets[0])
 
 
 def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[int64]:
-    """Return the class of each image: the first class whose output is the largest."""
+    """Return the predicted class of each image: the first class with the largest output."""
     classes_of: NDArray[int64] = values.argmax(1)
     return classes_of
 
 
 def seen(answer: int64, truth: Truth) -> bool_:
-    """Return whether a network's class for an image is right."""
+    """Return whether the class that a network predicts for an image is right."""
     is_correct: bool_ = answer == truth.classes[0]
     return is_correct
 
 
 def figures(images: Sequence[bool_]) -> dict[str, float]:
-    """Return top-1, the share of images whose class is right."""
+    """Return the top-1 accuracy, which is the share of images whose predicted class is right."""
     return {METRIC: _share(images).value}
 
 
@@ -242,7 +243,7 @@ def tally(
             parent_sure.add(labels, exact)
         done += len(rows)
     compares = parents is not None and not (counts.not_finite or counts.parent_not_finite)
-    has_classes = compares and classes > 1  # with a single output, all predicted classes would be equal
+    has_classes = compares and classes > 1  # with a single output, the same class would be predicted for all images
     return {
         "correct": 0 if counts.not_finite else counts.correct,
         "correct_top5": counts.correct_top5 if classes > 5 and not counts.not_finite else None,
@@ -259,7 +260,7 @@ def tally(
 
 @dataclass(frozen=True, slots=True)
 class _Sure:
-    """The confidence of each image's class, and whether this class is right, collected batch by batch."""
+    """For each image, the confidence of the predicted class and whether it is right; collected batch by batch."""
 
     confidences: list[NDArray[float64]] = field(default_factory=list)
     is_correct: list[NDArray[bool_]] = field(default_factory=list)

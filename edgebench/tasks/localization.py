@@ -22,13 +22,13 @@ OUTPUTS = ("logits", "box")
 METRIC = "iou"
 HEADING = "IoU"
 COLUMNS = {"iou": True, "iou50": True, "both_right": True, "top1": True}
-LEARNED = "top1"  # not the IoU, which is far above 0 even for the same box in the middle of every image
-AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the box
+LEARNED = "top1"  # not the IoU, because the same box in the middle of every image has an IoU far above 0
+AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift would also have to move the box
 PART = 2000  # twice that of detection or segmentation: one class and one box per image teach little
 THRESHOLDS: dict[str, float] = {}
 
 OVERLAP = 0.5  # a box with a larger IoU is right
-BOX_WEIGHT = 10.0  # weight of the boxes' mean squared error in the loss; the cross-entropy of the classes has 1
+BOX_WEIGHT = 10.0  # weight of the boxes' mean squared error in the loss, relative to the cross-entropy of the classes
 NOTHING = -1  # class of an image without an object; neither training nor evaluation uses such an image
 
 
@@ -54,7 +54,7 @@ def values(classes: int, resolution: int) -> int:
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return the right class of each image, (N,), and the right box as fractions of the image's sides, (N, 4)."""
+    """Return the true class of each image, (N,), and the true box as fractions of the image's sides, (N, 4)."""
     import numpy
 
     objects = [_object(truth) for truth in truths]
@@ -113,7 +113,7 @@ def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def figures(images: Sequence[Result]) -> dict[str, float]:
-    """Return the mean IoU, and the shares of images with a right box, with box and class right, and with a right class.
+    """Return the mean IoU and the shares of images for which the box, both box and class, and the class are right.
 
     The mapping is empty if no image has an object.
     """
@@ -133,7 +133,7 @@ def intervals(images: Sequence[Result]) -> dict[str, tuple[float, float]]:
 
 
 def _counted(images: Sequence[Result]) -> NDArray[float64]:
-    """Return the results of the images that have an object: IoU and whether the class is right, (N, 2)."""
+    """Return, for each image with an object, the IoU and 1 or 0 for a right or wrong class, (N, 2)."""
     import numpy
 
     results = numpy.array(images, float).reshape(-1, 2)
@@ -153,7 +153,7 @@ def _resampled(overlaps: NDArray[float64]) -> NDArray[float64]:
 
 
 def chance(classes: int) -> float:
-    """Return the top-1 that guessing at random would have."""
+    """Return the top-1 accuracy of random guessing."""
     return 1 / classes
 
 
@@ -172,7 +172,7 @@ def tally(
 
 
 class _Tally:
-    """The running results of an artifact and of its float parent."""
+    """Results of an artifact and of its float parent (the fp32 file it was made from), collected batch by batch."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         self._head = classes, resolution
@@ -181,7 +181,7 @@ class _Tally:
         self._signal = self._noise = 0.0
 
     def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
-        """Add one part of the outputs, and the same part of the parent's outputs."""
+        """Add the results for one batch of outputs, and for the float parent's outputs for the same images."""
         import numpy
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]

@@ -28,7 +28,7 @@ def values(classes: int, resolution: int) -> int:
 
 
 def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...]:
-    """Return no targets."""
+    """Return an empty tuple of targets, because nothing is trained."""
     return ()
 
 
@@ -49,12 +49,12 @@ def seen(answer: None, truth: Truth) -> None:
 
 
 def figures(images: Sequence[None]) -> dict[str, float]:
-    """Return no metrics."""
+    """Return an empty mapping of metrics."""
     return {}
 
 
 def intervals(images: Sequence[None]) -> dict[str, tuple[float, float]]:
-    """Return no intervals."""
+    """Return an empty mapping of intervals."""
     return {}
 
 
@@ -65,5 +65,5 @@ def tally(
     classes: int,
     resolution: int,
 ) -> dict[str, Any]:
-    """Return the record's fields without any metric."""
+    """Return the fields of an accuracy record, with no metric in them."""
     return {"correct": 0}

@@ -1,4 +1,4 @@
-"""A task of a classifier's scores at each position of an image; no data set has labels for it, so it has no metrics."""
+"""The task of scoring classes at each position of an image. It has no metrics, because no data set has such labels."""
 
 from __future__ import annotations
 

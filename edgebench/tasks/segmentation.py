@@ -26,14 +26,15 @@ OUTPUTS = ("map",)
 METRIC = "miou"
 HEADING = "mIoU"
 COLUMNS = {"miou": True, "foreground_iou": False, "pixel_accuracy": False}
-LEARNED = "foreground_iou"  # it is 0 if a network predicts background everywhere, while mIoU can then be high
-AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the mask
+LEARNED = "foreground_iou"  # this metric is 0 if a network predicts background everywhere, while mIoU can then be high
+AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift would also have to move the mask
 PART = 1000
 THRESHOLDS: dict[str, float] = {}
 
-# In the truth: a pixel that is not counted, such as VOC's borders. In a map: a pixel with a score that is not finite.
+# In a label: a pixel that metrics ignore, such as VOC's borders. In a predicted map: a pixel with a NaN or infinite
+# score.
 IGNORED = 255
-MOST_CLASSES = IGNORED - 1  # most classes besides the background, because a map has one byte per pixel
+MOST_CLASSES = IGNORED - 1  # the largest number of classes without background: a map has a byte per pixel
 BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixels are background
 
 
@@ -42,9 +43,9 @@ class Counts(NamedTuple):
     is (IGNORED,).
 
     Attributes:
-        hits: pixels of each class that are right, which are the diagonal of the matrix.
-        truths: pixels of each class in the truth, which are the sums of the rows.
-        answers: pixels of each class in the network's map, which are the sums of the columns.
+        hits: number of pixels of each class that are right, which are the diagonal of the matrix.
+        truths: number of pixels of each class in the label, which are the sums of the matrix's rows.
+        answers: number of pixels of each class in the network's map, which are the sums of the columns.
     """
 
     hits: NDArray[int64]
@@ -117,7 +118,7 @@ def decode(values: NDArray[float32], classes: int, resolution: int) -> NDArray[u
 
     scores = values.reshape(len(values), 1 + classes, resolution, resolution)
     best, answers = scores[:, 0].copy(), numpy.zeros((len(values), resolution, resolution), numpy.uint8)
-    for number in range(1, 1 + classes):  # this is twenty times as fast as argmax over an axis that is not the last
+    for number in range(1, 1 + classes):  # a loop is twenty times as fast as argmax over an axis that is not the last
         numpy.copyto(answers, number, where=scores[:, number] > best)
         numpy.maximum(best, scores[:, number], out=best)
     return answers
@@ -196,7 +197,7 @@ def intervals(images: Sequence[Counts]) -> dict[str, tuple[float, float]]:
 
 
 def chance(classes: int) -> float:
-    """Return the mean IoU of the classes without the background below which a network has learned nothing."""
+    """Return the limit of the mean IoU (without background) below which a network has learned nothing."""
     return 1e-3
 
 
@@ -218,7 +219,7 @@ def tally(
 
 
 class _Tally:
-    """The running results of an artifact and of its float parent."""
+    """Results of an artifact and of its float parent (the fp32 file it was made from), collected batch by batch."""
 
     def __init__(self, resolution: int) -> None:
         self._resolution = resolution
@@ -226,7 +227,7 @@ class _Tally:
         self._not_finite = self._parent_not_finite = self._equal = self._pixels = 0
 
     def add(self, rows: NDArray[uint8], expected: NDArray[uint8] | None, truth: Callable[[int], Truth]) -> None:
-        """Add one part of the maps, and the same part of the parent's maps."""
+        """Add the results for one batch of maps, and for the float parent's maps of the same images."""
         for place, row in enumerate(rows):
             of = truth(len(self._images))
             self._images.append(self._counts(row, of))

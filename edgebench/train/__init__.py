@@ -1,4 +1,4 @@
-"""A variant -> its trained weights in the cache, and a card (record) with their accuracy; all seeds are fixed."""
+"""A network and a data set -> trained weights in the cache, and a card (record) of their accuracy; seeds are fixed."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates o
 # LeNet-5, which has five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
-MOST_MACS = 2e13  # most multiply-adds of one training: about an hour on two cores
+MOST_MACS = 2e13  # limit on the multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the same limit if the user requested the training: about a day
-GPU_FACTOR = 300  # in the same time, a GPU computes so many times the multiply-adds of two cores
-HELD_OUT = 100  # number of held-out images that score a network if an epoch trains on only a part of the images
-WARN_AFTER = 3  # number of epochs after which a network that learns is better than chance
+GPU_FACTOR = 300  # a GPU computes this many times as many multiply-adds as two cores in the same time
+HELD_OUT = 100  # number of held-out images on which a network is scored if an epoch trains on only a part of the images
+WARN_AFTER = 3  # after this many epochs, a network that learns is better than chance
 LEAST_METRIC = 1e-3  # a detector with a lower metric has learned nothing
 SHOW_S = 5.0  # seconds between two progress messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options of training; the defaults are the ordinary recipe, whose weights `edgebench run` uses.
+    """Options of training; with the default values, the result is the weights that `edgebench run` uses.
 
     Attributes:
         epochs: number of epochs from scratch at the variant's resolution; 0 to train at a base resolution first and
             then fine-tune.
-        rate: maximum learning rate; 0 for the optimizer's default.
+        rate: maximum learning rate; 0 to use the default rate of the optimizer.
         augmentation: how training images are varied; None for the data set's own way.
         requested: whether the user requested this training; if so, a longer training is accepted.
     """
@@ -71,9 +71,9 @@ ORDINARY = Options()
 
 
 def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
-    """Return the variant's weights trained with these options; None if they are not in the cache or are damaged.
+    """Return the weights that were trained with these options; None if they are not in the cache or are damaged.
 
-    With the default options, only weights of the ordinary recipe are found, so `run` never uses other weights.
+    Weights trained with other options are never returned, so `run`, which uses the default options, never uses them.
     """
     if variant.weights != WeightSource.TRAINED:
         return None
@@ -81,7 +81,7 @@ def find(variant: Variant, options: Options = ORDINARY) -> Weights | None:
 
 
 def train(variant: Variant, show: Show, options: Options = ORDINARY) -> Weights:
-    """Train the variant's network on its data set, first at the base resolution if weights have the same shapes there.
+    """Train a network on its data set, first at a low base resolution if the weights have the same shapes there.
 
     Raises:
         CaseError: the training would take too long, diverges, or has too few images.
@@ -144,7 +144,7 @@ def _split(variant: Variant, name: str) -> Images:
 def _has_base(variant: Variant) -> bool:
     """Return whether the variant is fine-tuned from a lower base resolution.
 
-    The network must have as many parameters at the base resolution, so that the weights from there can be used again.
+    The network must have the same number of parameters at both resolutions, so that the weights fit at both.
     """
     if (
         task_of(variant).PART
@@ -163,7 +163,7 @@ def _base(variant: Variant, options: Options) -> Path | None:
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base weights a training starts from: the variant's, or the one with equal features."""
+    """Return the network whose base weights a training starts from: the network itself, or one with equal features."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
@@ -179,14 +179,14 @@ def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
 
 
 def _share_of_rate(variant: Variant) -> float:
-    """Return the factor by which the usual learning rate is multiplied for a network: below 1 if it is delicate."""
+    """Return the factor for a network's learning rate: below 1 for a deep network without batch norm, otherwise 1."""
     layers = [layer for layer in cost(variant).layers if layer.weights]
     is_delicate = len(layers) > DEEP and not any(layer.norms for layer in cost(variant).layers)
     return UNNORMALIZED if is_delicate else 1.0
 
 
 def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
-    """Describe in words how the weights are trained, including the training that precedes them, if any."""
+    """Describe in words how the weights are trained, including any earlier training from which this one starts."""
     before = f"{start.recipe.partition(';')[0]}, then " if start else ""
     part = task_of(variant).PART
     if part:
@@ -316,7 +316,7 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Return the options that determine the weights; a default value gives the same result if given explicitly."""
+    """Return the options that determine the weights; to give an option its default value changes nothing."""
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
     return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}

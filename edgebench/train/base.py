@@ -50,13 +50,13 @@ NETWORKS = (
     ("mobilenet_v2_det", 0.5),
 )
 RESOLUTION, STRIDE = 96, 8
-FEATURES = "features."  # weights whose names begin so also fit networks with other heads
+FEATURES = "features."  # weights whose names begin with this text also fit networks with other heads
 CLASSES = 10
 SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
-TRIED_STEPS = 20  # number of steps timed in each memory layout on a GPU
-PART = 250  # number of scenes in one task of a worker
-FIRST = 1_000_000  # index of the first scene, so large that later training at each resolution sees other scenes
+TRIED_STEPS = 20  # number of training steps that are timed in each memory layout on a GPU
+PART = 250  # number of scenes that a worker process draws at a time
+FIRST = 1_000_000  # index of the first scene; it is so large that later training, at each resolution, sees other scenes
 SHOW_S = 10.0
 EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date in a zip file; it is fixed so that the same weights give the same bytes
 
@@ -85,7 +85,7 @@ RECIPES = {
 
 
 class Drawn(NamedTuple):
-    """Scenes as a network's input, with the outputs that its heads must learn: one box per cell of a map.
+    """Scenes as inputs of a network, with the outputs that the network's heads must learn: one box per cell of a map.
 
     Attributes:
         pixels: pixels of the scenes, (N, 3, R, R).
@@ -157,7 +157,7 @@ class _Training:
     layout: Any = None
 
     def run(self) -> None:
-        """Train all epochs, or until the time limit.
+        """Train for all epochs, or until the time limit is reached.
 
         Raises:
             CaseError: the loss is no longer finite.
@@ -200,7 +200,7 @@ class _Training:
                 yield order[place : place + batch]
 
     def _step(self, optimizer: Any, batch: Sequence[Tensor]) -> Tensor:
-        """Train on a batch; return the loss as a tensor on the device, so that nothing waits for the value."""
+        """Train on a batch; return the loss as a tensor on the device, so that the CPU does not wait for its value."""
         import torch
 
         for group in optimizer.param_groups:
@@ -214,7 +214,7 @@ class _Training:
         return loss.detach()
 
     def _layout(self, *batch: Tensor) -> Any:
-        """Return the faster memory layout of a GPU; on a CPU return a fixed one, so that weights are reproducible.
+        """Return the memory layout that is faster on a GPU; on a CPU, a fixed layout, so that weights are reproducible.
 
         Some GPU libraries compute depthwise layers many times slower in one of the two layouts.
         """
@@ -430,7 +430,7 @@ def remake(
 ) -> list[str]:
     """Make the base weights of several networks; return a description of each network's weights.
 
-    The recipe is the device's recipe with the given changes.
+    The default recipe of the device is used, with the given changes.
 
     Raises:
         CaseError: some networks could not be trained; the reasons have been printed.
@@ -446,7 +446,7 @@ def remake(
 
 
 def _remark(path: Path) -> str:
-    """Describe base weights: their training, mAP and hash, and whether they equal the shipped base weights."""
+    """Return a line on base weights: their training, mAP and hash, and whether they equal the shipped base weights."""
     card = json.loads(path.read_text(encoding="utf-8"))
     shipped = SHIPPED / path.name
     is_same = shipped.exists() and json.loads(shipped.read_text(encoding="utf-8"))["sha256"] == card["sha256"]

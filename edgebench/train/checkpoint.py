@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store a state dict
-_PREFIX = "module."  # data-parallel training puts this before every name
-_COUNTERS = "num_batches_tracked"  # counters that older checkpoints lack, and that inference does not use
+_PREFIX = "module."  # data-parallel training puts this prefix before every name
+_COUNTERS = "num_batches_tracked"  # suffix of counters that older checkpoints lack, and that inference does not use
 
 State = dict[str, "Tensor"]
 Shapes = dict[str, tuple[int, ...]]
@@ -74,13 +74,13 @@ def adopt(
         )
 
     card = cache.once(_stem(name, named or Path(path).name, file_sha256), ".pt", Weights, make)
-    if card.network != _network(name, width, resolution):  # the copy was made for another size
+    if card.network != _network(name, width, resolution):  # the copy was made for a network of another size
         _require_fit(path, _shapes(_read(cache.path_of(card))), name, width, resolution)
     return card, file_sha256
 
 
 def _state(path: str, name: str, resolution: int) -> State:
-    """Return a file's tensors under the names that they have in this package's network."""
+    """Read a weights file in any known format; return its tensors under the names that this package's network uses."""
     if Path(path).suffix in KERAS_FILES:
         return _with_counters(keras.read(path, name))
     if Path(path).suffix in DARKNET_FILES:
@@ -93,7 +93,7 @@ def _network(name: str, width: float, resolution: int) -> str:
 
 
 def _with_counters(state: State) -> State:
-    """Return the tensors and, for every batch norm, the counter of batches that torch expects."""
+    """Add to the tensors, for every batch norm, the counter of batches that torch expects."""
     import torch
 
     norms = [key.removesuffix("running_var") for key in state if key.endswith("running_var")]
@@ -124,7 +124,7 @@ def _stem(name: str, file: str, sha256: str) -> str:
 
 
 def _read(path: Path) -> State:
-    """Return a file's tensors as a mapping from names, without the wrappers that training scripts put around it."""
+    """Return a file's mapping from names to tensors, taken out of the dicts that training scripts put around it."""
     state: Any = _load(path)
     for key in _WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -161,7 +161,7 @@ def _shapes(state: State) -> Shapes:
 
 
 def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple[int, Shapes]:
-    """Return the file's number of classes, and the shapes that the network has for that number.
+    """Return the number of classes for which the file was trained, and the network's shapes for that number.
 
     The number follows from an axis whose length grows with the number of classes. The axis can be longer than the
     number of classes: in a detector, it has one more score, for "there is an object".
@@ -187,7 +187,7 @@ def _network_shapes(name: str, width: float, resolution: int, classes: int) -> S
 
 
 def _require_fit(path: str, shapes: Shapes, name: str, width: float, resolution: int) -> int:
-    """Refuse a file that does not fit the network; return the file's number of classes, 0 if it has no classifier."""
+    """Refuse a file that does not fit the network; return its number of classes, which is 0 without a classifier."""
     count, expected = _expected(shapes, name, width, resolution)
     if Path(path).suffix in KERAS_FILES and not (top := keras.classifier(name)) & set(map(_module, shapes)):
         count, expected = 0, {key: shape for key, shape in expected.items() if _module(key) not in top}

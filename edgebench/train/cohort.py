@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
-Family = tuple[Variant, ...]  # the variants of one architecture and width
+Family = tuple[Variant, ...]  # a family: the variants of one architecture and width
 
 
 def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
-    """Train in parallel the variants that are not trained yet, if there are several cores and no GPU.
+    """Train all variants that are not trained yet, in parallel, if the machine has several cores and no GPU.
 
     Otherwise nothing is trained here, and each variant is trained when its weights are needed.
     """
@@ -51,7 +51,7 @@ def _computes_on_gpu() -> bool:
 
 
 def _untrained(variants: Iterable[Variant], options: training.Options) -> list[Family]:
-    """Return the variants that need training and can be trained, grouped into families, largest family first."""
+    """Return the variants to train, grouped into families of one architecture and width; the largest is first."""
     families = defaultdict[tuple[str, float], list[Variant]](list)
     for variant in dict.fromkeys(variants):
         is_trainable = variant.weights == WeightSource.TRAINED and variant.precision == Precision.FP32
@@ -68,7 +68,7 @@ def _work(family: Family) -> int:
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start one process per share of the families; yield a connection to each process; at the end, terminate all."""
+    """Start a process for each share of the trainings; yield a connection to each process; finally terminate them."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []
@@ -77,7 +77,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # the process has a copy; with this one open, the reader would never end
+            writer.close()  # the child process has a copy of this end; while ours is open, reading would never end
             processes.append(process)
             readers.append(reader)
         yield readers
@@ -88,7 +88,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
 
 
 def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
-    """Train a share of the families in this process, and send messages on its progress."""
+    """Train a share of the networks in this process, and send messages about the progress to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process terminates this one
     _end_with_parent()
     for variant in (variant for family in share for variant in family):

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Images
 
 SEED = 0
-HASH_BYTES = 32  # length of the hash at the beginning of a checkpoint; torch itself does not verify files
+HASH_BYTES = 32  # length of the hash at a checkpoint's beginning, needed because torch does not verify files
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 AUGMENTATIONS = ("flip", "shift")
-SHIFT = 8  # an image is shifted by at most its side divided by this number
+SHIFT = 8  # an image is shifted by at most the image's side divided by this number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,8 @@ class Course:
     """A training in progress: the network, its recipe, and all state that is needed to resume it.
 
     Attributes:
-        task: a plug-in of `tasks/`. If its PART is a number above 0, each epoch trains on PART images, and the next
-            epoch on the PART images after them.
+        task: a plug-in of `tasks/`. If the task's PART is above 0, each epoch trains on the next PART images of the
+            split.
         classes: number of classes, which is needed to score a detector.
     """
 
@@ -87,7 +87,7 @@ class Course:
         self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(SEED)
         self.part = min(self.task.PART or len(self.images), len(self.images))
-        self.steps = self.part // self.recipe.batch  # the rest is left out, because a small last batch harms batch norm
+        self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
         # By default, OneCycleLR would also vary the momentum of SGD, and MOMENTUM would have no effect. For AdamW, it
@@ -135,7 +135,7 @@ class Course:
 
     @property
     def is_of_classes(self) -> bool:
-        """Whether the task is to classify images, so that a prediction is right or wrong."""
+        """Whether the task is classification, in which each prediction is either right or wrong."""
         return str(self.task.METRIC) == "top1"
 
     def _targets(self, drawn: NDArray[int64]) -> list[Tensor]:
@@ -153,7 +153,7 @@ class Course:
             raise CaseError(f"training diverged in epoch {epoch}: the loss is {loss}; use a smaller --rate")
 
     def keep(self, path: Path, note: str) -> None:
-        """Write a checkpoint; `note` is a text that describes the training."""
+        """Write a checkpoint; `note` is a text that identifies the training, so that no other training resumes here."""
         import torch
 
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimizer", "schedule")}
@@ -180,7 +180,7 @@ class Course:
 
 
 def _whole(path: Path) -> bytes | None:
-    """Return a checkpoint's content without the hash; None if the file is missing or, with a warning, damaged."""
+    """Return a checkpoint's content without the hash; None if the file is missing or damaged (with a warning)."""
     try:
         with seal.opened(path) as stream:
             content = stream.read()

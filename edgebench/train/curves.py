@@ -7,7 +7,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")  # colours of Okabe and Ito, which c
 
 
 def draw(title: str, loss: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
-    """Draw loss and shares over the epochs: shares from 0 to 1, the loss from 0 to the maximum in its label."""
+    """Draw loss and shares over the epochs; the axis is 0 to 1 for shares, and 0 to a labelled maximum for the loss."""
     most, epochs = max(loss) or 1.0, len(loss)
     drawn = [_line(f"loss (axis ends at {most:.3g})", loss, 0, most)]
     drawn += [_line(name, values, place, 1.0) for place, (name, values) in enumerate(shares.items(), 1)]

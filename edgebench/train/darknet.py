@@ -29,13 +29,13 @@ _HEADER = 3  # number of integers of 4 bytes in the header: major version, minor
 _LONG = 2  # from this version on, the number of images takes 8 bytes instead of 4
 _FLOAT_BYTES = 4
 _NORM = ("bias", "weight", "running_mean", "running_var")  # tensors of a batch norm, in the order of a file
-_COORDINATES = 4  # number of a box's coordinates, which a file has before the box's scores
+_COORDINATES = 4  # number of values of a box in a file before the box's scores: its coordinates
 
 
 def read(path: str, name: str, resolution: int) -> State:
     """Return the file's weights under the names of this package's network.
 
-    The number of classes follows from the number of floats.
+    The number of classes is derived from the number of floats in the file.
 
     Raises:
         RequestError: the file cannot be read, or the network does not have the file's number of floats for any number
@@ -68,7 +68,7 @@ def _floats(path: str) -> NDArray[float32]:
 
 
 def _units(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Return, with their names, the modules that stand for Darknet's convolutions, in order."""
+    """Return, in order and with their names, the network's modules that correspond to convolutions of Darknet."""
     from edgebench.networks.architectures._darknet import Output, Unit
 
     return [(name, module) for name, module in network.named_modules() if isinstance(module, (Unit, Output))]
@@ -95,7 +95,7 @@ def _misfit(path: str, name: str, resolution: int, floats: int) -> RequestError:
 
 
 def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of each convolution with their names; each takes the next floats of the file."""
+    """Yield names and tensors of all convolutions in order; each convolution takes the next floats of the file."""
     from edgebench.networks.architectures._darknet import Unit
 
     taken = 0
@@ -120,7 +120,7 @@ def _tensors(network: nn.Module, values: NDArray[float32]) -> Iterator[tuple[str
 
 
 def _output(name: str, module: Any, take: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors of the convolutions for boxes and for scores; a file has them joined, box by box."""
+    """Yield names and tensors of the convolutions for boxes and for scores, which a file stores as one convolution."""
     boxes, inputs = module.per_cell, module.boxes.in_channels
     columns = (module.boxes.out_channels + module.scores.out_channels) // boxes
     for field, shape in (("bias", ()), ("weight", (inputs, 1, 1))):

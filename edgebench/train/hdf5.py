@@ -1,4 +1,4 @@
-"""A weights file of Keras -> its arrays by layer; nothing in the file is executed.
+"""A weights file of Keras -> the arrays of each layer; no code in the file is executed.
 
 A child process with bounds of memory and time reads the file. There are two forms. In the legacy form, each layer has a
 group, whose attribute `weight_names` lists the layer's arrays. In the form of Keras 3, `.weights.h5`, a layer's group
@@ -50,7 +50,7 @@ def read(path: Path, place: Path) -> Layers:
 
 
 def convert(path: str, place: str) -> Layers:
-    """Read the file in this process; `read` calls this function in a child process."""
+    """Read the file; the function `read` calls this function in a child process."""
     try:
         import h5py
     except ModuleNotFoundError:
@@ -88,7 +88,7 @@ def _layers(path: str, file: Any) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _counted(path: str, layers: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the layers of a file in the form of Keras 3; only later versions of this form store layers' own names."""
+    """Yield the layers of a file in the form of Keras 3, whose early versions do not store the names of layers."""
     if len(layers) > _MOST_LAYERS:
         raise RequestError(f"{path}: wanted at most {_MOST_LAYERS} layers, found {len(layers)}")
     for counted in layers:
@@ -110,7 +110,7 @@ def _texts(group: Any, name: str) -> list[str]:
 
 
 def _inside(path: str, group: Any, name: str) -> Any:
-    """Return the object of a name; only hard links are followed, because other links can lead outside the file."""
+    """Return the file's object with this name; follow only hard links, because other links can leave the file."""
     import h5py
 
     for part in filter(None, name.split("/")):

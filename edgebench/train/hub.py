@@ -1,4 +1,4 @@
-"""`hub:owner/name` -> a weights file in the cache of the hub's own client, and the preprocessing that it needs.
+"""`hub:owner/name` -> a weights file, in the cache of the hub's own client, and the preprocessing for its network.
 
     hub:timm/mobilenetv2_100.ra_in1k    from Hugging Face, by huggingface_hub; `@revision` may follow
     hub:torchvision/MobileNet_V2_Weights.IMAGENET1K_V2    a file of torchvision, by torch.hub
@@ -63,7 +63,7 @@ class Fetched:
 
 
 def _of_torchvision(weights: str, entry: str) -> Fetched:
-    """Find a file of torchvision in the cache, or fetch it; the content must have the hash in the file's name."""
+    """Find a weights file of torchvision in the cache, or fetch it; its content must have the hash in its name."""
     import torch
 
     listed = _torchvision().get(entry)
@@ -86,7 +86,7 @@ def _download(weights: str, url: str, path: Path, digest: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digest, progress=False)
-    except (OSError, RuntimeError) as error:  # no network, no space, or a wrong hash
+    except (OSError, RuntimeError) as error:  # there is no network connection or no disk space, or the hash is wrong
         raise RequestError(
             f"{weights} is not in {path.parent}, and cannot be fetched ({_short(error)}); download {url} where"
             f" there is a network, and put it into {path.parent}"
@@ -147,7 +147,7 @@ def _file(weights: str, repository: str, revision: str, file: str) -> Path | Non
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep the client's progress bars, and its warning at every attempt, off the terminal."""
+    """Hide the client's progress bars and the warning that the client prints at every attempt."""
     logger = logging.getLogger("huggingface_hub")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -200,5 +200,5 @@ def _timms(weights: str, repository: str, config: Path) -> Preprocessing:
 
 
 def _short(error: Exception) -> str:
-    """Return an error's type and message in a few words."""
+    """Return an error's type and the beginning of its message."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}".rstrip(": ")

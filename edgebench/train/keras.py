@@ -2,7 +2,7 @@
 
 Every layer of the file must have the expected name. This package builds the networks in the order in which Keras builds
 them, so the names of Keras' layers are listed once per network and matched with its modules in order. Two things differ
-besides names: the order of axes, and some of Keras' convolutions have biases before a batch norm.
+besides names: Keras orders axes differently, and has convolutions with biases before a batch norm.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ RESNETS = {"resnet50_v1": (3, 4, 6, 3), "resnet101_v1": (3, 4, 23, 3), "resnet15
 _VGGS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _CAFFE = (*_VGGS, *RESNETS)  # networks whose weights and preprocessing Keras took from Caffe
 _EVEN = {"mobilenet_v1": 32}  # Keras pads odd maps in another way than TF-Slim, so all maps must be even
-_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # Keras has the stride in another layer
-CONVOLUTION, NORM = "conv2d", "batch_normalization"  # Keras' names of layers that were given no name
-TOP = "predictions"  # name of the last layer; MobileNetV1 and older versions of Keras have other names for it
+_OTHERS = {name.removesuffix("_v1"): name for name in RESNETS}  # Keras' ResNets are the `_v1` networks here
+CONVOLUTION, NORM = "conv2d", "batch_normalization"  # names that Keras makes for layers without a name
+TOP = "predictions"  # name of the last layer; MobileNetV1 and files of older Keras versions name this layer differently
 _CLASSIFIER = ("fc1", "fc2", TOP)
 _TOPS = (TOP, "conv_preds", "Logits")
 SIDE = 7  # side of the maps that VGG's first dense layer reads
@@ -66,7 +66,7 @@ def _resnet(blocks: tuple[int, ...]) -> Iterator[str]:
     yield from ("conv1_conv", "conv1_bn")
     for stage, count in enumerate(blocks, 2):
         for block in range(1, count + 1):
-            steps = range(0 if block == 1 else 1, 4)  # step 0 is the projection
+            steps = range(0 if block == 1 else 1, 4)  # step 0 of a block is the projection of its shortcut
             yield from (f"conv{stage}_block{block}_{step}_{part}" for step in steps for part in ("conv", "bn"))
 
 
@@ -250,7 +250,7 @@ def _dense(kernel: Tensor, *, maps: bool) -> Tensor:
 
 
 def _depths(network: nn.Module) -> dict[str, int]:
-    """Return the number of operations from each module to the output, by which Keras numbers layers."""
+    """Return the number of operations from each module to the output, because Keras numbers its layers by it."""
     from torch import fx
 
     depths = dict[Any, int]()
@@ -284,7 +284,7 @@ def _found(path: str, name: str, parts: Sequence[Part], found: set[str]) -> list
 
 
 def _by_name(parts: Sequence[Part], found: set[str]) -> list[str]:
-    """Return each layer's name in the file; layers that were given no name are taken in the order of their numbers."""
+    """Return each layer's name in the file; layers with names made by Keras are taken in the order of their numbers."""
     counted = {kind: iter(sorted(_counted(kind, found), key=_number)) for kind in (CONVOLUTION, NORM)}
     top = next((layer for layer in _TOPS if layer in found), TOP)
     return [
@@ -303,7 +303,7 @@ def _number(layer: str) -> int:
 
 
 def _by_class(parts: Sequence[Part]) -> list[str]:
-    """Return each layer's name in a file that stores no names: its class, and its number counted from the input."""
+    """Map each layer to its name in a file without names: the layer's class and its number, counted from the input."""
     names, counts = dict[int, str](), Counter[str]()
     for place, part in sorted(enumerate(parts), key=lambda pair: -pair[1].depth):
         kind = _class(part)

@@ -11,7 +11,7 @@ _V1_WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 _LARGE = {"vgg16": "vgg16", "vgg19": "vgg19", "inception_v3": "inception_v3", "xception": "xception"} | {
     f"resnet{depth}_v1": f"resnet{depth}" for depth in (50, 101, 152)
 }
-_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # all other networks: "_notop"
+_TOPLESS = {"mobilenet_v1": "_no_top", "mobilenet_v2": "_no_top"}  # other networks have "_notop"
 
 
 def stem(name: str, width: float, resolution: int) -> str:

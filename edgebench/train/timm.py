@@ -1,4 +1,4 @@
-"""A state dict with the names of timm -> the same tensors with the names of this package."""
+"""A state dict with the names of the library timm -> the same tensors with the names of this package's network."""
 
 from __future__ import annotations
 

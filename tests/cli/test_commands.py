@@ -58,7 +58,9 @@ def test_results_that_cannot_be_written_are_refused(place: Path) -> None:
     (place / "results").write_text("in the way")
     done = cli("run", "--runtime", "null")
     assert done.returncode == 2
-    assert done.stderr == ("edgebench: cannot make results/default: Not a directory; run in a folder you may write\n")
+    assert done.stderr == (
+        "edgebench: cannot make results/default: Not a directory; run in a folder that you may write to\n"
+    )
 
 
 @pytest.mark.lengthy

@@ -382,15 +382,18 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (net | {"calibration": folder, "quantization": "qat"}, "are for edgebench's own networks, found qat"),
         (
             net | {"precision": "fp32", "runtime": "null"},
-            "net.onnx is for runtimes that open onnx, found null, which opens null; use --runtime onnxruntime",
+            "net.onnx is for runtimes that open onnx, but null opens null; use --runtime onnxruntime",
         ),
-        (net | {"precision": "fp16"}, "net.onnx is fp32 as supplied, found --precision fp16"),
+        (net | {"precision": "fp16"}, "net.onnx is fp32 as supplied, but --precision is fp16"),
         (
             {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "torch"},
-            "nets.py:small is built by its own function, found torch, which builds only edgebench's own networks;"
+            "nets.py:small is built by its own function, but torch builds only edgebench's own networks;"
             " use --runtime litert or onnxruntime or tflite_runtime",
         ),
-        ({"model": "one.onnx", "precision": "fp32", "batch": "2"}, "one.onnx takes one image at a time, found --batch"),
+        (
+            {"model": "one.onnx", "precision": "fp32", "batch": "2"},
+            "one.onnx takes one image at a time, but --batch is",
+        ),
         ({"model": "pixels.onnx", "precision": "int8"}, "takes uint8 images and is not quantized here"),
         ({"model": "net.onnx,other/net.onnx", "precision": "fp32"}, "found two called net.onnx; rename one"),
     ]

@@ -129,5 +129,5 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(place: Path) -> No
 def test_other_runtimes_refuse_it_in_one_line(place: Path) -> None:
     build(place / "net.tflite")
     asked = reader.sweep("", SweepOptions(model="net.tflite", runtime="onnxruntime"))
-    with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, found onnxruntime, which"):
+    with pytest.raises(RequestError, match="net.tflite is for runtimes that open tflite, but onnxruntime opens"):
         list(cases.cases(asked.cells(), environment()))

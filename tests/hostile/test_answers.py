@@ -65,9 +65,15 @@ SPOILT: dict[str, tuple[str, str]] = {
     "a negative sample": ("v['samples_s'][0] = -1e-6", "samples_s has -1e-06"),
     "samples of zero": ("v['samples_s'] = [0.0] * len(v['samples_s'])", "samples_s has 0"),
     "no samples": ("v['samples_s'] = []", "samples_s is missing"),
-    "fewer samples than asked": ("v['samples_s'] = v['samples_s'][:2]; v['beats'] = None", "2 samples where 5 to 200"),
-    "more samples than asked": ("v['samples_s'] = v['samples_s'] * 50; v['beats'] = None", "samples where 5 to 200"),
-    "a million samples": ("v['samples_s'] = [1e-9] * 10**6; v['beats'] = None", "1000000 samples where"),
+    "fewer samples than asked": (
+        "v['samples_s'] = v['samples_s'][:2]; v['beats'] = None",
+        "2 samples, although 5 to 200",
+    ),
+    "more samples than asked": (
+        "v['samples_s'] = v['samples_s'] * 50; v['beats'] = None",
+        "samples, although 5 to 200",
+    ),
+    "a million samples": ("v['samples_s'] = [1e-9] * 10**6; v['beats'] = None", "1000000 samples, although"),
     "fewer beats than samples have": ("v['beats']['took_s'] = v['beats']['took_s'][:1]", "beats"),
     "beats every 0": ("v['beats']['every'] = 0", "beats"),
     "longer than this host waited": (

@@ -157,9 +157,9 @@ def test_a_process_under_a_quota_says_how_much(limited: Path) -> None:
         ({}, 4, ""),
         ({"cpu_quota": "1"}, 1, ""),
         ({"cpu_quota": "2.5"}, 2, ""),
-        ({"cpu_quota": "0.15"}, 1, "1 thread asked for, the CPU quota is 0.15 cores"),
-        ({"cpu_quota": "1.5"}, 2, "2 threads asked for, the CPU quota is 1.5 cores"),
-        ({"usable_cores": "1"}, 2, "2 threads asked for, usable cores: 1"),
+        ({"cpu_quota": "0.15"}, 1, "1 thread requested, the CPU quota is 0.15 cores"),
+        ({"cpu_quota": "1.5"}, 2, "2 threads requested, the CPU quota is 1.5 cores"),
+        ({"usable_cores": "1"}, 2, "2 threads requested, usable cores: 1"),
         ({"usable_cores": "2", "cpu_quota": "2"}, 2, ""),
     ],
 )

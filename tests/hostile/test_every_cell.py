@@ -31,9 +31,9 @@ def quantized(path: Path) -> Path:
     ("model", "flags", "reasons"),
     [
         ("uint8", {"precision": "fp32,int8"}, ["", "takes uint8 images and is not quantized here"]),
-        ("quantized", {"precision": "fp32,int8"}, ["quantized.onnx is int8 as supplied, found --precision fp32", ""]),
-        ("one", {"precision": "fp32", "batch": "1,2"}, ["", "takes one image at a time, found --batch 2"]),
-        ("net", {"precision": "fp32,fp16"}, ["", "net.onnx is fp32 as supplied, found --precision fp16"]),
+        ("quantized", {"precision": "fp32,int8"}, ["quantized.onnx is int8 as supplied, but --precision is fp32", ""]),
+        ("one", {"precision": "fp32", "batch": "1,2"}, ["", "takes one image at a time, but --batch is 2"]),
+        ("net", {"precision": "fp32,fp16"}, ["", "net.onnx is fp32 as supplied, but --precision is fp16"]),
     ],
 )
 def test_every_cell_is_a_case_and_says_why_it_cannot_be(

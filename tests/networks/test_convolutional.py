@@ -142,4 +142,4 @@ def test_a_sweep_has_both_ways(place: object) -> None:
     assert done.stderr.startswith("edgebench: no network with a convolutional form 'alexnet' (has lenet5, vgg16)")
     done = cli("run", "--model", "lenet5_conv", "--resolution", "64")
     assert done.returncode == 2
-    assert "gives a map of scores, for which no data set has the truth; use --weights random" in done.stderr
+    assert "gives a map of scores, for which no data set has labels; use --weights random" in done.stderr

@@ -225,7 +225,7 @@ def test_commands_decide_and_write_the_reports_again(kept: Path, arguments: list
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["ack", "v3"], "no changed configuration of the last night matches 'v3'; changed ones: v1/fp32 cpu; v1/int8"),
+        (["ack", "v3"], "no changed configuration of the last night matches 'v3'; changed were: v1/fp32 cpu; v1/int8"),
         (["assign", "v1", "--to", " "], "assigning a change needs a person"),
         (["invalid", "v1", "--reason", ""], "marking a change as invalid needs a reason"),
         (["ack", "v1", "--history", "nowhere"], "no night in nowhere"),

@@ -41,7 +41,7 @@ def test_a_value_that_no_row_has_is_refused_with_those_that_exist(name: str) -> 
 
 
 def test_values_that_exist_and_never_meet_are_refused() -> None:
-    with pytest.raises(EdgebenchError, match="found rows with each value but none with all; drop one"):
+    with pytest.raises(EdgebenchError, match="found rows with each value, but no row with all of them; drop one"):
         Selection(model="mobilenet_v1", width="0.35").select(ROWS, lambda setup: setup, "x")
 
 

@@ -66,12 +66,12 @@ def test_without_pillow_on_the_target_the_row_says_so_and_keeps_its_verdict() ->
 def test_a_model_that_is_fed_no_pictures_has_empty_cells_and_a_reason() -> None:
     found = row_of(of=FED, stages=True)
     assert found["post_ms"] is found["total_p50_ms"] is found["fps"] is None
-    assert "nothing around inference is timed: net.onnx is fed no pictures of a data set" in found["reasons"]
+    assert "no step before or after inference is timed: net.onnx is fed no pictures of a data set" in found["reasons"]
     assert "around" not in row_of(of=FED)["reasons"]
 
 
 def test_a_row_whose_time_was_up_before_says_so() -> None:
-    why = "nothing around inference is timed: no process that times it has ended yet"
+    why = "no step before or after inference is timed: no process that times them has ended yet"
     assert why in row_of(stages=True)["reasons"]
     assert why not in row_of()["reasons"] and why not in row_of(staged(WHOLE), stages=True)["reasons"]
 

@@ -115,11 +115,10 @@ def test_a_data_set_without_the_truth_for_a_network_is_refused_before_anything_r
     text = str(caught.value)
     if task(model) == "score_map":  # of which no data set has the truth
         assert (
-            text
-            == f"{model} gives a map of scores, for which no data set has the truth; use --weights random, or a file"
+            text == f"{model} gives a map of scores, for which no data set has labels; use --weights random, or a file"
         )
         return check(replace(sweep, weights="random"))
-    assert text.startswith(f"{model} is for {task(model)}, and {dataset} has no truth for it; use --dataset ")
+    assert text.startswith(f"{model} is for {task(model)}, and {dataset} has no labels for it; use --dataset ")
     assert "\n" not in text
     assert all(name in text for name in datasets_for(task(model)) if name != "null")
     check(replace(sweep, weights="random"))  # measured, without an accuracy

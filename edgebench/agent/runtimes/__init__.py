@@ -6,11 +6,11 @@ A runtime defines
     OPTIONS                    groups of options; in each group, one option applies: the requested option, otherwise the
                                option of the target's device, otherwise the first option of the group; an empty option
                                is not shown in the runtime's name
-    DEVICES                    each option that selects a device, with that device, such as
+    DEVICES                    a mapping from each option that selects a device to that device, such as
                                {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`
-    SCHEMES                    each option that needs another int8 scheme than the format's default, with that scheme
-    NO_PROFILE                 why it cannot report operator times; an empty text if its function `profile` does
-    WARMS_UP                   whether its first inferences are slower than later ones
+    SCHEMES                    a mapping from each option that needs an int8 scheme of its own to that scheme
+    NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has `profile`
+    WARMS_UP                   whether the first inferences are slower than later inferences
     version()                  return the installed engine's version
     prepare()                  import the engine
     refuses(variant, options)  return why it cannot compute the variant with these options, or an empty text if it

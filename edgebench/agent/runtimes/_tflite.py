@@ -21,7 +21,9 @@ def delegate(interpreter: Any) -> str:
 
 
 class FedSession:
-    """A session on a model with a feed; it runs the graph of the feed's signature, or the first graph.
+    """A session on a model with a feed (a description of its inputs); it runs the graph of the feed's signature.
+
+    If the feed names no signature, the session runs the file's first graph.
 
     The interpreter's signature runner resizes and allocates the tensors again for every inference. So this class calls
     the interpreter's lower-level functions instead.
@@ -39,7 +41,7 @@ class FedSession:
             self._graph.SetTensor(inputs[name]["index"], value, self._number)
 
     def _resize(self, name: str, wanted: tuple[int, ...]) -> bool:
-        """Resize an input if its shape differs; return whether the tensors must therefore be allocated again."""
+        """Resize an input to the shape of the value if they differ; return whether tensors must be allocated again."""
         import numpy
 
         index, shape = self._inputs[name]
@@ -85,7 +87,7 @@ def _signature(interpreter: Any, name: str) -> tuple[int, dict[str, Any], dict[s
 class InferenceSession:
     """A session on an image classifier, whose input is resized once, to a fixed batch size.
 
-    If the file itself fixes another batch size, tflite-runtime 2.14.0 can crash when the input is resized.
+    If the file itself fixes a different batch size, tflite-runtime 2.14.0 can crash when the input is resized.
     """
 
     def __init__(self, interpreter: Any, batch: int) -> None:
@@ -99,7 +101,7 @@ class InferenceSession:
     def _noise(self, shape: tuple[int, ...]) -> Any:
         """Draw random images in the range of normalized images, or of integers if the input takes integers.
 
-        No value is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
+        Denormal values are avoided because they slow kernels, and zeros are rare because kernels could skip them.
         """
         import numpy
 

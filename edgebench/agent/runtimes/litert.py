@@ -32,7 +32,7 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: LiteRT computes everything that the format can contain."""
+    """Return an empty text (no refusal), because LiteRT computes everything that the format can contain."""
     return ""
 
 

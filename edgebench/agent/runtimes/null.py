@@ -41,7 +41,7 @@ class InferenceSession:
         return array("f", self._answer * shape[0]).tobytes()
 
     def facts(self) -> dict[str, str]:
-        """Return no facts."""
+        """Return no facts, because this session computes nothing."""
         return {}
 
 
@@ -51,11 +51,11 @@ def version() -> str:
 
 
 def prepare() -> None:
-    """Do nothing: there is no engine to import."""
+    """Do nothing, because this runtime has no engine to import."""
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: there is nothing to compute."""
+    """Return an empty text, which means that no variant is refused, because nothing is computed."""
     return ""
 
 

@@ -27,7 +27,7 @@ FORMAT = "onnx"
 NEEDS = ("onnxruntime",)
 OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
 DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
-SCHEMES = {TENSORRT: "s8s8+symmetric"}  # TensorRT's int8 has no zero points
+SCHEMES = {TENSORRT: "s8s8+symmetric"}  # the option for TensorRT, whose int8 has no zero points
 NO_PROFILE = ""
 WARMS_UP = True
 
@@ -41,7 +41,10 @@ _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "C
 
 
 class InferenceSession:
-    """A loaded graph, with inputs and outputs in host memory; without a feed, its only input is a batch of images."""
+    """A loaded graph, with inputs and outputs in host memory.
+
+    Its only input is a batch of images, unless a feed describes the inputs of the model.
+    """
 
     def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
         self._session, self._names = session, [output.name for output in session.get_outputs()]
@@ -63,7 +66,7 @@ class InferenceSession:
     def _noise(self, shape: tuple[int, ...]) -> Any:
         """Draw random images in the range of normalized images, or of integers if the graph takes integers.
 
-        No value is denormal, because denormals slow kernels; few are zero, because kernels could skip zeros.
+        Denormal values are avoided because they slow kernels, and zeros are rare because kernels could skip them.
         """
         import numpy
         import onnxruntime
@@ -116,7 +119,7 @@ class InferenceSession:
         return images.round().clip(levels.min, levels.max).astype(levels.dtype)
 
     def facts(self) -> dict[str, str]:
-        """Return no facts: the CPU provider has no fallback."""
+        """Return no facts, because on the CPU no operator can fall back to another device."""
         return {}
 
 
@@ -144,7 +147,7 @@ class DeviceSession(InferenceSession):
 
 
 def _bound(feed: Mapping[str, Any], batch: int) -> dict[str, Any]:
-    """Return the values of a feed in onnxruntime's types."""
+    """Return onnxruntime's own value for each input that the feed describes."""
     import onnxruntime
 
     values, make = arrays(feed, batch), onnxruntime.OrtValue
@@ -211,9 +214,9 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Return why these options are refused for the variant; an empty text if they are not.
+    """Return why these options are refused for the variant; an empty text if they are accepted.
 
-    The reason is int8 that the provider cannot compute, or TF32 if it would have no effect.
+    They are refused if the provider cannot compute the variant's int8, or if TF32 would have no effect.
     """
     quantization = variant.quantization
     if CUDA in options and quantization:
@@ -265,13 +268,14 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         return onnxruntime.InferenceSession(path, settings, providers=[CPU])
     if not tf32:
         os.environ["NVIDIA_TF32_OVERRIDE"] = (
-            "0"  # CUDA's libraries read this when they are loaded; otherwise they would round fp32 to TF32
+            "0"  # CUDA's libraries read this variable when they are loaded; without it they would round fp32 to TF32
         )
     with redirect_stdout(sys.stderr):  # preload_dlls prints names of missing libraries, but stdout is for the answer
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # Only for quantized files, because with this option TensorRT would itself calibrate and quantize a float file.
+        # This option is set only for quantized files, because TensorRT would calibrate and quantize a float file
+        # itself.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)

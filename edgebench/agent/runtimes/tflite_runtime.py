@@ -37,7 +37,7 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing: tflite-runtime computes everything that the format can contain."""
+    """Return an empty text (no refusal), because tflite-runtime computes everything that the format can contain."""
     return ""
 
 

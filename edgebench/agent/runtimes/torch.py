@@ -74,7 +74,7 @@ class InferenceSession:
         return self._outputs[: len(part)].clone().float()
 
     def facts(self) -> dict[str, str]:
-        """Return no facts: on a CPU, the agent itself measures everything."""
+        """Return no facts, because on a CPU the agent measures everything without the session's help."""
         return {}
 
 
@@ -144,9 +144,10 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Return why these options are refused for the variant; an empty text if they are not.
+    """Return why these options are refused for the variant; an empty text if they are accepted.
 
-    The reason is an option that needs a GPU, or TF32 for a network that does not compute in fp32.
+    They are refused if one of them works on a GPU only and `cuda` is not selected, or if TF32 is requested for a
+    network that does not compute in fp32.
     """
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
         return f"torch has {' and '.join(sorted(only))} on CUDA only: use --target gpu"
@@ -175,7 +176,7 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    if torch.get_num_interop_threads() != 1:  # torch allows setting it only once
+    if torch.get_num_interop_threads() != 1:  # torch allows setting the number of threads only once
         torch.set_num_interop_threads(1)
     # Both flags are always set, because by default cuDNN rounds the products of fp32 convolutions to TF32.
     torch.backends.cuda.matmul.allow_tf32 = tf32
@@ -221,7 +222,7 @@ def _joined(network: nn.Module, shape: tuple[int, int, int]) -> tuple[nn.Module,
 
 
 def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
-    """Draw images in the range of normalized images, without denormals or zeros, which would change the speed."""
+    """Draw images in the range of normalized images, without denormals and zeros, which would change the speed."""
     import torch
 
     return torch.empty(shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED)).to(precision)

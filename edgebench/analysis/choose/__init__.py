@@ -1,5 +1,4 @@
-"""A request, and a results folder or a board -> options -> the choice among these options -> a sheet that shows the
-choice.
+"""The user's limits, and a results folder or a board -> configurations to choose from -> a table with the best one.
 
     request -> measured, predicted, published (each makes options from one source) -> option (names) -> choice -> sheet
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The choice, the properties that all options have in common, and what a reader must know about each option.
+    """The chosen configuration, the properties that all options share, and what a reader must know about each option.
 
     The keys of each mapping below are the names of options.
 
@@ -36,7 +35,7 @@ class Answer:
         shared: the properties that all options have in common, in words.
         accuracies: where each option's accuracy comes from, in words.
         statistics: whether each option's latency is a `p50` or a `mean`.
-        remarks: the source's note on an option, for options whose source has one.
+        remarks: for options on which the source of their figures has a note, that note.
         commands: the command that copies an option's file out of the cache, for options that have a file.
         notes: sentences on the rows that were left out.
     """

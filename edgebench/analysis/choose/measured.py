@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 TIMES = (Q.LATENCY, Q.P90, Q.TOTAL)
 CITED = (
-    "Accuracy is the published one on ImageNet and was not measured on these files; `edgebench published` lists the"
+    "Accuracy is the published accuracy on ImageNet, not measured on these files; `edgebench published` lists the"
     " sources."
 )
 
 
 def offer(results: Sequence[Path], request: Request) -> Offer:
-    """Make an option of each row that matches the request and whose figures can be trusted.
+    """Make an option (a configuration to choose from) of each row that matches the request and has trustworthy figures.
 
     Raises:
         InvalidFile: a folder has no readable journal.
@@ -73,7 +73,10 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
 
 
 def _is_usable(row: Row) -> bool:
-    """Return whether a row's network outputs can be used; the row's times or memory figures can still be unusable."""
+    """Return whether the network outputs of a row are usable.
+
+    The row's times or memory figures can be unusable even then.
+    """
     return not row.has_unusable_answers and row.verdict != "FAILED" and not row.quality.is_of_chance
 
 
@@ -118,7 +121,7 @@ def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator
 def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
     """Return the command that copies a row's file out of the cache; an empty text if the row has no file.
 
-    No other row has all of the words by which the command names the row.
+    The command names the row by words that no other row has in this combination.
     """
     every, own = [_words(other) for other in lines], _words(line)
     chosen = [str(line.evidence.case.variant)]
@@ -161,8 +164,8 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
 def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
     """Make an option of a row. Published references, if given, replace the measured accuracy.
 
-    The option has the loss of accuracy against the float parent as a figure only if the request names this loss.
-    Otherwise the accuracies are compared, which already include the loss.
+    The loss of accuracy against the float parent is one of the option's figures only if the request names this loss.
+    Otherwise the accuracies themselves are compared, and they include the loss.
     """
     drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(
@@ -209,8 +212,9 @@ def _every_figure(row: Row) -> dict[Quantity, Figure | None]:
 
 
 def _cited(row: Row, references: References) -> dict[Quantity, Figure | None]:
-    """Return the published accuracies of the row's network, but not the published multiply-adds: the row has its own
-    count.
+    """Return the published accuracies of the row's network.
+
+    The published multiply-adds are left out, because the row has its own count.
     """
     setup = row.setup
     is_sized = setup.width is not None and setup.resolution is not None

@@ -1,4 +1,4 @@
-"""The options of a choice, which are configurations that the user could deploy: their properties, figures and names."""
+"""The options of a choice (configurations that the user could deploy): their properties, figures and names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALWAYS_NAMED = ("network", "scheme")
 class Configuration:
     """Properties that distinguish options, each as a phrase. The fields are in the same order as in an option's name.
 
-    A phrase is empty if its property is unknown or irrelevant.
+    The phrase of an unknown or irrelevant property is empty.
 
     Attributes:
         scheme: the precision and the quantization scheme.
@@ -112,7 +112,10 @@ def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:
 
 
 def figure(value: float | None, low: float | None = None, high: float | None = None) -> Figure | None:
-    """Return a value with its interval; None if there is no value. The value itself replaces a missing bound."""
+    """Return a value with its interval.
+
+    Return None if there is no value. A missing bound of the interval is replaced by the value.
+    """
     if value is None:
         return None
     return Figure(value=value, low=value if low is None else low, high=value if high is None else high)

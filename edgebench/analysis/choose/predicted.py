@@ -49,8 +49,8 @@ def offer(folder: Path, request: Request) -> Offer:
         if cell.time_s and request.dataset in ("", cell.case.variant.dataset)
     )
     note = (
-        f"{len(options)} configurations were predicted, not measured. Each is marked, and its intervals are of 90 %"
-        " (those of measured rows are of 95 %). The worse end of a predicted interval must keep each limit. Measure a"
+        f"{len(options)} configurations were predicted, not measured. Each is marked and has 90 % intervals (measured"
+        " rows have 95 % intervals). The worse end of a predicted interval must keep each limit. Measure a"
         " predicted configuration before you rely on it."
     )
     return Offer(options=options, notes=(note,))
@@ -58,7 +58,7 @@ def offer(folder: Path, request: Request) -> Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Described:
-    """The properties by which the request can filter a configuration of the sweep."""
+    """The properties of a configuration of the sweep that the request can filter by."""
 
     architecture: str
     width: float

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from edgebench.results.table.choice import Figure, Quantity
 
 NOTE = (
-    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. Top-1 is that"
-    " of ImageNet. You measured nothing of this."
+    "Latency is the published median, or a mean (marked) if only a mean was published. Top-1 is the published top-1 on"
+    " ImageNet. None of these figures was measured by you."
 )
 
 NOTE_OF_DETECTORS = (
-    "Latency is the published median. Where only a mean was published, it is that mean, marked as such. mAP was"
-    " published with the row, for the data set that the row's note names. You measured nothing of this."
+    "Latency is the published median, or a mean (marked) if only a mean was published. mAP was published with the row,"
+    " for the data set that the row's note names. None of these figures was measured by you."
 )
 DETECTION, NO_ACCURACY = "detection", "none published"
 
@@ -42,9 +42,9 @@ DETECTION, NO_ACCURACY = "detection", "none published"
 def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
-    Latency is the published median, or the mean if no median was published. Top-1 is the top-1 that was published with
-    the row. It is the network's reference accuracy if the row has no top-1, or if the request asks for published
-    accuracy. Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
+    Latency is the published median, or the mean if no median was published. Top-1 is the figure that was published with
+    the row. If there is none, or if the request asks for published accuracy, it is the network's reference accuracy.
+    Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
     `any_published`.
 
     Raises:

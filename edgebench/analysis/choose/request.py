@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
 P50, MEAN = "p50", "mean"  # statistics of a latency
-# By flag: the quantity that the flag bounds, and the function that converts the flag's text to that quantity's unit.
+# For each flag: the quantity that it limits, and the function that converts the flag's text to the quantity's unit.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
     "max_p90": (Q.P90, parse_latency),
@@ -47,10 +47,9 @@ class Request:
             for detectors, mIoU for segmenters, mean IoU for localizers.
         accuracy: `measured` or `published`. The published accuracy is the accuracy on ImageNet of the same network,
             width, resolution and precision.
-        predicted: whether to choose also among configurations of the folder's sweep that were not measured, by
-            predicted latencies.
-        any_published: whether to choose also among published rows that time only kernels, use random weights or are
-            estimates.
+        predicted: whether configurations of the folder's sweep that were not measured can be chosen, by their predicted
+            latencies.
+        any_published: whether published rows can be chosen that time only kernels, use random weights or are estimates.
     """
 
     selection: Selection = ALL

@@ -1,4 +1,4 @@
-"""A choice -> a sheet (or JSON) with the chosen configuration, its alternatives and what each limit costs."""
+"""A choice -> a table (or JSON) with the chosen configuration, the alternatives, and what each limit costs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNITS = {
 NAMES = {
     Q.TOP1: "top-1", Q.TOP5: "top-5", Q.MAP: "mAP", Q.MIOU: "mIoU", Q.IOU: "IoU", Q.MACS: "MACs",
 }  # fmt: skip
-SUFFIXES = {  # of the keys in JSON
+SUFFIXES = {  # endings of the keys in JSON
     quantity: "per_cent"
     if quantity.is_share
     else "m"
@@ -44,7 +44,7 @@ SUFFIXES = {  # of the keys in JSON
 }
 WHY_LACKING = {
     Q.P90: "no p90 (there are fewer than 64 samples, or none was published; a p50 never replaces it)",
-    Q.TOTAL: "no time around inference (--stages measures it; for detectors every run measures it)",
+    Q.TOTAL: "no times before and after inference (--stages measures them; for detectors every run does)",
     Q.TOP1: "no top-1",
     Q.TOP5: "no top-5",
     Q.MAP: "no mAP",
@@ -180,7 +180,7 @@ def _column(answer: Answer, quantity: Quantity) -> Column[Candidate]:
 
 
 def _roles(choice: Choice) -> dict[str, str]:
-    """Return a mapping from the name of each configuration to its role, in the order of the table."""
+    """Map the name of each configuration to its role (such as the runner-up), in the order of the table."""
     assert choice.chosen
     runners = [choice.runner_up] if choice.runner_up else []
     roles = {choice.chosen.name: "chosen"} | {candidate.name: "runner-up" for candidate in runners}
@@ -223,7 +223,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
         yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.request.limits and not choice.prices:
-            yield f"No limit binds: dropping any one of them gives no better {objective}."
+            yield f"No limit binds: dropping any single limit gives no better {objective}."
     for miss in choice.misses[:3]:
         missed = " and ".join(f"{limit.quantity} by {_amount(over, limit.quantity)}" for limit, over in miss.excesses)
         yield f"{miss.candidate.name} misses {missed}."

@@ -1,4 +1,4 @@
-"""Two results folders, or one folder and published rows -> sheets of ratios and differences, one row per case."""
+"""Two results folders, or one folder and published rows -> tables of ratios and differences, one row per case."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edgebench.foundation.sheet import Sheet, Value, document
 
 
 def sheets(comparison: Contrast | Citations) -> tuple[Sheet, ...]:
-    """Lay out the comparison as sheets."""
+    """Lay out the comparison as tables."""
     return folder_sheets(comparison) if isinstance(comparison, Contrast) else (citation_sheet(comparison),)
 
 

@@ -1,4 +1,4 @@
-"""Two results folders, called A and B -> sheets of the ratios of their latencies and of the differences between their
+"""Two results folders, called A and B -> tables of the ratios of their latencies and of the differences between their
 environments.
 """
 
@@ -38,14 +38,15 @@ _ANYWHERE = (
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
-# Keys by which rows of the same case are paired, the strictest first: by all properties; by all except the target; by
-# all except the versions of the runtime; by all except both.
+# Keys by which rows of the same case are paired, the strictest first: all properties; all except the target; all except
+# the runtime's version; all except target and version.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
     " 2008). The interval covers the scatter of processes within each session, but not the differences between"
-    " sessions. In beats is the same ratio after each latency is divided by the time of a fixed workload between the"
-    " samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and Whitney's test."
+    " sessions. The ratio in beats is the same ratio after each latency is divided by the time of a fixed workload that"
+    " runs between the samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and"
+    " Whitney's test."
 )
 
 
@@ -143,7 +144,7 @@ def _shared(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _of(table: Table, records: Sequence[Record]) -> list[Record]:
-    """Return the runs of the epochs (states of the machine) that the table shows."""
+    """Return the recorded runs of the epochs (states of the machine) that the table shows."""
     epochs = {row.setup.epoch for row in table.rows}
     return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
 
@@ -243,7 +244,7 @@ def _workloads(records: Sequence[Record]) -> dict[str, stats.Spread]:
 
 
 def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
-    """Lay out two sheets: the cases, and the differences between the environments."""
+    """Lay out two tables: the cases, and the differences between the environments."""
     references = ", ".join(f"{name} {_said(one)}" for name, one in contrast.references)
     notes = [
         *contrast.left_out,
@@ -300,7 +301,7 @@ def _change(judged: Sequence[Pair], verdict: str) -> str:
 
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
-    """Explain when a case is called slower or faster, in one sentence per compared figure."""
+    """Explain in which case the verdict is slower or faster, in one sentence per compared figure."""
     by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
     for in_beats, varies in sorted(by_figure.items()):
         what = "in beats" if in_beats else "of the medians"
@@ -314,7 +315,7 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def folder_fields(contrast: Contrast) -> dict[str, Value]:
-    """Lay out for JSON the facts that the sheets state in notes: the folders, cases in only one folder, reference
+    """Lay out for JSON the facts that the tables state in notes: the folders, cases in only one folder, reference
     workloads.
     """
     references = [
@@ -355,7 +356,7 @@ _IN_BEATS: tuple[Column[Pair], ...] = (
         ratio_in_beats_high=lambda pair: pair.in_beats.high if pair.in_beats else None,
     ),
 )
-_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # the word in the table: the word in JSON
+_VERDICTS = {"slower": "slower", "faster": "faster", "=": "same", "-": None}  # words in the table -> words in JSON
 _CASES: tuple[Column[Pair], ...] = (
     Column.text("case", lambda pair: pair.short_name or pair.name, IDENTITY, case=lambda pair: pair.name),
     Column.figure("A p50 ms", lambda pair: pair.before_ms, milliseconds, key="before_p50_ms"),

@@ -21,8 +21,8 @@ T = TypeVar("T")
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)
 T_9875 = (25.452, 6.205, 4.177, 3.495, 3.163)
 # For 6, 7, ... 19 normally distributed values, take the shortest interval that contains more than half of the values.
-# With a probability of 95 %, one more value lies within this many half-lengths of the interval from the interval's
-# centre. Found by simulation; for infinitely many values the number is 2.91.
+# With a probability of 95 %, a further value is at most this many half-lengths away from the interval's centre. Found
+# by simulation; for infinitely many values the number is 2.91.
 OF_HALVES = (6.36, 8.41, 5.53, 6.61, 4.92, 5.83, 4.62, 5.21, 4.42, 4.89, 4.28, 4.68, 4.14, 4.5)
 LEAST_CASES = 6
 
@@ -36,7 +36,7 @@ class Pair:
         why: why there is no ratio or no interval; an empty text if there are both.
         in_beats: the ratio of the latencies in reference beats (runs of a fixed workload between the samples), if both
             rows have beats. The verdict then uses this ratio instead of `ratio`.
-        sessions: how far two sessions of the same code can differ, as the logarithm of a ratio.
+        sessions: by how much two sessions of the same code can differ, as the logarithm of a ratio.
         short_name: the name without the settings that all pairs share.
     """
 
@@ -65,7 +65,7 @@ class Pair:
 
 
 def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
-    """Return how far from 1 one more ratio is expected to be at most, as a logarithm; 0 if there are no ratios.
+    """Return how far from 1 a further ratio is at most expected to be, as a logarithm; 0 if there are no ratios.
 
     The result is a 95 % prediction from the root mean square of the ratios' logarithms.
     """
@@ -75,7 +75,7 @@ def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
 
 
 def scatter(changes: Sequence[float]) -> float | None:
-    """Return how far a case with unchanged code is expected to be at most from the change that all cases share.
+    """Return by how much a case with unchanged code is at most expected to differ from the change that all cases share.
 
     `changes` are logarithms of ratios. The result is a 95 % prediction; None for fewer than `LEAST_CASES` changes. It
     is computed from the shortest interval that holds more than half of the logarithms. So cases that really changed

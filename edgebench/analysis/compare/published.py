@@ -30,9 +30,9 @@ class Beside:
 
     Attributes:
         figure: the compared statistic: `p50`, `p90`, or `p50 / mean` if only a mean was published.
-        ratio: our latency divided by the published latency. Its interval comes from our median alone; a ratio of p90
-            has no interval.
-        theirs: the published row.
+        ratio: the measured latency divided by the published latency. Its interval comes from the measured median alone;
+            a ratio of p90 has no interval.
+        theirs: the published row that is compared.
         differs: the differences between the two rows other than latency, in words.
     """
 
@@ -115,7 +115,7 @@ def _beside(row: Row, theirs: PublishedLatency) -> Beside:
 
 
 def _figures(row: Row, theirs: PublishedLatency) -> tuple[str, float, float, stats.Spread | None]:
-    """Return the statistic to compare, our value, the published value, and our interval.
+    """Return the statistic to compare, the measured value, the published value, and the interval of the measured value.
 
     If both rows have p50, compare p50; if both have MLPerf's p90, compare p90; otherwise compare our p50 with the
     published mean.
@@ -156,7 +156,7 @@ def citation_sheet(citations: Citations) -> Sheet:
     """Lay out the rows that have a published counterpart, with the ratio and the other differences between the two."""
     some = ", ".join(citations.unmatched)
     notes = (
-        "Ratio: our latency over the published one, with the interval of our median alone. Both p90 are MLPerf's.",
+        "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),
     )
     return Sheet.of(
@@ -165,7 +165,7 @@ def citation_sheet(citations: Citations) -> Sheet:
 
 
 def citation_fields(citations: Citations) -> dict[str, Value]:
-    """Lay out for JSON the facts that the sheet states in its notes: the folder, and the rows without a published
+    """Lay out for JSON the facts that the table states in its notes: the folder, and the rows without a published
     counterpart.
     """
     return {"folder": citations.folder, "unmatched": citations.unmatched}

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from edgebench.schema.feed import Input
 
 RUNTIMES = ("onnxruntime", "litert", "tflite_runtime")
-SHOWN = 5  # number of values that the script prints of each output
+SHOWN = 5  # of each output, the script prints this number of values
 
 
 class Code(str):
-    """Python source text, which a template writes unchanged."""
+    """Python source text, which a template inserts without changes."""
 
     __slots__ = ()
 
@@ -74,7 +74,7 @@ def templates(*folders: Path) -> Environment:
 
 
 def _require_script(row: Evidence) -> None:
-    """Raise RequestError for a row that no script can measure again."""
+    """Raise RequestError if a script cannot measure the row again."""
     if row.case.variant.feed and row.case.variant.feed.parts:
         raise RequestError(f"wanted a row of one model file, found {row.case.variant}; measure one of its files alone")
     runtime, wanted = row.case.runtime, f"wanted a row of {', '.join(RUNTIMES)} with a latency on a CPU"

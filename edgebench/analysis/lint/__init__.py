@@ -1,4 +1,4 @@
-"""A results folder, or a CSV of another tool -> the rows to check -> a sheet of findings."""
+"""A results folder, or a CSV of another tool -> the rows to check -> a table of findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_LINES = 8  # most rows that are listed per finding; further rows are only 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """The findings in a table, and what was not checked in it.
+    """The findings in a table, and the parts of the table that were not checked.
 
     Attributes:
         setups: for each line number, the properties in which its row differs from other rows, such as target and
@@ -86,7 +86,7 @@ def _setups(entries: Sequence[CheckedRow]) -> dict[int, str]:
 
 
 def _told(setup: Iterable[str], varies: Iterable[bool]) -> Iterator[bool]:
-    """For each word of a setup that is not empty, yield whether the table's rows differ in this word."""
+    """For each non-empty word of the rows' setups, yield whether the rows differ in this word."""
     return (tells for word, tells in zip(setup, varies, strict=True) if word)
 
 

@@ -20,7 +20,7 @@ _SPELLINGS = {
 }
 _PRECISIONS = {word: str(precision) for precision, words in _SPELLINGS.items() for word in words.split()}
 _PRECISION = "|".join(sorted((*_PRECISIONS, r"[wW]\d+[aA]\d+", r"u?int\d+"), key=len, reverse=True))
-# Side of the network's input in ncnn's benchncnn; it is 224 for networks that are not listed here.
+# Side in pixels of a network's input in ncnn's benchncnn; networks that are not listed here have 224.
 _NCNN_SIDES = {
     "squeezenet": 227, "alexnet": 227, "blazeface": 128, "squeezenet_ssd": 300, "mobilenet_ssd": 300,
     "mobilenet_yolo": 416, "mobilenetv2_yolov3": 352, "yolov4-tiny": 416, "nanodet_m": 320, "yolo-fastest-1.1": 320,
@@ -116,7 +116,7 @@ def _field(match: re.Match[str]) -> str:
 
 
 def precision(text: str) -> str | None:
-    """Return the precision that a word means in any known spelling; None for an unknown word."""
+    """Return the precision that a word means, such as int8 for `quantized`; None if the word is unknown."""
     return _PRECISIONS.get(folded(text))
 
 
@@ -132,5 +132,5 @@ def _networks() -> dict[str, str]:
 
 
 def folded(text: str) -> str:
-    """Return a name's letters and digits in lower case, which are the same in all its spellings."""
+    """Return only a name's letters and digits, in lower case, because they are equal in all spellings of the name."""
     return re.sub(r"[^a-z0-9]", "", text.lower())

@@ -35,7 +35,7 @@ SETUP = (
 )  # fmt: skip
 FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "top1", "map", "miou", "iou")
 MISFIT = "misfit"  # key in a row whose cells do not match the heading; the value says why
-ORIGIN, PREDICTED = "figure", "predicted"  # the column that marks predicted rows, and the mark
+ORIGIN, PREDICTED = "figure", "predicted"  # the name of the column that marks predicted rows, and the text of the mark
 FED = "inputs"  # the column of models' inputs; rows with a value in it have no width, and no rule compares them
 COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
 NUMBERS = (*FIGURES, "width", "resolution")
@@ -56,7 +56,7 @@ SYNONYMS = {
     "p50_ms": ("medianms", "latencyms", "p50latencyms", "medianlatencyms"),
     "mean_ms": ("avgms", "averagems", "meanlatencyms", "avglatencyms"),
 }
-UNFOLDED = (FED, ORIGIN)  # a value in one of these leaves its row out, so only edgebench's own headings match
+UNFOLDED = (FED, ORIGIN)  # a row with a value in one of these is left out, so only edgebench's own headings match
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headings:
-    """The meaning of a table's columns.
+    """The meaning of the columns of a table.
 
     Attributes:
         names: for edgebench's name of each column, the heading in the file.
@@ -101,13 +101,15 @@ class Headings:
 
     @property
     def note(self) -> str:
-        """Say which columns name the networks; an empty text if a column or a pattern for the name is known."""
+        """Say which columns are taken as the network's name; an empty text if one column or a pattern has the name."""
         if "architecture" in self.names or self.combined:
             return ""
         if not self.naming:
             return "No column names a network: all rows count as one network."
         listed = plain(", ".join(self.naming))
-        return f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only that."
+        return (
+            f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only the first."
+        )
 
 
 @contextmanager
@@ -148,14 +150,14 @@ def _misfit(row: Mapping[Any, Any]) -> str:
 
 
 def _named(row: Mapping[str, str | None], headings: Headings, separator: str) -> dict[str, str | float]:
-    """Return a row by edgebench's column names. A property's own column takes precedence over a full name."""
+    """Map edgebench's column names to the row's cells. A property's own column takes precedence over a full name."""
     if problem := _misfit(row):
         return {MISFIT: problem}
     cells = {theirs: from_csv(cell or "").strip() for theirs, cell in row.items() if theirs is not None}
     own = {ours: cells[theirs] for ours, theirs in headings.names.items()}
     parts = dict[str, str]()
     for theirs, pattern in headings.combined.items():
-        # A name that does not match the pattern still distinguishes its network from others.
+        # Even a name that does not match the pattern tells its network apart from other networks.
         parts |= pattern.read(cells[theirs]) or dict.fromkeys(pattern.columns(), "") | {"architecture": cells[theirs]}
     parts[WHOLE] = " ".join(cells[theirs] for theirs in headings.combined)
     if headings.naming:
@@ -280,7 +282,7 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
 
 
 def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow | None:
-    """Read one row. Add cells that cannot be read to `reading`. Return None without a width or a resolution."""
+    """Read one row. Record unreadable cells in `reading`. Return None if the row lacks a width or a resolution."""
     figures = {name: _number(line, name, values.get(name), reading.odd) for name in NUMBERS}
     width, resolution = figures.pop("width"), figures.pop("resolution")
     if width is None or not isfinite(width) or resolution is None or resolution != resolution // 1:

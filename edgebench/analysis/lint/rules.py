@@ -13,7 +13,7 @@ from itertools import combinations
 from math import isfinite
 from statistics import mean, median
 
-FASTER = 0.03  # allowed: a larger network that is faster by up to this share of the smaller network's latency
+FASTER = 0.03  # a larger network may be faster by this share of the smaller network's latency
 OFFSET = 0.3  # allowed difference in constant cost between neighbouring widths, as a share of the width's least latency
 MEAN = 0.1  # allowed difference between mean and median, as a share
 OUTLYING_DROP = 2.5  # allowed difference between the accuracy lost to int8 and the grid's median loss, in points
@@ -75,7 +75,7 @@ class CheckedRow:
 
     @property
     def identity(self) -> Hashable:
-        """The properties that identify a row; two rows in which all of them are equal are duplicates."""
+        """The properties that identify a row; two rows that agree in all of them are duplicates."""
         return self.grid, self.width, self.resolution, self.whole
 
 

@@ -59,7 +59,7 @@ def take(query: str, folder: Path | None = None) -> tuple[list[Path], str]:
     place = folder or Path(re.sub(r"[^\w.@+-]", "_", file_title(str(row.case.variant)))[:LONGEST].lstrip("-."))
     _make(place, {*contents})
     for name, content in contents.items():
-        files.write(place / name, content, "free space, or name another folder")
+        files.write(place / name, content, "free disk space, or name another folder")
     return [place / name for name in contents], why
 
 

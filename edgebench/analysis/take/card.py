@@ -1,4 +1,4 @@
-"""A row and its file -> the sheets of a card: what the file is, how it was made, and which figures to expect."""
+"""A row and its file -> the tables of a card: what the file is, how it was made, and which figures to expect."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def sheets(
     channels: int,
     notes: Sequence[str],
 ) -> tuple[Sheet, ...]:
-    """Return the sheets of a row's card, which describes the row's file.
+    """Return the tables of a row's card, which describes the row's file.
 
     `files` are the contents of the other files in the folder, by name. `ports` are the model's inputs and outputs.
     """
@@ -109,7 +109,7 @@ def _with_ends(show: Callable[[float | None], str], value: float | None, ends: S
 
 
 def _pictures(own: Preprocessing, side: int, channels: int) -> Sheet:
-    """Return a sheet that says, with all numbers, how a picture becomes the network's input."""
+    """Return a table that says, with all numbers, how a picture becomes the network's input."""
     of = normalization(own, WHITE, grey=channels == 1)
     shorter = max(own.shorter_side or int(side / own.crop), side)
     by_resizing = f"resize the shorter side to {shorter} pixels, then crop the central {side} x {side}"

@@ -1,4 +1,4 @@
-"""Names of functions and classes of this package -> their source text, with all definitions that they need."""
+"""Names of functions and classes of this package -> source text of these and of all definitions that they need."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE, MODEL, ARRAYS = "run.py", "model", "inputs.npz"
 ANSWERS = {CLASSIFICATION: "classes", "detection": "boxes"}  # for each task: what the script converts outputs to
-SURE = 0.3  # default for the least score of a box that a script prints
+SURE = 0.3  # default of the least score that a box must have to be printed
 PICTURES = {  # for each module: the definitions that a script needs to turn a picture into a network's input
     "schema/normalization": ("Normalization",),
     "images/decode": ("_upright",),
@@ -59,7 +59,7 @@ def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Seq
 
 
 def _providers(options: Sequence[str]) -> tuple[str, ...]:
-    """Return onnxruntime's execution providers: the row's, then the CPU's for operators that the first lacks."""
+    """Return onnxruntime's execution providers: the row's provider, then the CPU for operators that it lacks."""
     return tuple(dict.fromkeys((*(option for option in options if option.endswith("ExecutionProvider")), CPU)))
 
 

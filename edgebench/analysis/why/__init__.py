@@ -1,4 +1,4 @@
-"""One row or two rows of results folders -> sheets that explain the latency, and how the two rows differ."""
+"""One row or two rows of results folders -> tables that explain the latency, and how the two rows differ."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 TIMEOUT_S = 600.0
-SHOWN, NAMED = 12, 6  # most operators in the table; most rows or operators in the list of a text
+SHOWN, NAMED = 12, 6  # largest number of operators in a table, and of rows or operators that a sentence lists
 VALUE_BYTES = {Precision.FP32: 4, Precision.FP16: 2, Precision.BF16: 2, Precision.INT8: 1}
 
 TABLES = ("summary", "operators_by_kind", "operators", "differences")
@@ -142,13 +142,13 @@ def _words(row: Evidence) -> tuple[str, ...]:
 
 
 def _is_meant(term: str, row: Evidence) -> bool:
-    """Return whether a word of the row contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
+    """Return whether one of the row's words contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
     ends = tuple(f"{term}{mark}" for mark in "-/@")
     return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:
-    """List several rows, each by those of its words that the rows do not all share."""
+    """List several rows, each by the words that are not common to all these rows."""
     shared = set(_words(matches[0])).intersection(*map(_words, matches))
     listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
     more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
@@ -190,8 +190,9 @@ def _profile(measured: Evidence, connection: Connection, environment: Environmen
 
 
 def _roof(measured: Evidence, target: Target, connection: Connection) -> Roof | None:
-    """Return the target's documented peak speeds. If it has none, return its fp32 peak, measured now; None if this
-    fails.
+    """Return the target's documented peak speeds, or else its fp32 peak, measured now.
+
+    Return None if this measurement fails.
     """
     threads = measured.case.threads
     if target.device != "cpu":
@@ -228,7 +229,7 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
 
 
 def _reason(measured: Evidence, profile: OperatorTimes, roof: Roof | None, other: Evidence | None) -> str:
-    """Say the main reason for the row's latency, and how many times faster or slower it is than the other row."""
+    """Say the main reason for the row's latency, and how many times faster or slower the row is than the other row."""
     sentences = [_spent(profile)]
     time_s, macs, moved = (
         summarize(measured).p50_s,
@@ -288,7 +289,7 @@ def _integers(measured: Evidence) -> Iterator[Fact]:
 
 
 def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:
-    """Yield how near the row is to the roof of its target, which is the highest speed that compute and memory allow."""
+    """Yield how near the row is to its target's roof, the highest speed that the processor and the memory allow."""
     time_s, macs = summarize(measured).p50_s, measured.artifact.macs if measured.artifact else 0
     moved = _moved(measured, profile)
     if not time_s or not macs or not moved:
@@ -334,7 +335,7 @@ def _moved(measured: Evidence, profile: OperatorTimes) -> float:
 
 
 def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
-    """Yield sheets of the kinds of operators and of the slowest operators; without times, a sheet that says why."""
+    """Yield tables of the kinds of operators and of the slowest operators; without times, a table that says why."""
     if not profile.operators:
         yield Sheet.of("operators", (_NAME,), (), (f"There are no operator times: {profile.why}.",), name="operators")
         return
@@ -347,7 +348,7 @@ def _operators(measured: Evidence, profile: OperatorTimes) -> Iterator[Sheet]:
 
 
 def _by_kind(profile: OperatorTimes, total_s: float) -> Sheet:
-    """Return a sheet of the total time of each kind of operator, the slowest kind first."""
+    """Return a table of the total time of each kind of operator, the slowest kind first."""
     kinds = defaultdict[tuple[str, str], list[float]](list)
     for timed in profile.operators:
         kinds[timed["operator"], timed["type"]].append(timed["seconds"])
@@ -380,7 +381,7 @@ def _times(total_s: float) -> tuple[Column[Mapping[str, Any]], ...]:
 
 
 def _apart(measured: Evidence, other_evidence: Evidence) -> Sheet:
-    """Return a sheet of all recorded differences between two rows."""
+    """Return a table of all recorded differences between two rows."""
     listed = tuple(differences(_fingerprint(measured), _fingerprint(other_evidence)))
     notes = () if listed else ("No difference between the two rows is recorded.",)
     return Sheet.of(f"differences from {other_evidence.case}", _DIFFERENCES, listed, notes, name="differences")

@@ -1,4 +1,4 @@
-"""Operations and memory traffic of a network, and the peak of a machine -> its position under the roofline.
+"""Operations and memory traffic of a network, and a machine's peak speeds -> the network's place below the roofline.
 
 The functions are pure. The roofline model is from Williams, Waterman and Patterson, Communications of the ACM 52, 2009.
 """

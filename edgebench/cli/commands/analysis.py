@@ -38,13 +38,15 @@ def describe(
     ] = "",
     width: Annotated[float, typer.Option(*WIDTH, help="Width multiplier α.")] = 1.0,
     resolution: Annotated[
-        int | None, typer.Option(*RESOLUTION, help="Side ρ of the input, pixels; default: the network's native one.")
+        int | None, typer.Option(*RESOLUTION, help="Side ρ of the input, pixels; default: the published network's.")
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Number of classes; default: the published network's.")] = None,
     all: Annotated[bool, typer.Option("--all", help="List all networks, one line each.")] = False,
     fields: Annotated[
         bool,
-        typer.Option("--fields", help="Also show the part of the image that each layer sees, and what strides drop."),
+        typer.Option(
+            "--fields", help="Also show the part of the image that each layer sees, and rows that no window reads."
+        ),
     ] = False,
     memory: Annotated[bool, typer.Option("--memory", help="Also show the memory of training.")] = False,
     lessons: Annotated[
@@ -65,7 +67,7 @@ def describe(
 
     if sliding:
         return terminal.show_sheets("describe", [describe.sliding(network, width, resolution, classes)], format, table)
-    is_whole = format == "json" or table  # JSON contains every topic, and --table accepts any
+    is_whole = format == "json" or table  # JSON contains every topic, and --table can name any topic
     chosen = {"fields": fields, "memory": memory, "lessons": lessons}
     more = [topic for topic, is_asked in chosen.items() if is_asked or is_whole]
     if describe.is_given(network):
@@ -143,7 +145,7 @@ def choose(
         typer.Option(help="Only rows of this task: classification, detection; default for published: classification."),
     ] = "",
     accuracy: Annotated[
-        str, typer.Option(help="measured, or published: that of the same network on ImageNet.")
+        str, typer.Option(help="Which accuracy: measured, or published, which is the same network's on ImageNet.")
     ] = "measured",
     objective: Annotated[
         str,
@@ -152,7 +154,7 @@ def choose(
             " top1, top5, map, miou, iou or agreement; default: the metric of the rows' task, such as top1."
         ),
     ] = "",
-    max_latency: Annotated[str, typer.Option(help="Limit on p50, or on the mean of published rows: 20ms.")] = "",
+    max_latency: Annotated[str, typer.Option(help="Limit on p50, or a published mean without a p50: 20ms.")] = "",
     max_p90: Annotated[str, typer.Option(help="Limit on p90: 50ms.")] = "",
     max_total: Annotated[str, typer.Option(help="Limit on p50 plus what an app does around inference: 5ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
@@ -161,7 +163,9 @@ def choose(
     max_instructions: Annotated[str, typer.Option(help="Limit on instructions per inference: 120M.")] = "",
     max_drop: Annotated[
         str,
-        typer.Option(help="Limit in points on the accuracy lost against the float parent, tested by its interval: 1."),
+        typer.Option(
+            help="Most points of accuracy to lose against the float parent, at the worse end of the interval: 1."
+        ),
     ] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",
     min_top5: Annotated[str, typer.Option(help="Least top-5, per cent.")] = "",
@@ -170,7 +174,7 @@ def choose(
     min_iou: Annotated[str, typer.Option(help="Least mean IoU of localizers, per cent.")] = "",
     min_agreement: Annotated[str, typer.Option(help="Least agreement with the float parent, per cent.")] = "",
     predicted: Annotated[
-        bool, typer.Option("--predicted", help="Also choose among unmeasured cells, by predicted latency and metric.")
+        bool, typer.Option("--predicted", help="Also choose among configurations that were predicted, not measured.")
     ] = False,
     any_published: Annotated[
         bool,
@@ -330,8 +334,8 @@ def lint(
     columns: Annotated[
         str,
         typer.Option(
-            help="Map edgebench's column names to the file's: p50_ms=latency,width=alpha; an unknown name lists"
-            " edgebench's. For a column with full names of networks: model=mlperf, timm, ncnn or a pattern,"
+            help="Map edgebench's column names to the file's own: p50_ms=latency,width=alpha; an unknown name lists"
+            " edgebench's names. For a column with full names of networks: model=mlperf, timm, ncnn or a pattern,"
             " model={architecture}_{width}_{resolution}[-{precision}]."
         ),
     ] = "",
@@ -371,7 +375,7 @@ def published(
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
 ) -> None:
     """Show what is installed, what works, what is missing and how to install it; exit with 1 if something is broken."""
     from edgebench.analysis import doctor

@@ -46,7 +46,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a night, confirm suspected changes, add the night to the history and write its reports (the default)."""
+    """Measure a sweep tonight, confirm suspected changes, store the night and write its reports (the default)."""
     from edgebench import nightly, pipeline
     from edgebench.cli import terminal
     from edgebench.foundation.units import parse_duration
@@ -81,7 +81,7 @@ def accept(
         list[str] | None, typer.Option(help="Accept only this configuration; may be repeated; default: all.")
     ] = None,
     code: Annotated[
-        str, typer.Option(help="Accept code instead: this agent or package of the history may run here.")
+        str, typer.Option(help="Instead of a night, accept code: let this agent or package of the history run here.")
     ] = "",
 ) -> None:
     """Accept a night's changes, so that later nights are compared with it; or let code of the history run here."""

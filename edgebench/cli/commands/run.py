@@ -59,7 +59,8 @@ def run(
     weights: Annotated[
         str,
         typer.Option(
-            help="trained (on first use), random, none, hub:name, or a file .pth, .safetensors, .h5; default: trained."
+            help="Weights: trained (on first use), random, none, hub:name, or a .pth, .safetensors or .h5"
+            " file; default: trained."
         ),
     ] = "",
     weights_dir: Annotated[
@@ -125,7 +126,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a sweep, by default `default`, and show its table. Options override it; most take comma lists."""
+    """Measure a sweep (default: `default`) and show its table. Options override the sweep; most take comma lists."""
     from edgebench import pipeline
     from edgebench.cli import reader, terminal
 
@@ -206,7 +207,7 @@ def train(
 
 
 def _train_bases(model: str, width: str, device: str) -> None:
-    """Make base weights of the named detectors, by default of four; print how each was made, and its path."""
+    """Make base weights of the named detectors, by default of four; print the path of each file and how it was made."""
     from edgebench.cli import reader
     from edgebench.train.base import made, remake
 

@@ -7,7 +7,7 @@ import typer
 from edgebench.cli.options import Address, Format, Quiet, TargetName
 from edgebench.foundation.errors import require
 
-app = typer.Typer(invoke_without_command=True, help="List the targets; check one, prepare one.")
+app = typer.Typer(invoke_without_command=True, help="List the targets; check or prepare a target.")
 
 
 @app.callback()
@@ -44,7 +44,7 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Install runtimes on a board, which needs no pip or network: this machine finds packages that fit it."""
+    """Copy runtimes to a board; this machine downloads the packages, so the board needs no pip and no network."""
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 

@@ -23,7 +23,7 @@ HOST = Target(name="host", board="this machine", connection="local", runtimes=()
 
 
 class Connection(Protocol):
-    """A way to one target."""
+    """A connection to one target."""
 
     @property
     def shares_files(self) -> bool:
@@ -31,7 +31,7 @@ class Connection(Protocol):
 
     @property
     def has_own_agent(self) -> bool:
-        """Whether requests run with the agent of this edgebench version, whose answers have all current fields."""
+        """Whether the target runs this edgebench version's agent, whose answers have all current fields."""
 
     @property
     def brings_runtimes(self) -> bool:

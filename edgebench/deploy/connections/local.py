@@ -37,7 +37,7 @@ class Local:
         return Local(self._python, bundle, has_own_agent=False)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing, because this connection holds nothing that must be released."""
 
 
 def open(target: Target, bundle: Path) -> Connection:

@@ -38,7 +38,7 @@ class Here:
         return self
 
     def close(self) -> None:
-        """Do nothing: there is nothing to release."""
+        """Do nothing, because this connection holds nothing that must be released."""
 
 
 def open(target: Target, bundle: Path) -> Connection:

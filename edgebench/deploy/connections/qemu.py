@@ -19,7 +19,7 @@ from edgebench.deploy.exchange import agent_environment, agent_input, agent_opti
 from edgebench.schema.target import Target
 
 ADDRESS = ""
-ISOLATED = ("-s", "-P")  # isolate like -I, but let Python read PYTHONHASHSEED, which `run` sets
+ISOLATED = ("-s", "-P")  # isolate Python as -I does, but let it read PYTHONHASHSEED, which `run` sets
 
 
 class Emulated:
@@ -39,7 +39,7 @@ class Emulated:
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Start an agent process with its own instruction counter, wait for it, return its answer.
 
-        Its environment is always the same, because every variable adds to the instruction count.
+        The environment variables are always the same, because each of them adds to the instruction count.
         """
         counter = Path(self._counters.name) / uuid4().hex
         environment = agent_environment(request) | {VARIABLE: str(counter), "PYTHONHASHSEED": "0"}

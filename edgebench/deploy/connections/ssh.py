@@ -59,11 +59,11 @@ OPTIONS = {
     "LogLevel": "ERROR",
 }
 LOST = 255  # ssh's exit code when the connection, not the command, failed
-BACK_S, PAUSE_S = 180.0, 3.0  # how long to try to reach a board again after a lost connection; pause between two tries
+BACK_S, PAUSE_S = 180.0, 3.0  # seconds to try to reach a lost board again, and seconds between two tries
 PUSH_S, SHORT_S = 600.0, 30.0
-LOGIN_S = 60.0  # after a board accepted the connection: how long to wait for the login, and for the first answer
+LOGIN_S = 60.0  # seconds to wait for the login after a board accepted the connection, and for the first answer
 CHUNK = 2**20
-SHORT_HASH = 16  # hash digits at the start of a file's name on the board
+SHORT_HASH = 16  # number of hash digits with which a file's name on the board begins
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
 ADVICE = {
@@ -126,7 +126,7 @@ class Ssh:
             Busy: another process measures on the board.
         """
         output = Path(self._scratch.name) / "output"
-        with output.open("wb") as stream:  # no pipe, because the master would keep it open
+        with output.open("wb") as stream:  # not a pipe, because the master connection would keep it open
             command = self._ssh("-fNM", *_where(self._target.address))
             returncode = _within(LOGIN_S, command, stream)
         if returncode is None:
@@ -151,7 +151,7 @@ class Ssh:
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
         """Return the line with the answer of `agent.hold`; skip everything that the login prints before that line."""
         assert holder.stdout
-        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # ends the wait for a line that never comes
+        line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # kills the process if the line never comes
         silence.start()
         try:
             while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
@@ -200,7 +200,10 @@ class Ssh:
         return call()
 
     def _is_linked(self) -> bool:
-        """Return whether the connection works; if so, exit code `LOST` means that the remote process was killed."""
+        """Return whether the connection still works.
+
+        If it does, the exit code `LOST` means that the remote process was killed.
+        """
         return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 
     def _reconnect(self, lost: AgentError) -> None:
@@ -293,7 +296,7 @@ def _content(head: bytes, path: Path | None) -> Iterator[bytes]:
 def _ended(process: subprocess.Popen[bytes]) -> AgentError:
     """Return the error of a process that ended without an answer."""
     stderr = b""
-    with suppress(subprocess.TimeoutExpired):  # the master can still hold the pipe of a killed client
+    with suppress(subprocess.TimeoutExpired):  # the master connection can still hold the pipe of a killed client
         _, stderr = process.communicate(timeout=SHORT_S)
     process.kill()
     process.wait()

@@ -48,7 +48,10 @@ def emulation() -> Emulation:
 
 
 def _fixed() -> tuple[str, ...]:
-    """Return a command prefix that fixes load addresses, which affect the instruction count; none if forbidden."""
+    """Return a command prefix that fixes load addresses, which affect the instruction count.
+
+    The prefix is empty if this machine does not allow it.
+    """
     fixed = ("setarch", "--addr-no-randomize")
     allowed = (
         shutil.which(fixed[0]) and not subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode

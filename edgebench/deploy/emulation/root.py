@@ -52,7 +52,7 @@ def folder() -> Path:
             seal.remove(place)
             with TemporaryDirectory(dir=home, prefix=files.SCRATCH) as scratch:
                 _make(Path(scratch))
-                os.sync()  # a power cut must not leave files without their content
+                os.sync()  # otherwise a power cut could leave files without their content
                 (Path(scratch) / "root").rename(place)
             seal.record(place)
     files.used(seal.list_of(place))
@@ -60,7 +60,7 @@ def folder() -> Path:
 
 
 def _release() -> str:
-    """Return the host's distribution, whose packages are used: `debian 12`."""
+    """Return the host's distribution, such as `debian 12`; the emulated Pi uses packages of the same distribution."""
     release = platform.freedesktop_os_release()
     return f"{release.get('ID', '')} {release.get('VERSION_ID', '')}"
 
@@ -92,7 +92,7 @@ def _options(place: Path) -> Iterator[str]:
         "APT::Architecture": ARCHITECTURE,
         "APT::Architectures": ARCHITECTURE,
         "APT::Install-Recommends": "false",
-        "APT::Sandbox::User": "root",  # because the user `_apt` may not write to this folder
+        "APT::Sandbox::User": "root",  # apt's default user, `_apt`, may not write to this folder
         "Acquire::Languages": "none",
         "Debug::NoLocking": "true",
     }

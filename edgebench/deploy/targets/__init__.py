@@ -1,4 +1,4 @@
-"""A target's name -> a report on the target's state, or the requested runtimes copied to the target in advance."""
+"""The commands on targets: report the state of a target, or copy runtimes to it in advance."""
 
 from collections.abc import Mapping
 from time import monotonic

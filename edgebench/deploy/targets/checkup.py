@@ -8,11 +8,11 @@ from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
-COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock at 20 °C more
-SPARE_MEMORY_MIB = 256.0  # loading VGG16 in float takes four times as much, loading a MobileNet a quarter
-SPARE_DISK_MIB = 512.0  # for a runtime's unpacked packages and some artifacts
-MOST_USED_MIB = 1024.0  # a desktop and a driver together use less GPU memory than this
-MOST_LOAD = 0.5  # cores used by other processes; more would disturb measurements
+COOL_BELOW_C = 60.0  # a Raspberry Pi 4 lowers its clock when it is 20 °C hotter than this
+SPARE_MEMORY_MIB = 256.0  # loading VGG16 in float needs four times this memory, loading a MobileNet a quarter of it
+SPARE_DISK_MIB = 512.0  # free disk space that a runtime's unpacked packages and some artifacts need
+MOST_USED_MIB = 1024.0  # if more GPU memory is in use, other programs than the desktop and the driver use it
+MOST_LOAD = 0.5  # if other processes use more cores than this, they disturb measurements
 WITH_WHEELS = ("aarch64", "x86_64")  # machines with wheels of onnxruntime, LiteRT and torch
 
 SUPPLY = "use the power supply made for this board, and a short cable"
@@ -142,7 +142,7 @@ def _firmware(now: Mapping[str, str]) -> Iterator[Observation]:
 
 
 def _gpu(machine: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Observation]:
-    if "device" not in machine:  # the target computes on its CPU
+    if "device" not in machine:  # a target that computes on its CPU has no GPU to check
         return
     if "gpu" not in machine:
         advice = "install nvidia-ml-py there, to read its name and clock"

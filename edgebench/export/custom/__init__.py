@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_BYTES = 2 * 2**30  # largest possible protobuf or flatbuffer
+MOST_BYTES = 2 * 2**30  # size of the largest possible protobuf or flatbuffer
 # While a file is opened and checked, its reader can use this much memory, plus this many times the file's size. A
 # VGG-19 whose graph generates its weights takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
@@ -186,7 +186,7 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decod
             path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed, decode=decode
         ),
     )
-    cache.put(kept_under, card)  # a search by name then finds the model that was used last
+    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
     return kept_under
 
 

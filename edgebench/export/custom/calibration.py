@@ -1,7 +1,7 @@
 """A folder of arrays or images, or a seed -> the sets of inputs on which a model is calibrated for int8.
 
-A set holds one array for each input of the model, enough for one inference. If the batch axis is open, each array has a
-batch of one.
+A set holds one array for each input of the model, enough for one inference. If the batch axis has no fixed size, each
+array has a batch of one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
     from edgebench.schema.variant import Preprocessing
 
-RANDOM_SETS = 16  # more random values would not improve the ranges
+RANDOM_SETS = 16  # more sets of random values would not improve the ranges
 Set = dict[str, Any]
 
 

@@ -40,7 +40,7 @@ class Cost:
 
 
 def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | None, str]:
-    """Return an exact count, a lower bound and a reason.
+    """Count weights or multiply-adds; return an exact count, a lower bound, and why a part is not counted.
 
     If the count is exact, the lower bound is None and the reason is empty. Otherwise, the count is None and the reason
     says why; the lower bound is None, too, if nothing was counted.

@@ -31,7 +31,7 @@ _OPEN_AXIS = re.compile(r"-1|\?|[A-Za-z_]\w*|")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """An input as a file declares it.
+    """An input of a model, as the model's file declares it.
 
     Attributes:
         axes: the size of each fixed axis and the name of each open axis; the name is empty if the file gives none.
@@ -47,7 +47,7 @@ class Declared:
 
     @property
     def sizes(self) -> Dimensions:
-        """The sizes of the axes; 0 stands for an open axis."""
+        """The sizes of the axes; 0 stands for an open axis, which has no fixed size."""
         return tuple(0 if isinstance(axis, str) else axis for axis in self.axes)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """An input or an output of a model; in `shape`, `?` or `[name]` is an open size. If unknown, `shape` is empty."""
+    """An input or an output of a model. In `shape`, an open size is `?` or `[name]`; an unknown shape is empty."""
 
     name: str
     dtype: str

@@ -61,7 +61,7 @@ _RECURRENT = {
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that hold shapes, axes or biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # which inputs are the indices and the table
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # which inputs of the operator are the indices and the table
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
@@ -71,7 +71,7 @@ class Tensor:
     """A tensor of the graph; a 0 in `dims` stands for an open size.
 
     Attributes:
-        place: its index among the graph's tensors.
+        place: the tensor's index among the graph's tensors.
         scale, zero: an integer represents scale x (integer - zero); a scale of 0 means that the tensor is not
             quantized.
         is_constant: whether its values are in the file.
@@ -128,7 +128,7 @@ class Operator:
 
 
 def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str]]:
-    """Return the types of activations and of weights of multiplying operators, and of dequantized constants."""
+    """Return types: of multiplying operators' activations, of their weights, and of constants that are dequantized."""
     layers = [one for one in operators if one.multiplies]
     read = [one.inputs[0] for one in operators if one.name == "DEQUANTIZE"]
     return (
@@ -218,7 +218,7 @@ def integers(operators: Sequence[Operator]) -> tuple[tuple[str, ...], float | No
 
 
 def tables(operators: Sequence[Operator]) -> dict[int, int]:
-    """Map the place of each tensor that holds indices of a lookup table to the largest valid index."""
+    """For each tensor that holds indices of a lookup table, map the tensor's `place` to the largest valid index."""
     most, sources = dict[int, int](), dict[int, int]()
     for one in operators:
         first = one.inputs[0] if one.inputs else None

@@ -29,11 +29,11 @@ from edgebench.schema.variant import Precision
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_Function = tuple[str, str, str]  # domain, name and overload
+_Function = tuple[str, str, str]  # a function's key in the file: domain, name and overload
 FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
-_STRING = 8  # onnx's number for the type of strings
+_STRING = 8  # the number by which onnx denotes the type of strings
 # Limits on operators and nesting levels after a runtime has inlined all functions; large networks have a few thousand
 # operators in a few levels.
 MOST_OPERATORS, MOST_LEVELS = 20_000, 64
@@ -124,7 +124,7 @@ def _takes(
 
 
 def may_be_refused(proto: Any) -> bool:
-    """Return whether it is possible that onnxruntime refuses a file, of which only the graph was read.
+    """Return whether onnxruntime may refuse a file, judged by the file's graph alone, without large weights.
 
     The graph lacks the values of large weights, so it is opened with these weights as inputs. If this fails, the whole
     file must be opened to find out, because a few operators need the missing values. Graphs with functions are not

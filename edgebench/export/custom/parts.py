@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".zip"
 MOST = 8
-Outputs = dict[str, tuple[str, "Dimensions"]]  # from an output's name to type and sizes; a size of 0 is open
+Outputs = dict[str, tuple[str, "Dimensions"]]  # output's name -> its type and sizes; 0 is an open size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
     )
     kept_under = stem(title(name), content, key)
     card = cache.once(kept_under, SUFFIX, CustomModel, lambda place: _write(place, title(name), content, cards, feed))
-    cache.put(kept_under, card)  # a search by name then finds the model that was used last
+    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
     return card
 
 

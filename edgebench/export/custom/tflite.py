@@ -183,7 +183,7 @@ class Graph:
 
     Attributes:
         places: the index of each input in the list of tensors.
-        outputs: from the name of each output to its tensor.
+        outputs: mapping from the name of each output to the output's tensor.
         custom: operators that no runtime includes.
     """
 
@@ -319,8 +319,8 @@ def require_bounded(name: str, tensors: Sequence[Tensor]) -> None:
 def _takes(graph: Graph, shapes: Sequence[shape.Dimensions], *, is_fed: bool, name: str, decode: str) -> dict[str, Any]:
     """Return the card's fields that describe the inputs of a file.
 
-    A classifier and a detector take images; any other model takes a feed. With `is_fed`, a classifier takes a feed,
-    too.
+    A classifier and a detector take images; any other model takes a feed, which is a set of arrays. With `is_fed`, a
+    classifier takes a feed, too.
     """
     if decode:
         described = _detector(graph, shapes, name, decode)

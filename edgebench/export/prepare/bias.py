@@ -60,5 +60,5 @@ def _applied(layer: Any, inputs: Tensor, weights: Tensor) -> Tensor:
 
     if not hasattr(layer, "stride"):
         return functional.linear(inputs, weights)
-    applied: Tensor = layer._conv_forward(inputs, weights, None)  # pads as the layer does
+    applied: Tensor = layer._conv_forward(inputs, weights, None)  # pads the inputs as the layer does
     return applied

@@ -79,7 +79,7 @@ def _even_out(first: Any, second: Any) -> None:
 
 
 def _input_axis(module: Any) -> int:
-    """Return which axis of the weights is the input channels: 0 for a depthwise convolution, else 1."""
+    """Return the axis of the weights for the input channels: 0 for a depthwise convolution, else 1."""
     return 0 if getattr(module, "groups", 1) > 1 else 1
 
 

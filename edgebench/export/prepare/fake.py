@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from edgebench.schema.quantization import Quantization
 
-_PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # an int8 graph applies these to integers without rounding
+_PASSES = ("Dropout", "Flatten", "Identity", "MaxPool2d")  # int8 graphs apply these layers to integers without rounding
 REDUCED = 64  # the largest integer weight with `reduce_range`, as in onnxruntime
 ROUNDING = "rounding"  # prefix of the names of inserted modules
 

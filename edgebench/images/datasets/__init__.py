@@ -4,7 +4,7 @@ A data set defines
     CLASSES                    number of classes; 0 if only the opened data set knows it
     TASKS                      tasks for which it has labels; an empty tuple if it has none
     SOURCE                     origin of the images
-    PLACE                      words for what must be at the path in `--dataset name:path`; an empty text if bundled
+    PLACE                      what must be at the path in `--dataset name:path`, in words; an empty text if bundled
     PREPROCESSING              its default preprocessing
     AUGMENTATION               augmentations that training can use: flip, shift
     NOTE                       what to know when reading accuracies on this data set

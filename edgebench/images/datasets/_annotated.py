@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edgebench.images.listing import Stamp
 
-MOST_MASKED = 254  # the most classes in a mask of bytes: 0 is the background, and 255 is ignored
+MOST_MASKED = 254  # a mask of bytes has no more classes, because 0 is the background and 255 marks ignored pixels
 OUTSIDE = "objects outside of their picture are left out"
 CUT = "boxes reach beyond their picture and are cut at its edge"
 EMPTY = "objects without an area are left out"
@@ -58,19 +58,19 @@ class Object(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Notes:
-    """For each reason to leave out or change something: how often it applied, and the first few names."""
+    """Counts of what was left out or changed, by reason, with the first few names for each reason."""
 
     counts: Counter[str] = field(default_factory=Counter)
     names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, what: str, name: str = "", count: int = 1) -> None:
-        """Add `count` cases of `what`; a notice consists of the number of cases, then the words `what`."""
+        """Add `count` cases to the reason `what`; a notice consists of the number of all cases and the text `what`."""
         self.counts[what] += count
         if name and len(self.names[what]) < 4:
             self.names[what].append(printable(name))
 
     def words(self) -> tuple[str, ...]:
-        """Return one notice for each reason."""
+        """Return one notice for each reason why something was left out or changed."""
         return tuple(
             f"{count} {what}" + (f": {some(self.names[what])}" if self.names[what] else "")
             for what, count in self.counts.items()
@@ -79,7 +79,7 @@ class Notes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotated(Files):
-    """Pictures in files, with the annotated objects of each picture.
+    """Pictures, each in a file of its own, and the annotated objects of each picture.
 
     Attributes:
         sizes: width and height of each picture after it is turned upright; (0, 0) for an unreadable picture.
@@ -103,7 +103,7 @@ class Annotated(Files):
         return Truth(classes=classes, boxes=boxes, mask=mask, size=size)
 
     def only(self, indices: Sequence[int]) -> Self:
-        """Return the pictures at these indices."""
+        """Return a part of the pictures: those at these indices."""
         sizes, objects = tuple(map(self.sizes.__getitem__, indices)), tuple(map(self.objects.__getitem__, indices))
         return replace(Files.only(self, indices), sizes=sizes, objects=objects)
 
@@ -154,7 +154,7 @@ def annotated(
     used: Sequence[int],
     draw: Callable[[str, tuple[int, int], Sequence[Object]], NDArray[uint8] | None] | None = None,
 ) -> Annotated:
-    """Return the pictures at the indices `used`, with checked objects, whose boxes are cut at the picture's edge.
+    """Return the pictures at the indices `used` with their checked objects; boxes are cut at the picture's edge.
 
     Raises:
         RequestError: fewer than two pictures are left.
@@ -227,9 +227,9 @@ def require_classes(place: Path, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def opened(place: Path, parts: Mapping[str, Annotated]) -> Opened:
-    """Return a data set made of the part `test` and, if it exists, the part `train`.
+    """Return a data set from the images of the part `test` and, if it exists, of the part `train`.
 
-    The calibration images are removed from `train`, or from `test` if there is no `train`.
+    The calibration images are taken out of `train`, or out of `test` if there is no `train`.
 
     Raises:
         RequestError: the two parts have different classes.

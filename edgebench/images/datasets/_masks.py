@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNJUDGED = 255
-Outlined = tuple[int, tuple[float, ...], Any]  # class, box, and polygons or run lengths
+Outlined = tuple[int, tuple[float, ...], Any]  # an object: class, box, and outline as polygons or run lengths
 
 
 def drawn(size: tuple[int, int], objects: Sequence[Outlined]) -> NDArray[uint8]:
@@ -37,7 +37,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return an array, (H, W), true inside an outline; None if the outline is of another size or of unknown form."""
+    """Return an array, (H, W), true inside an outline; None if the outline's form is unknown or its size is another."""
     if isinstance(outline, dict):
         return _runs(outline, size)
     if isinstance(outline, list):

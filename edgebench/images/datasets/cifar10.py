@@ -102,7 +102,7 @@ def _part(place: Path, sha256: str, name: str) -> Thumbnails:
 
 
 def _inside(place: Path) -> Path:
-    """Return the archive or folder of the six files: `place`, or an entry in it with the name of an original."""
+    """Return the archive or folder that has the six files: `place`, or an archive or a folder of that name in it."""
     if not place.is_dir():
         return place
     entries = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
@@ -110,7 +110,7 @@ def _inside(place: Path) -> Path:
 
 
 def _sha256(place: Path) -> str:
-    """Return the hash of an archive, or one hash of the six files in a folder."""
+    """Return the hash of an archive; for a folder, one hash over its six files."""
     digest = hashlib.sha256()
     for file in [place] if place.is_file() else _files(place):
         with file.open("rb") as stream:

@@ -104,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parsed(file: Path, changed_ns: int, size: int) -> dict[str, Any]:
-    """Parse a JSON file; parse the same file again only if its timestamp or size changed."""
+    """Parse a JSON file; the result is cached until the file's timestamp or size changes."""
     try:
         content = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -143,7 +143,7 @@ def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
 
 
 def _places(images: Mapping[int, Mapping[str, Any]], found: Folder, notes: Notes) -> dict[int, int]:
-    """Map ids of annotated images to indices in the folder; leave out images that are missing or of another size."""
+    """Map ids of annotated images to their indices in the folder; leave out images that are missing or changed size."""
     known, places = found.by_name(), dict[int, int]()
     for number, entry in images.items():
         name = str(entry.get("file_name", ""))
@@ -179,7 +179,7 @@ def _objects(
 
 
 def _object(entry: Mapping[str, Any], place: int, labels: Mapping[int, int], notes: Notes) -> Iterator[Object]:
-    """Yield the annotated object, or nothing if the annotation is of a crowd or is incomplete."""
+    """Yield the object that an annotation describes; yield nothing if it describes a crowd or is incomplete."""
     name, category, box = f"annotation {entry.get('id')}", entry.get("category_id"), entry.get("bbox")
     if entry.get("iscrowd"):
         notes.add(CROWDS)
@@ -193,7 +193,7 @@ def _object(entry: Mapping[str, Any], place: int, labels: Mapping[int, int], not
 
 
 def _with_fitting_mask(one: Object, found: Folder, notes: Notes) -> Object:
-    """Return an object, without its run lengths if they are for a picture of another size."""
+    """Return an object; its run lengths are left out if they were made for a picture of another size."""
     size = found.sizes[one.picture]
     if not isinstance(one.outline, dict) or one.outline.get("size") == [size[1], size[0]]:
         return one

@@ -92,14 +92,14 @@ class Files(Labelled):
             raise CaseError(f"{self.name(index)} can no longer be read: {type(error).__name__}; restore it") from error
 
     def inspect(self, indices: Sequence[int]) -> list[Inspected]:
-        """Decode each of the pictures at these indices once; return, in the same order, what was found."""
+        """Decode each of the pictures at these indices once; return, in the same order, whether each is usable."""
         from edgebench.images import decode
 
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(lambda index: decode.inspect(self.root / self.names[index]), indices))
 
     def only(self, indices: Sequence[int]) -> Self:
-        """Return the pictures at these indices."""
+        """Return a part of the pictures: those at these indices."""
         names, digests = (tuple(all[index] for index in indices) for all in (self.names, self.digests))
         return replace(self, names=names, digests=digests, labels=self.labels[list(indices)])
 
@@ -148,7 +148,7 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _unread(place: Path) -> Iterator[str]:
-    """Return a notice with the names of the folders that are not read."""
+    """Return a notice that names the folders beside `train` and `val`, which are not read."""
     beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
     if others := [printable(name) for name in beside if name not in PARTS]:
         yield f"only train and val are read; other folders beside them are ignored: {some(others)}"
@@ -181,7 +181,7 @@ def contents(root: Path, below: str, stamps: Mapping[str, Stamp]) -> dict[str, s
 
 
 def _cached(index: Path) -> dict[str, tuple[int, int, int, int, str]]:
-    """Map each file in the stored index to a stamp (size, times) and a hash; an empty mapping without valid index."""
+    """Read the stored index, which maps each file to a stamp (size, times) and a hash; empty if there is none."""
     from pydantic import TypeAdapter, ValidationError
 
     used(index)
@@ -201,7 +201,7 @@ def _sha256(file: Path) -> str:
 
 
 def set_aside(files: Listed, left: int = 0) -> tuple[Listed, Listed]:
-    """Choose calibration images at random; return the chosen images and the remaining images.
+    """Choose calibration images at random; return two groups: the chosen images and the remaining images.
 
     At least LEAST_CALIBRATION images are chosen, provided that more than `left` images remain.
     """
@@ -230,7 +230,7 @@ def _listed(root: Path, below: str) -> Files:
 
 
 def files(root: Path, below: str, listing: Listing, numbers: NDArray[int64], classes: tuple[str, ...]) -> Files:
-    """Return the pictures of a listing, with the files' hashes; `numbers` are the classes of the pictures, by name."""
+    """Return the pictures of a listing, with hashes of their files; `numbers` maps each picture's name to its class."""
     names, hashed = tuple(sorted(listing.stamps)), contents(root, below, listing.stamps)
     digests = tuple(map(hashed.__getitem__, names))
     return Files(root=root, names=names, digests=digests, labels=numbers, classes=classes, notices=listing.notices)

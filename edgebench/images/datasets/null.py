@@ -1,4 +1,4 @@
-"""Ten images of class 0, all of which the null network classifies correctly."""
+"""Ten images of class 0 for the null network, which computes nothing and classifies every image as class 0."""
 
 from __future__ import annotations
 

@@ -51,10 +51,10 @@ SIDE = 224
 # The default number of scenes in each split; scenes with higher indices can be drawn, too.
 COUNTS = {"train": 12_000, "calibration": 500, "test": 500}
 ORDER = tuple(COUNTS)
-TRAIN_COLUMNS = 416  # number of a photo's columns that are for training, from the left; a photo has 640
-CROPS = range(112, SIDE + 1, 16)  # sides of a crop for the background, pixels; one is chosen at random
-CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges for the background: contrast factor, and mean grey level
-MOST = 6  # the most digits in a scene
+TRAIN_COLUMNS = 416  # this many columns of a photo, from the left, are for training; a photo has 640 columns
+CROPS = range(112, SIDE + 1, 16)  # sides of a photo's crop in pixels; each background has a random one of them
+CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges of the background's contrast factor and of its mean grey level
+MOST = 6  # the largest number of digits in a scene
 LIFT = (80.0, 140.0)  # range of grey levels by which a digit is lighter than the background
 TINT = (0.75, 1.0)  # range of factors for a digit's brightness, one factor per channel
 GAP = 2  # minimum gap between the boxes of two digits, pixels
@@ -65,7 +65,7 @@ INK = 128  # lowest coverage, of 255, at which a pixel belongs to the digit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of scene: scenes with 1 to `most` digits, each with a height in the range `sizes`, in pixels."""
+    """A kind of scene: it has 1 to `most` digits, whose heights are in the range `sizes`, in pixels."""
 
     most: int
     sizes: tuple[float, float]
@@ -76,7 +76,7 @@ SEVERAL = Kind(most=MOST, sizes=(16.0, 56.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A picture, (224, 224, 3), with the classes and boxes of the digits and with the mask."""
+    """A composed picture, (224, 224, 3), with the mask, and with the class and box of each digit."""
 
     pixels: NDArray[uint8]
     truth: Truth
@@ -90,7 +90,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The material of a split's scenes: tightly cropped digits, the classes of the digits, and parts of the photos.
+    """What a split's scenes are composed of: tightly cropped digits with their classes, and parts of the photos.
 
     Attributes:
         photos: each photo, (H, W, 3), enlarged once for each of `CROPS`, so that backgrounds are only cut out.
@@ -133,7 +133,7 @@ def open(place: Path | None) -> Opened:
 
 
 def part(split: str, count: int = 0, kind: Kind = SEVERAL) -> Scenes:
-    """Return the first `count` scenes of a split; without a count, as many as `COUNTS` says.
+    """Return the first `count` scenes of a split; if `count` is None, the number of scenes that `COUNTS` states.
 
     Raises:
         CaseError: there is no such split.
@@ -166,7 +166,7 @@ def _kept(split: str, index: int, kind: Kind) -> Scene:
 
 @cache
 def parts_of(split: str) -> Parts:
-    """Return the material of a split's scenes; no digit or part of a photo is both in training and in another split."""
+    """Return the digits and photos for a split's scenes; those for training are used in no other split."""
     from sklearn.datasets import load_sample_images
 
     is_training, source = split == "train", open_digits(None).part(split)
@@ -220,7 +220,7 @@ def _background(random: Generator, parts: Parts) -> NDArray[uint8]:
 
 
 def _placed(random: Generator, parts: Parts, kind: Kind) -> Iterator[tuple[_Glyph, int]]:
-    """Yield scaled and placed digits that do not overlap."""
+    """Yield digits, each with a random size and a random place, that do not overlap."""
     import numpy
 
     taken = list[tuple[int, int, int, int]]()
@@ -256,7 +256,7 @@ class _Glyph:
 def _drawn(
     glyph: _Glyph, label: int, pixels: NDArray[uint8], mask: NDArray[uint8], random: Generator
 ) -> tuple[int, tuple[int, int, int, int]]:
-    """Draw a digit, lighter than the background, into pixels and mask; return the digit's class and tight box."""
+    """Draw a digit, lighter than the background, into picture and mask; return the digit's class and tight box."""
     import numpy
     from PIL.Image import Resampling
 

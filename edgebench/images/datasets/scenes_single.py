@@ -24,7 +24,7 @@ AUGMENTATION: tuple[str, ...] = ()  # without augmentation, because no scene is 
 TOOLS = ("scikit-learn", "pillow", "numpy")
 NOTE = (
     "500 test scenes of 224x224 pixels, each composed of one real handwritten digit, 32 to 112 pixels high, on a crop"
-    " of a real photo. A figure here compares networks with each other, not with published ones."
+    " of a real photo. A metric on them compares networks with each other, not with published ones."
 )
 
 SINGLE = scenes.Kind(most=1, sizes=(32.0, 112.0))

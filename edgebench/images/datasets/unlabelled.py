@@ -1,4 +1,4 @@
-"""A folder of images without labels: to calibrate an int8 file, and to compare an int8 file with its float parent."""
+"""A folder of images without labels, for calibrating int8 files and comparing them with the original fp32 files."""
 
 from __future__ import annotations
 

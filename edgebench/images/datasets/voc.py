@@ -88,7 +88,7 @@ def _xml(place: Path, name: str) -> ElementTree.Element | None:
 
 
 def _parts(place: Path, found: Folder) -> dict[str, list[str]]:
-    """Return the image names of each part from the lists in `ImageSets/Main`; without lists, test on all images."""
+    """Return the image names of each part from the lists in `ImageSets/Main`; without lists, all are for testing."""
     lists = {name: place / "ImageSets" / "Main" / f"{name}.txt" for name in ("train", "val", "test")}
     read = {name: _stems(file) for name, file in lists.items() if file.is_file()}
     tested = read.get("test") or read.get("val")
@@ -145,7 +145,7 @@ def _objects(root: ElementTree.Element, picture: int, labels: Mapping[str, int],
 
 
 def _box(one: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Return left, top, right and bottom from 0, ends exclusive; in VOC they count from 1, ends inclusive."""
+    """Return left, top, right and bottom, counted from 0 with exclusive ends; VOC counts from 1 with inclusive ends."""
     try:
         left, top, right, bottom = (float(one.findtext(f"bndbox/{side}", "")) for side in SIDES)
     except ValueError:
@@ -157,7 +157,7 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class _Maps:
-    """The masks in a folder of PNG files."""
+    """The masks of pictures, read from a folder of PNG files."""
 
     def __init__(self, root: Path, classes: int) -> None:
         self._root, self._classes = root, classes

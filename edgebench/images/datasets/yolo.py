@@ -67,7 +67,7 @@ def open(place: Path | None) -> Opened:
 
 
 def _folders(place: Path) -> dict[str, tuple[Path, Path]]:
-    """Return each part's folder of images and folder of labels; without such folders, both are `place` itself."""
+    """Return, for each part, the folders of its images and of its labels; without such folders, both are `place`."""
     pairs = {
         part: [
             (images, labels)

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 
-NEEDED_SHARE = 0.5  # share of the budget for the cells that predictions need
+NEEDED_SHARE = 0.5  # share of the time budget for cells that must be measured before other cells can be predicted
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
-    """Yield sessions with some of a target's cells each, and each session's deadline in seconds of `monotonic()`.
+    """Yield sessions, each with some of a target's cells, and the deadline of each in seconds of `monotonic()`.
 
-    The caller must measure each session and write its records to the journal before it takes the next session. A
-    process, training or export that is still running when the budget is spent is completed. Without a budget, yield the
-    session `whole` with deadline 0, which means no deadline.
+    The caller must measure each session and write its records to the journal before it takes the next session. If a
+    process, a training or an export is still running when the budget is spent, it is allowed to finish. Without a
+    budget, yield the session `whole` with deadline 0, which means no deadline.
     """
     if not sweep.budget:
         yield whole, 0.0
@@ -58,7 +58,7 @@ def _why(is_needed: bool) -> str:
 
 
 def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
-    """Train and export one case after the other until the time `until`, but at least one case; yield each case.
+    """Train and export case after case until the time `until`, but at least one case; yield each case when it is ready.
 
     A case that fails here is yielded, too: it fails again when it is measured, and only then is the failure recorded.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.record import Record, Session
 
-TWICE = 2  # most measurements of a case by one command: one, and another if it is an outlier
+TWICE = 2  # one command measures a case at most twice: the second time only if the first latency is an outlier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,9 @@ class Allotment:
 
 
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
-    """Choose the cells without which no fit is possible; if there are none left, choose the most worthwhile cells.
+    """Choose the cells without which no fit is possible.
+
+    If all of them are measured, choose the most informative cells.
 
     A case that this command has already tried without a usable measurement is not chosen again.
     """
@@ -70,7 +72,7 @@ def _lacking(cases: Iterable[Case], known: Measured) -> Iterator[Case]:
 
 
 def _worthwhile(session: Session, known: Measured, shares: Shares) -> Iterator[Case]:
-    """Yield the cells near the Pareto front, the widest interval first, then measured outliers, then all others."""
+    """Yield first the cells near the Pareto front, by decreasing width of interval; then outliers; then all others."""
     cells, _ = predicted(session.cases, session.preset, known)
     uncertain = sorted((cell for cell in cells if cell.time_s), key=_width, reverse=True)
     near = _near_front(session.cases, cells, known, shares)
@@ -99,8 +101,8 @@ def _near_front(
 def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
     """Return the metric of each case, measured or predicted.
 
-    If a case has neither, return every case's published top-1 instead. If a case has no published top-1, return every
-    case's multiply-adds.
+    If one of the cases has neither, return the published top-1 of all cases instead. If one of them has no published
+    top-1, return the multiply-adds of all cases.
     """
     fitted = surfaces.reliefs(shares, cases)
     expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]

@@ -100,7 +100,7 @@ def _scale(rows: Any) -> Any:
 def informative(
     works: Sequence[Work], count: int, measured: Sequence[int] = (), metric_terms: Any = None
 ) -> tuple[int, ...]:
-    """Choose the `count` cells, all measured cells among them, that determine the costs best: a D-optimal design.
+    """Choose `count` cells, including all measured cells, that determine the costs best: a D-optimal design.
 
     Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes
     relative errors, but latencies are not known yet. So the rows are weighted as if every term had an equal share in

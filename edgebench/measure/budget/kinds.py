@@ -52,7 +52,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """Measured cells that differ only in width and resolution, and the fit to them; `fit` is None for too few cells."""
+    """Measured cells that differ only in width and resolution, and the fit to them; None if there are too few cells."""
 
     cases: tuple[Case, ...]
     works: tuple[Work, ...]
@@ -76,7 +76,7 @@ def predicted(cases: Sequence[Case], preset: str, known: Measured) -> tuple[tupl
 
 
 def measured(session: Session, records: Iterable[Record]) -> Measured:
-    """Return the measurements with the session's preset, target and epoch (hash of the target's environment), by case.
+    """Map each case to its measurement that has the session's preset, target and epoch (hash of the environment).
 
     The value is None for a case without a usable latency. Cases that have neither runs nor failures are left out.
     """
@@ -86,7 +86,7 @@ def measured(session: Session, records: Iterable[Record]) -> Measured:
 
 
 def key(session: Session) -> tuple[str, str, str]:
-    """Return preset, target and epoch; figures of sessions can be compared if these are equal."""
+    """Return a session's preset, target and epoch; two sessions can be compared if they agree in all three."""
     return session.preset, session.environment.target, session.environment.epoch
 
 
@@ -95,7 +95,10 @@ def _is_usable(measurement: Measurement) -> bool:
 
 
 def is_predictable(case: Case) -> bool:
-    """Return whether a case's latency can be predicted: not that of a user-supplied model, which has only one size."""
+    """Return whether a case's latency can be predicted.
+
+    The latency of a user-supplied model cannot be predicted, because the model has only one size.
+    """
     return case.variant.weights != WeightSource.CUSTOM
 
 
@@ -118,7 +121,7 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return the p50 of each measurement in seconds, scaled to equal load on the core.
+    """Return each measurement's p50 (median latency) in seconds, corrected for other load on the core.
 
     A reference beat is a small workload that ran between the samples. The scaled value is p50 in beats, times the
     median time of a beat. If one of the measurements lacks beats, no measurement is scaled.

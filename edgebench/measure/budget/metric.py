@@ -1,4 +1,4 @@
-"""Metric and size of a few networks of a family -> a surface of the metric, and predictions for other sizes.
+"""Measured metrics of a network family at a few sizes -> a fitted surface, which predicts the metric at other sizes.
 
 The surface gives the metric as a function of width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1.
 The functions here are pure and do no I/O.
@@ -15,8 +15,8 @@ from edgebench.measure.budget.fit import CONFIDENCE, Prediction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Size = tuple[float, int]  # width multiplier, and resolution in pixels
-NATIVE = 224  # pixels; the fit uses this number divided by the resolution
+Size = tuple[float, int]  # a size: width multiplier, and resolution in pixels
+NATIVE = 224  # a resolution in pixels; one term of the fit is this number divided by the network's resolution
 # Prior for how far cells lie from the surface: a standard deviation of the logit, and degrees of freedom. Both numbers
 # are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`
 # computes them again.
@@ -88,7 +88,10 @@ class Surface:
     reach: Any
 
     def predict(self, size: Size) -> Prediction | None:
-        """Predict the metric at a size, with an interval; None if the measured cells do not show how α and ρ act."""
+        """Predict the metric at a size.
+
+        Return None if the measured cells do not show how the metric depends on α and ρ.
+        """
         from scipy.stats import t
 
         row = _rising([size], self.span)[0]

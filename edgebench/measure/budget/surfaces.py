@@ -78,7 +78,10 @@ def size(case: Case) -> Size:
 
 
 def reliefs(shares: Shares, open_cases: Sequence[Case]) -> dict[Case, Relief]:
-    """Return a surface for each kind with enough evaluated cells; up to the open cases, it never falls with α or ρ."""
+    """Return a fitted surface of the metric for each kind of cells that has enough evaluated cells.
+
+    No surface falls as α or ρ grows, from the evaluated cells up to those of `open_cases`, which are not evaluated yet.
+    """
     groups, others = defaultdict["Case", list["Case"]](list), defaultdict["Case", list["Case"]](list)
     for case in shares:
         groups[kind_of(case)].append(case)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 BATCH = 32
-# Per request, limit on the size of the file of images, and on the memory for the outputs: boards have little memory.
+# Limits per request, because boards have little memory: bytes of the file of images, and bytes of the outputs.
 PART_BYTES = 256 * 2**20
 COPIES = 8  # number of copies of the outputs in memory at once: as numbers, base64 and JSON
 TALLY_ROWS = 1024
@@ -88,7 +88,7 @@ class FloatAnswers:
     answers: Answers | None = None
 
     def of(self, images: Images, deployed: Deployed, runtime: Runtime, threads: int, connection: Connection) -> Answers:
-        """Return the artifact's outputs for `images`, the test split; compute them unless they are stored here."""
+        """Return the artifact's outputs for `images`, the test split; compute them unless this object has them."""
         key = (deployed, runtime, threads, connection)
         if self.answers is None or self.key != key:
             self.key, self.answers = key, answers(images, *key)
@@ -142,9 +142,9 @@ def evaluate(
 
 
 def _truth(variant: Variant, images: Images) -> Callable[[int], Truth]:
-    """Return a function from an image's index to its true labels; labels of a detector are kept for the album.
+    """Return a function from an image's index to its true labels; a detector's labels are kept to draw them later.
 
-    Kept labels have no masks, which are large, and which boxes do not need.
+    Labels are kept without masks, because masks are large and only the boxes are drawn.
     """
     if task(variant) != "detection":
         return images.truth
@@ -156,7 +156,10 @@ def _parts_of(*answers: Answers | None) -> Iterator[Iterator[NDArray[Any]] | Non
 
 
 def made_by(variant: Variant) -> str:
-    """Return a hash of the code and the tools on which an accuracy depends, without artifact, target and data set."""
+    """Return a hash of the code and the tools on which an accuracy depends.
+
+    The hash does not cover artifact, target and data set.
+    """
     tools = {f"version.{tool}": provenance.version(tool) for tool in family(variant.dataset).TOOLS}
     return provenance.key(
         tools | {"source": provenance.source("measure/evaluate/__init__", _source(variant), *sources(variant.dataset))}
@@ -169,7 +172,10 @@ def _source(variant: Variant) -> str:
 
 
 def _is_fine_tuned(case: Case) -> bool:
-    """Return whether the weights were fine-tuned: then not only int8 makes the outputs differ from the parent's."""
+    """Return whether the weights were fine-tuned.
+
+    If so, int8 is not the only cause of differences to the float parent.
+    """
     return case.variant.quantization is not None and case.variant.quantization.aware
 
 
@@ -237,7 +243,7 @@ def _answers(
 
 
 def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
-    """Return outputs for no images yet, with the number and the type of the values that an image will have."""
+    """Return an object for outputs that still has no images, but knows the number and type of the values per image."""
     import numpy
 
     count = values(variant)
@@ -250,7 +256,7 @@ def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
 
 
 def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Connection) -> None:
-    """Refuse an answer of the agent that was computed from other pixels than the request's pixels.
+    """Refuse an answer of the agent that was not computed from the request's pixels.
 
     Raises:
         AgentError: the number or the hash of the images differs.
@@ -259,11 +265,13 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
     if answer.count != count:
         raise AgentError(f"the agent's answer is impossible: outputs of {answer.count} images, but {count} were sent")
     if found != part["inputs_sha256"] and (found or connection.has_own_agent):
-        raise AgentError("the process read other pixels than those it was given; run again")
+        raise AgentError("the process did not read the pixels that it was given; run again")
 
 
 def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
-    """Return the outputs of a part, `size` bytes: from the file if it exists, otherwise from the agent's answer.
+    """Return the outputs for one part of the images as `size` bytes.
+
+    They come from the file if it exists, otherwise from the agent's answer.
 
     Raises:
         AgentError: there are more or fewer bytes than `size`.
@@ -342,7 +350,7 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
 def _tally(
     variant: Variant, truth: Callable[[int], Truth], outputs: Answers, reference: Answers | None
 ) -> dict[str, Any]:
-    """Return fields of an accuracy, computed by the variant's task from the outputs and the float parent's outputs."""
+    """Return the figures that the variant's task computes from the outputs of the artifact and of its float parent."""
     of_file = {"decode": decoders.decoder(variant.decoding, variant.resolution)} if variant.decoding else {}
     counted: dict[str, Any] = load("tasks", task(variant)).tally(
         outputs.rows(TALLY_ROWS),

@@ -1,4 +1,4 @@
-"""A detector's predicted boxes for the test images -> an album: the ten images with the most errors, and all boxes."""
+"""A detector's predictions for the test images -> an album: the ten images with the most errors, with their boxes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def _errors(answer: Boxes, truth: Truth) -> int:
 
 
 def _page(images: Images, index: int, truth: Truth, errors: int, answer: Boxes, parent: Boxes | None) -> dict[str, Any]:
-    """Return a page of the album: the part of a picture that the network sees, and boxes as fractions of its sides."""
+    """Return a page of the album: the part of a picture that the network sees, and boxes in fractions of that part's
+    sides.
+    """
     assert truth.boxes is not None
     whole = truth.size * 2
     objects = [

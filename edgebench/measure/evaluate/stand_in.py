@@ -51,7 +51,7 @@ def find(case: Case, board: Connection) -> StandIn | None:
     """Return the substitute that evaluates in place of the board; None if the board must evaluate the case itself."""
     if not board.brings_runtimes:
         return None
-    with suppress(RequestError):  # the error if there is no wheel of the board's version for this machine
+    with suppress(RequestError):  # raised if no wheel for this machine has the board's version of the runtime
         environment, runtime = _same(case.runtime.name, public(case.runtime.version))
         if not _overflows(case, environment):
             runtime = replace(runtime, options=case.runtime.options)
@@ -68,7 +68,7 @@ def _host() -> tuple[Connection, str]:
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Return this version of the runtime on this host: it is downloaded if another version is installed."""
+    """Return the runtime in this version, on this host; download it if another version is installed."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)

@@ -85,7 +85,10 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 
 
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
-    """Return the name of a cell's calibration data set: the scheme's, else the sweep's, else the cell's data set."""
+    """Return the name of the data set that calibrates a cell.
+
+    It is the data set that the int8 scheme names, else the one that the sweep names, else the cell's own data set.
+    """
     if model and not model.takes_images:
         return cell.dataset  # a model without image inputs is calibrated on values of its inputs
     calibration = cell.quantization and (parse(cell.quantization).calibration or cell.calibration)
@@ -142,7 +145,7 @@ def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
 
 
 def _require_device(runtime: Runtime, environment: Environment) -> None:
-    """Refuse an option that selects another device than the target's device."""
+    """Refuse an option that selects a different device from the target's device."""
     here, devices = environment.facts.get("device", "cpu"), load("runtimes", runtime.name).DEVICES
     for option in runtime.options:
         if (device := devices.get(option, "cpu")) not in ("cpu", here):
@@ -216,7 +219,10 @@ def _quantization(cell: Cell, runtime: Runtime, environment: Environment) -> Qua
 
 
 def _calibrated(quantization: Quantization, images: DataSet, dataset: DataSet) -> Quantization:
-    """Return the scheme with the calibration data set, which is left empty if it equals the variant's data set."""
+    """Return the scheme with the name of its calibration data set.
+
+    The name is empty if the scheme is calibrated on the variant's own data set.
+    """
     if (images.name, images.sha256) == (dataset.name, dataset.sha256):
         return replace(quantization, calibration="", calibration_sha256="")
     if not re.fullmatch(NAME, images.name):

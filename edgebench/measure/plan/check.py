@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
 _EXTRAS = ("tflite",)  # formats whose tools are installed by an extra of the same name: edgebench[tflite]
-_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)  # what a sweep can name
+# the sources of weights that a sweep can name
+_SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)
 
 
 def check(sweep: Sweep) -> None:
@@ -91,7 +92,7 @@ def _require_decoder(cell: Cell) -> None:
         raise RequestError(
             f"wanted --decode {known} with --task detection of {cell.model}, found none; name the layout of its outputs"
         )
-    raise RequestError(f"{cell.model} is for {task}, found --task {cell.task}; leave it out")
+    raise RequestError(f"{cell.model} is for {task}, but --task is {cell.task}; leave --task out")
 
 
 def _check_weights(cell: Cell) -> None:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # in a results folder's sweep, precedes the name of a folder of calibration images
+UNLABELLED = "unlabelled:"  # prefix of a calibration folder's name, in the sweep that is stored in a results folder
 REBUILT = ("null", "torch")  # formats without a graph, for which the target builds the network with edgebench's code
 RAW = "raw"  # default preprocessing of a network that takes integers
 
 Key = tuple[str, str, str]
-Models = Mapping[Key, CustomModel]  # cards (descriptions), by the cell's model, input and decoder
+Models = Mapping[Key, CustomModel]  # a cell's (model, input, decoder) -> the card, which describes the model
 
 
 def check(sweep: Sweep) -> None:
@@ -84,7 +84,7 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 
 
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
-    """Return whether a cell is calibrated on random values or on arrays of the user.
+    """Return whether a cell is calibrated on random values or on the user's own arrays.
 
     If so, even an image classifier is measured on such values instead of images.
     """
@@ -137,23 +137,23 @@ def _refusal(model: CustomModel, runtime: str, batch: int, precision: Precision)
         return model.refused
     format = load("runtimes", RuntimeRequest.parse(runtime).name).FORMAT
     if not _can_be(model, format):
-        function = f"built by its own function, found {runtime}, which builds only edgebench's own networks"
-        file = f"for runtimes that open {model.format}, found {runtime}, which opens {format}"
+        function = f"built by its own function, but {runtime} builds only edgebench's own networks"
+        file = f"for runtimes that open {model.format}, but {runtime} opens {format}"
         return f"{model.name} is {function if model.source else file}; use --runtime {_runtimes(model)}"
     if model.batch and batch > model.batch:
         taken = "one image" if model.takes_images else "one batch of its own size"
-        return f"{model.name} takes {taken} at a time, found --batch {batch}; export it with an open batch axis"
+        return f"{model.name} takes {taken} at a time, but --batch is {batch}; export it with an open batch axis"
     if precision == model.precision:
         return ""
     if model.given:
-        return f"{model.name} contains {model.given} as supplied, found --precision {precision}"
+        return f"{model.name} contains {model.given} as supplied, but --precision is {precision}"
     if model.format != custom.onnx.FORMAT or model.precision != Precision.FP32 or precision != Precision.INT8:
         return (
-            f"{model.name} is {model.precision} as supplied, found --precision {precision}; use --precision"
+            f"{model.name} is {model.precision} as supplied, but --precision is {precision}; use --precision"
             f" {model.precision}"
         )
     if not model.takes_images and format != custom.onnx.FORMAT:
-        return f"{model.name} is quantized only for runtimes that open onnx, found {runtime}; use --precision fp32"
+        return f"{model.name} is quantized only for runtimes that open onnx, not for {runtime}; use --precision fp32"
     if model.takes_images and model.dtype != "float32":
         return f"{model.name} takes {model.dtype} images and is not quantized here; use --precision fp32"
     return ""
@@ -212,7 +212,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
     """
     if model.feed is None:
         if folder:
-            raise RequestError(f"{model.name} is an image classifier, found --input-data; use --dataset for its images")
+            raise RequestError(f"{model.name} is an image classifier and takes no --input-data; use --dataset")
         return None
     if not folder or model.refused:
         return model.feed

@@ -36,7 +36,7 @@ class Progress(StrEnum):
 
     OPEN = "open"
     SETTLED = "settled"  # precise enough, or measured by the maximum number of processes
-    OUT_OF_TIME = "out of time"  # an earlier session with as much time per case could not settle this case
+    OUT_OF_TIME = "out of time"  # an earlier session gave the case at least as much time and did not complete it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class CaseState:
         shown: the records behind the case's row in the table, in this epoch; None if no session in this epoch had the
             case.
         refusal: why the case cannot be measured; an empty text if no reason is known.
-        times_stages: whether the session times what an app does around inference.
+        times_stages: whether the session times what an app does before and after inference.
     """
 
     case: Case
@@ -70,7 +70,10 @@ class CaseState:
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """The last accuracy of this artifact; None if it was never evaluated, or by code that has changed since."""
+        """The last accuracy of this artifact.
+
+        None if it was never evaluated, or if the code that evaluated it has changed since.
+        """
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
         return last if last and last.made_by == made_by(self.case.variant) else None
@@ -93,7 +96,7 @@ class CaseState:
         return self.shown.artifact.sha256 == self.artifact.sha256 and not self.shown.failures
 
     def of(self, artifact: Artifact) -> CaseState:
-        """Return the same state with an artifact that was made after the state."""
+        """Return the state, completed with an artifact that was exported since."""
         return replace(self, artifact=artifact)
 
 
@@ -133,7 +136,7 @@ def _state(
 
 
 def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> Progress:
-    """Return the progress of a case; if the table does not show the case's artifact, the case is open."""
+    """Return the progress of a case; if the table does not show the case's artifact, the case is unfinished."""
     if state.needs_evaluation or not state.is_shown:
         return Progress.OPEN
     if not any(needed(state.runs, session, times_stages=state.times_stages)):

@@ -25,7 +25,7 @@ LIMITS = "limits"  # blocks of a nightly sweep that only the nightly wing reads
 
 
 def sweep(name: str) -> Sweep:
-    """Read a sweep; `name` is the path of a TOML file, or the name of a shipped sweep or of one in the folder `sweeps`.
+    """Read a sweep; `name` is the path of a TOML file, or the name of a sweep that is shipped or in `./sweeps`.
 
     Raises:
         UnknownName: there is no sweep of this name.
@@ -74,7 +74,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> None:
     Raises:
         RequestError: the disk is full or the folder cannot be written.
     """
-    write(folder / SWEEP, _toml(sweep).encode(), "free space, or run in a folder you may write")
+    write(folder / SWEEP, _toml(sweep).encode(), "free disk space, or run in a folder that you may write to")
 
 
 def is_kept(folder: Path, sweep: Sweep) -> bool:

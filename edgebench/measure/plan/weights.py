@@ -29,7 +29,7 @@ class Chosen:
         name: a `WeightSource`, or the name of a file.
         sha256: the file's hash; an empty text if there is no file.
         inputs: the preprocessing that belongs to the file; None if it is not known.
-        classifier: `random` if the file lacks a classifier, and one with random weights is added; else an empty text.
+        classifier: `random` if a classifier with random weights is added because the file has none; else an empty text.
     """
 
     name: str
@@ -93,7 +93,7 @@ def _from_folder(cell: Cell, classes: int) -> Chosen:
         return _adopted(*checkpoint.adopt(str(path), cell.model, cell.width, cell.resolution), missing.classes)
     except RequestError as error:
         sha256 = checkpoint.sha256(str(path))
-        reason = str(error).replace(str(path), path.name)  # is stored in records, which must not contain paths
+        reason = str(error).replace(str(path), path.name)  # records, which store this reason, must not contain paths
         cache.put(_unfit(cell.model, path.name, sha256), UnfitWeights(reason=reason))
         return Chosen(name=path.name, sha256=sha256, classes=missing.classes)
 

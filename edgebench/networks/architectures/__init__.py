@@ -10,8 +10,8 @@ A family's module defines:
     TASK                           optional: the networks' task, a name in `tasks/`; by default classification
     DECODER                        optional: the decoder that turns a detector's raw outputs into boxes, as `--decode`
                                    names it; by default the task's decoder
-    BASE                           optional: the network with the same features, whose base weights (`train/base`) fit
-    accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
+    BASE                           optional: another network with the same features, whose base weights (`train/base`)
+    fit accepts(name, resolution)      whether the network can be built at that resolution and exported to every format
     build(name, width, *, classes, resolution)
                                    an nn.Module that maps (N, CHANNELS, R, R) float32 to (N, classes), or to a tuple of
                                    the task's outputs; its state dict has the names of a public checkpoint if there is

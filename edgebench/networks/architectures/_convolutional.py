@@ -21,7 +21,7 @@ class Windows(nn.Module):
 
     Args:
         own: side of a window in pixels, which is the classifier's own resolution.
-        step: distance of neighbouring windows in pixels.
+        step: distance between neighbouring windows in pixels.
         side: number of windows along a side of the image.
     """
 
@@ -132,7 +132,7 @@ def _channels(traced: fx.GraphModule, node: fx.Node, channels: int) -> int:
 
 
 def _as_convolution(layer: nn.Linear, channels: int, side: int) -> nn.Conv2d:
-    """Return a dense layer as a convolution; in the state dict, the weight keeps the dense layer's shape."""
+    """Return a convolution equal to a dense layer; in the state dict, its weight keeps the dense layer's shape."""
     shape = (layer.out_features, channels, side, side)
     convolution = nn.Conv2d(*shape[1::-1], side, bias=layer.bias is not None, device=layer.weight.device)
     with torch.no_grad():
@@ -172,7 +172,7 @@ def _sides(padding: Any) -> tuple[int, int]:
 
 
 def form(name: str, network: nn.Module, channels: int, own: int, resolution: int) -> nn.Module:
-    """Return the form of a classifier that an architecture's name ends with: `_windows` or `_conv`."""
+    """Return the ending of an architecture's name that selects a form of the classifier: `_windows` or `_conv`."""
     is_sliding = name.endswith("_windows")
     return windows(network, channels, own, resolution) if is_sliding else convolutional(network, channels, own)
 

@@ -35,7 +35,7 @@ class Output(nn.Module):
 
 
 class SlowPool(nn.Module):
-    """A 2x2 maximum at stride 1 that keeps the side: at the right and lower edge it is taken over fewer values."""
+    """A 2x2 maximum pool of stride 1 that keeps the map's size; windows at the right and lower edge are smaller."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from edgebench.networks.architectures.mobilenet_v2 import convolution
 
 COORDINATES = 4
-EXTRAS = (512, 256, 256, 128)  # numbers of channels of the four maps after a MobileNet's own maps
-STRIDE = 16  # stride of the first map, which a MobileNet gives
+EXTRAS = (512, 256, 256, 128)  # numbers of channels of the four extra maps, which follow a MobileNet's own maps
+STRIDE = 16  # stride of the first map, which comes from a MobileNet
 
 unit = partial(convolution, epsilon=1e-3)  # epsilon of batch norm as in TensorFlow and torchvision
 
@@ -46,7 +46,7 @@ def listed(maps: Sequence[Tensor], columns: int, boxes: int) -> Tensor:
 
 
 class Heads(nn.Module):
-    """The heads for scores and for boxes, under torchvision's names.
+    """The heads for scores and for boxes; their weights have torchvision's names.
 
     Args:
         scores, boxes: the layers of each head, one per feature map.
@@ -127,7 +127,7 @@ def extra(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
-    """Split a chain of blocks within the block at `place`, after the first of its layers `inside`."""
+    """Split a chain of blocks after the first layer of the block at `place`; `inside` has the block's layers."""
     blocks = [*chain]
     return nn.Sequential(*blocks[:place], inside[0]), nn.Sequential(inside[1:], *blocks[place + 1 :])
 

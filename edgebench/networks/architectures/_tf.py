@@ -52,7 +52,7 @@ def _sides(network: nn.Module, resolution: int) -> dict[Any, int]:
 
 
 def _pad(layer: Any, side: int) -> None:
-    """Give a layer SAME padding: what the last window lacks, half on each side; an odd row or column at the end."""
+    """Give a layer SAME padding: the zeros that its windows lack, half on each side, an odd row or column last."""
     lacking = max((-(-side // 2) - 1) * 2 + _side(layer.kernel_size) - side, 0)
     before, after = lacking // 2, lacking - lacking // 2
     if isinstance(layer, nn.MaxPool2d):

@@ -14,17 +14,17 @@ CHANNELS = 3
 CLASSES = 10
 WIDTHS = (1.0,)
 
-LAYERS = (  # output maps, kernel, stride, padding; `layers` adds the last convolution, with one map per class
+LAYERS = (  # per convolution: maps, kernel, stride, padding; `layers` adds the last one, with a map per class
     (96, 3, 1, 1),
     (96, 3, 1, 1),
     (96, 3, 2, 1),
     (192, 3, 1, 1),
     (192, 3, 1, 1),
     (192, 3, 2, 1),
-    (192, 3, 1, 0),  # without padding: the paper averages over 6x6
+    (192, 3, 1, 0),  # this layer has no padding, because the paper averages maps of 6x6
     (192, 1, 1, 0),
 )
-DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # of the input, and after layers that replace pooling (paper, section 3.1)
+DROPOUT_OF_IMAGE, DROPOUT = 0.2, 0.5  # dropout of the input, and after layers of stride 2 (paper, section 3.1)
 
 
 def layers(classes: int) -> list[nn.Module]:

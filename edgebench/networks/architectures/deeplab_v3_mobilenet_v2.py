@@ -35,7 +35,7 @@ def features() -> nn.Sequential:
 
 
 class DeepLab(nn.Module):
-    """Features, a 1x1 convolution, the features' global means, scores, bilinear enlargement to the image's size."""
+    """A segmenter that computes scores from features and the features' global means, and enlarges them to the image."""
 
     def __init__(self, classes: int, resolution: int) -> None:
         super().__init__()

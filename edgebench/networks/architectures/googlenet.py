@@ -20,7 +20,7 @@ WIDTHS = (1.0,)
 POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)
 NORM = partial(nn.LocalResponseNorm, 5)  # the other constants are Caffe's: alpha 1e-4, beta 0.75, k 1
 STEM, LAST = 192, 1024  # number of maps before the first module, and after the last module
-MODULES = {  # maps of the branches: 1x1; 1x1, then 3x3; 1x1, then 5x5; pooling, then 1x1
+MODULES = {  # numbers of maps of the four branches: 1x1; 1x1, then 3x3; 1x1, then 5x5; pooling, then 1x1
     "3a": (64, (96, 128), (16, 32), 32),
     "3b": (128, (128, 192), (32, 96), 64),
     "4a": (192, (96, 208), (16, 48), 64),

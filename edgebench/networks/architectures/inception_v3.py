@@ -17,7 +17,7 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; a last step can have two parallel kernels
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; the last step may be two parallel ones
 Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
 STEM, DROPOUT = 192, 0.5  # STEM is the number of maps before the first module
@@ -75,7 +75,7 @@ MODULES: dict[str, Chains] = {
 
 
 def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
-    """Return the names of a chain's convolutions in each step: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
+    """Return the convolutions' names for each step of a chain: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
     if len(chain) == 1:
         return [[branch]]
     steps = enumerate(chain, 1)

@@ -16,9 +16,9 @@ CHANNELS = 1
 CLASSES = 10
 WIDTHS = (1.0,)
 
-FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # numbers of maps of C1, C3 and C5, and of units of F6
-SIDE = 5  # side of S4's maps
-TABLE_1 = (  # for each C3 map, the digits of the S2 maps that it reads
+FIRST, SECOND, THIRD, HIDDEN = 6, 16, 120, 84  # numbers of maps of the layers C1, C3 and C5, and of units of F6
+SIDE = 5  # side of the maps of the layer S4
+TABLE_1 = (  # for each map of C3, the numbers of the maps of S2 that it reads, one digit each
     "012 123 234 345 450 501",
     "0123 1234 2345 3450 4501 5012 0134 1245 0235",
     "012345",
@@ -33,7 +33,7 @@ class Squash(nn.Module):
 
 
 class Subsample(nn.Sequential):
-    """2x2 average with a gain and a bias per map; the paper has a sum instead, with a quarter of the gain."""
+    """2x2 average pool with a gain and a bias per map; equal to the paper's sum with a quarter of the gain."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))

@@ -15,7 +15,7 @@ CHANNELS = 3
 CLASSES = 1000
 
 STEM = 32
-STAGES = (  # of each stage: output channels, stride of the first block, number of blocks
+STAGES = (  # for each stage: output channels, stride of the first block, number of blocks
     (64, 1, 1),
     (128, 2, 2),
     (256, 2, 2),

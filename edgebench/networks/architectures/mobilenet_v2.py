@@ -14,7 +14,7 @@ CHANNELS = 3
 CLASSES = 1000
 
 STEM, LAST, DROPOUT = 32, 1280, 0.2
-STAGES = (  # of each stage: expansion t, output channels c, number of blocks n, stride s of the first block
+STAGES = (  # for each stage: expansion t, output channels c, number of blocks n, stride s of the first block
     (1, 16, 1, 1),
     (6, 24, 2, 2),
     (6, 32, 3, 2),
@@ -26,7 +26,7 @@ STAGES = (  # of each stage: expansion t, output channels c, number of blocks n,
 
 
 def channels(count: float, divisor: int = 8) -> int:
-    """Round to the nearest multiple of `divisor`; to the next larger one if the nearest is below 90 % of `count`."""
+    """Round `count` to the nearest multiple of `divisor`, or up if the nearest multiple is below 90 % of `count`."""
     rounded = max(divisor, int(count + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * count else rounded
 

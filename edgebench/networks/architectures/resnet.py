@@ -38,7 +38,7 @@ BLOCKS = {  # numbers of blocks in the four stages
     "resnet101": (3, 4, 23, 3),
     "resnet152": (3, 8, 36, 3),
 }
-EXPANSION = 4  # a bottleneck has so many output channels for each of its planes
+EXPANSION = 4  # a bottleneck block has this many output channels per plane
 
 
 def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequential:
@@ -53,7 +53,7 @@ def projection(inputs: int, outputs: int, stride: int, kernel: int) -> nn.Sequen
 
 
 class Residual(nn.Module, ABC):
-    """A block: the input or a projection of it, plus the input's `residual`, followed by a ReLU."""
+    """A residual block: its input, or a projection of the input, plus a computed residual, followed by a ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int = 1) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Residual(nn.Module, ABC):
 
     @abstractmethod
     def residual(self, features: Tensor) -> Tensor:
-        """Return the residual that is added to the features."""
+        """Return the residual, which the block adds to its input features."""
 
     def forward(self, features: Tensor) -> Tensor:
         activated: Tensor = self.relu(self.residual(features) + self.downsample(features))
@@ -132,7 +132,7 @@ def stem(convolution: nn.Module, outputs: int) -> dict[str, nn.Module]:
 
 
 def stages(inputs: int, block: Callable[[int, int, int], Residual], blocks: tuple[int, ...]) -> dict[str, nn.Module]:
-    """Return the four stages by name; all but the first halve the side of the maps."""
+    """Return the four stages by name; each stage except the first halves the side of the maps."""
     layers = dict[str, nn.Module]()
     for number, (planes, count) in enumerate(zip(PLANES, blocks, strict=True), 1):
         stage = list[Residual]()

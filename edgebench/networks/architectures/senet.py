@@ -67,7 +67,7 @@ class SEBottleneck(Bottleneck):
 
 
 def deep() -> nn.Sequential:
-    """Chain SENet-154's three 3x3 convolutions, which replace a 7x7 one; the caller adds the last batch norm."""
+    """Chain SENet-154's three 3x3 convolutions, which replace a 7x7 kernel; the caller adds the last batch norm."""
     layers, inputs = list[nn.Module](), CHANNELS
     for outputs, stride in ((64, 2), (64, 1)):
         layers += [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]

@@ -25,7 +25,7 @@ BOXES = (3, 6, 6, 6, 6, 6)  # number of boxes per cell of each feature map
 
 
 def extra(inputs: int, outputs: int) -> nn.Sequential:
-    """Return layers that halve a feature map: a 1x1 convolution, and a 3x3 one of stride 2."""
+    """Return layers that halve a feature map: a 1x1 convolution, then a 3x3 convolution of stride 2."""
     return nn.Sequential(unit(inputs, outputs // 2, 1), unit(outputs // 2, outputs, 3, 2))
 
 

@@ -38,7 +38,7 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Separable convolutions, each after a ReLU, plus the input; both are halved if there are more outputs."""
+    """A block: separable convolutions, each after a ReLU, plus its input; both are halved if channels are added."""
 
     def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
         super().__init__()

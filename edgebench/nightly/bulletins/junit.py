@@ -1,4 +1,4 @@
-"""The night as JUnit XML: a regression without a reaction is a failure; MISSING and INVALID entries are errors."""
+"""The night as JUnit XML: a regression is a failure until a user reacts; MISSING and INVALID entries are errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The night as one self-contained HTML file: a line per configuration with its recent nights, the worst first."""
+"""The night as one self-contained HTML file: a row per configuration with its recent nights, the worst first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FILE = "index.html"
 WIDTH, HEIGHT = 240, 28  # size of a sparkline, in pixels
-LEAST_SPAN = 0.05  # least span of a sparkline's axis, a share, so that noise does not look like a change
+LEAST_SPAN = 0.05  # least span of a sparkline's axis, relative to the latency, so that noise looks small
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}
@@ -31,7 +31,7 @@ td:nth-child(6){white-space:nowrap}td.n{text-align:right;font-variant-numeric:ta
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return the page: configurations that need attention come first; a folded list contains the unchanged ones."""
+    """Return the page: configurations that need attention come first; a folded list contains the others."""
     attention, known = bulletin.needs_attention, bulletin.known
     calm = [line for line in bulletin.lines if line.is_calm]
     night = bulletin.night
@@ -93,7 +93,7 @@ def _mark(point: Point, x: float) -> str:
 
 
 def _pieces(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Split the nights at the gaps, into pieces of consecutive measured nights."""
+    """Split the nights at the gaps (nights without a measurement) into runs of consecutive measured nights."""
     pieces: list[list[tuple[int, Point]]] = [[]]
     for place, point in enumerate(points):
         if point.change is None:

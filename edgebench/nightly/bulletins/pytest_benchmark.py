@@ -1,4 +1,4 @@
-"""The night as JSON for `pytest-benchmark compare`: each round is one process's median."""
+"""The night as JSON for `pytest-benchmark compare`: each process is a round, whose value is the process's median."""
 
 from __future__ import annotations
 

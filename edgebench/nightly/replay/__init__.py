@@ -1,4 +1,4 @@
-"""A recorded or simulated history -> the false-alarm rate and the power of the nightly rule on that history."""
+"""A recorded or simulated history of nights -> the false-alarm rate and the power of the nightly rule on it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sheet(replay: Replay) -> Sheet:
     ]
     least = "none" if replay.detectable is None else f"{replay.detectable:.1%}"
     notes = (
-        "In the replay the model changes every night; in the rows of a changed runtime, the runtime does instead.",
+        "In the replay the model changes every night; in the rows “runtime changed”, the runtime changes instead.",
         f"The median of the minimum detectable effects, at a power of {RULE.power:.0%}: {least}.",
     )
     title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"

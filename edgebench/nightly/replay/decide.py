@@ -1,8 +1,8 @@
 """A series of nights and a simulated slowdown -> false-alarm rate and power of the nightly rule.
 
-Pure: no I/O. It screens and compares pairs in the same way as `judge`. One component changes every night, because no
-pairs are run if all components are unchanged. This component is either the model, which is screened first, or the
-runtime, which is always compared by the full number of pairs.
+This module does no I/O. It screens and compares pairs in the same way as `judge`. One component changes every night,
+because no pairs are run if all components are unchanged. This component is either the model, which is screened first,
+or the runtime, which is always compared by the full number of pairs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float64]
     Flags = NDArray[numpy.bool_]
 
-DELAYS = 7  # number of nights, from the start of a slowdown, for which the power is computed
+DELAYS = 7  # the power is computed for this number of nights after the start of a slowdown
 STARTS = 20  # number of nights on which a slowdown starts, each in a replay of its own
 
 
@@ -73,7 +73,10 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
 
 
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
-    """Apply the rule to nights that each have a new runtime, `inject` times as slow: no screen, but all pairs."""
+    """Apply the rule to nights that each have a new runtime, `inject` times as slow.
+
+    Such nights run all pairs unscreened.
+    """
     import numpy
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
@@ -102,7 +105,7 @@ def _undecided(levels: Floats) -> Decided:
 
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
-    """Return, for each night, an array (C,) of deviations between processes, from that night and earlier nights."""
+    """Return, for each night, the deviations between processes, an array (C,), estimated from it and earlier nights."""
     deviations = deviation(series.times).transpose(1, 0, 2)
     windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
@@ -132,7 +135,7 @@ def _confirm(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """The share of configuration-nights with an event, and its 95 % interval.
+    """The share of configuration-nights (one configuration in one night) with an event, and its 95 % interval.
 
     The interval is Wilson's with the effective sample size of Rao and Scott (Biometrics 48, 1992), because
     configurations of the same night are correlated.
@@ -158,7 +161,7 @@ class Replay:
         alarms: rate of false regressions if all models are equally fast; `gains` is the rate of false improvements.
         paired: rate of suspected configurations, which are compared in pairs.
         pairs: mean number of pairs per configuration-night.
-        power: rate of slowdowns that were found by the first, second, ... night.
+        power: shares of the slowdowns that were found by the end of the first, second, ... night.
         runtime_alarms, runtime_power: false alarms and power with a changed runtime, which always gets all pairs.
         detectable: median of the minimum detectable effects, as a share; None if no effect is known.
     """
@@ -186,7 +189,10 @@ def share(events: Sequence[int], of: Sequence[int]) -> Rate:
 
 
 def _design_effect(events: Sequence[int], of: Sequence[int]) -> float:
-    """Return the variance of the nights' shares, divided by the binomial variance; at least 1."""
+    """Return the variance of the shares of the nights, divided by the variance of a binomial distribution.
+
+    The result is at least 1.
+    """
     share_of_all, nights = sum(events) / max(1, sum(of)), sum(map(bool, of))
     by_chance = share_of_all * (1 - share_of_all) / max(1, sum(of))
     if nights < 2 or not by_chance:
@@ -248,7 +254,7 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
 
 
 def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
-    """Return how many slowdowns that start on night `since` are found by each later night, and how many start then."""
+    """Return how many slowdowns of night `since` are found by the end of each later night, and how many there are."""
     import numpy
 
     start = max(0, since - rule.nights)

@@ -1,8 +1,8 @@
 """The noise profile of a machine and a random generator -> simulated log times of one night.
 
-Pure: no I/O. All logarithms are natural. The profiles were set from trial measurements before any rule was tuned on
-them. The standard deviation between processes was 0.4 % on a quiet machine, 1 % on a board and 5 % on a shared virtual
-machine.
+This module does no I/O. All logarithms are natural. The profiles were set from trial measurements before any rule was
+tuned on them. The standard deviation between processes was 0.4 % on a quiet machine, 1 % on a board and 5 % on a shared
+virtual machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NoiseProfile:
         machine: of the speed of the whole machine between nights.
         drift: of the speed of the whole machine between the rounds of a night.
         arm: between two installations of the same environment, in one night.
-        burst: no deviation, but the slowdown of all processes by a burst of other load, as a log ratio.
+        burst: not a deviation, but by how much a burst of other load slows all processes, as a log ratio.
         burst_share: share of the rounds in which a burst starts.
     """
 
@@ -72,7 +72,7 @@ def measured(profile: NoiseProfile, draw: Generator, configurations: int, proces
         0, profile.machine, (configurations, 1)
     )
     shape = (configurations, processes)
-    # A burst may be shorter than a round, so it can hit a process and miss its reference.
+    # A burst can be shorter than a round, so it can slow a process but not the process's reference workload.
     is_hit, reference_is_hit = draw.random(shape) < 0.5, draw.random(shape) < 0.5
     times = machine + level + burst * is_hit + _processes(profile.process, draw, shape)
     reference = machine + burst * reference_is_hit + _processes(profile.reference, draw, shape)

@@ -1,6 +1,6 @@
 """A recorded or simulated history -> log times per night and process, and pairs drawn from its noise.
 
-Pure: no I/O. Random draws depend only on the seed.
+This module does no I/O. Random draws depend only on the seed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[numpy.float64]
 
-CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # size of a simulated history: 120,000 configuration-nights
+CONFIGURATIONS, NIGHTS, PROCESSES = 300, 400, 6  # the size of a simulated history
 
 DrawPairs = Callable[[int, "NDArray[numpy.intp]", int], "tuple[Floats, Floats]"]
 
@@ -62,7 +62,7 @@ def simulated(
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
     """Return a series of recorded processes, (nights, C, processes), whose pairs are drawn from recent deviations.
 
-    These pairs have the noise between processes of this machine, but not the noise between two installations.
+    These pairs contain the noise between processes of this machine, but not the noise between two installations.
     """
     import numpy
 
@@ -95,7 +95,7 @@ def deviation(times: Floats) -> Floats:
 
 
 def medians(values: Floats) -> Floats:
-    """Return the median over processes, (nights, C)."""
+    """Return the median over processes as an array (nights, C)."""
     import numpy
 
     middles = numpy.full(values.shape[:2], numpy.nan)

@@ -5,5 +5,5 @@
 `thresholds` holds the numbers of the rule. `offsets` uses the results of pairs to compare nights whose components
 differ.
 
-Pure: no I/O.
+This module does no I/O.
 """

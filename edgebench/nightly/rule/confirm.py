@@ -1,6 +1,7 @@
-"""Log times of the accepted and of tonight's processes -> the change, its interval and p-values.
+"""Log times of processes of the accepted environment and of tonight's -> the change, its interval and p-values.
 
-Pure: no I/O. Values are natural logarithms in arrays (K, n), for K configurations and n processes per environment.
+This module does no I/O. Values are natural logarithms in arrays (K, n), for K configurations and n processes per
+environment.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
     differences = numpy.sort(tonight - accepted, axis=1)
     configurations, pairs = differences.shape
     beyond = _pairs_beyond(pairs)
-    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # a call is mostly overhead, so there is one
+    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # one call for both, to save overhead
     return Effect(
         change=numpy.median(differences, axis=1),
         low=differences[:, max(0, beyond - 1)],
@@ -98,7 +99,7 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
 
 @cache
 def _pairs_beyond(pairs: int) -> int:
-    """Return how many of the sorted differences lie beyond each end of the interval."""
+    """Return how many of the sorted differences lie below the interval, which is also how many lie above it."""
     from scipy.stats import binom
 
     return int(binom.ppf((1 - CONFIDENCE) / 2, pairs, 0.5))

@@ -1,4 +1,4 @@
-"""The figures of a configuration: how each is read from a night and from pairs, and which rule judges it.
+"""The figures of a configuration, such as latency: how a figure is read from a night or from pairs, and its rule.
 
 To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; reports then show it under its name.
 """
@@ -40,7 +40,10 @@ class Figure:
     in_points: bool = False
 
     def outcome(self, *, is_above: bool) -> Outcome:
-        """Return whether a change is a regression or an improvement; `is_above` says that the value became larger."""
+        """Return whether a change is a regression or an improvement.
+
+        `is_above` tells whether the value became larger.
+        """
         return Outcome.REGRESSION if is_above == self.is_worse_above else Outcome.IMPROVEMENT
 
 
@@ -49,8 +52,8 @@ class PairedFigure(Figure):
     """A time whose changes are confirmed by interleaved pairs.
 
     Attributes:
-        seconds: function that reads the times of one arm (one side of the pairs), one per process.
-        is_paced: whether the reference beats, if both arms have them, are used to correct the times.
+        seconds: function that reads the times of one environment, one per process.
+        is_paced: whether the times are corrected by the reference beats, if both environments have beats.
         rule: the rule for this figure; None if the rule of the night applies.
     """
 
@@ -59,7 +62,7 @@ class PairedFigure(Figure):
     rule: Rule | None = None
 
     def logs(self, times: PairedTimes) -> tuple[list[float], list[float]]:
-        """Return the log times of both arms, one per process; return empty lists if a time is zero."""
+        """Return the log times of both environments, one per process; return empty lists if a time is zero."""
         if self.is_paced:
             return times.paced_logs
         return both_logs(self.seconds(times.accepted), self.seconds(times.tonight))
@@ -179,7 +182,7 @@ EXACT_FIGURES = (
         worse="less accurate",
         better="more accurate",
         is_worse_above=False,
-        least=0.005,  # three of 600 images
+        least=0.005,  # a change of up to three of 600 images is tolerated
         in_points=True,
         condition=lambda figures: figures.images,
     ),

@@ -1,6 +1,6 @@
 """Tonight's figures, the history and pairs -> verdicts, each with its evidence.
 
-Pure: no I/O. `examine` finds suspected configurations, the caller runs their pairs, and `judge` decides.
+This module does no I/O. `examine` finds suspected configurations, the caller runs their pairs, and `judge` decides.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOO_FEW, NEW_COMPONENTS, WAS_SLOWER, NEW_HOST, DRIFTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """One configuration between two steps: the screen compared it with its history, and its pairs were not run yet.
+    """A configuration that the screen has compared with its history, and whose pairs have not been run yet.
 
     Attributes:
         why: reasons to suspect a change; empty if there are none.
@@ -56,7 +56,7 @@ class Screened:
 
     @property
     def entry(self) -> Entry:
-        """Tonight's entry."""
+        """Tonight's entry of this configuration, which contains the figures."""
         return self.past.tonight.entry
 
     @property
@@ -68,7 +68,7 @@ class Screened:
     def may_stop_early(self) -> bool:
         """Whether an interim analysis may stop the pairs early.
 
-        It may not if the result is also needed to compare nights before the change with nights after it.
+        It must not if the result of all pairs is also needed to compare nights before the change with nights after it.
         """
         return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
@@ -128,7 +128,7 @@ def _screened(timed: Sequence[Past], rule: Rule) -> tuple[Screened, ...]:
 
 
 def _rows(lists: Sequence[Sequence[float]]) -> Floats:
-    """Return the lists as rows of one array, padded with NaN."""
+    """Return lists of different lengths as the rows of one array, padded with NaN."""
     import numpy
 
     rows = numpy.full((len(lists), max(1, *map(len, lists), 1)), numpy.nan)
@@ -138,7 +138,7 @@ def _rows(lists: Sequence[Sequence[float]]) -> Floats:
 
 
 def _deviations(past: Past, rule: Rule) -> list[float]:
-    """Return how far processes deviate from the median of their night, for recent nights and tonight."""
+    """Return the deviations of processes from the median of their night, for recent nights and tonight."""
     from statistics import median
 
     deviations = list[float]()
@@ -183,7 +183,7 @@ def _has_drifted(past: Past, rule: Rule) -> bool:
 
 
 def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Return the figures that differ from their history, for each configuration; only figures with their own rule."""
+    """Return, for each configuration, the figures with a rule of their own that differ from their history."""
     import numpy
 
     reasons: list[tuple[str, ...]] = [()] * len(timed)
@@ -264,7 +264,7 @@ def _verdict(
 
 
 def _not_a_component(screened: Screened) -> str:
-    """Return the reason why no changed component can be the cause of what the screen found."""
+    """Return why the changed components cannot be the cause of the difference that the screen found."""
     if screened.past.is_accepted:
         return "no component changed"
     return "earlier pairs compared these components" if screened.past.is_compared else "pairs found no change"
@@ -301,7 +301,7 @@ def _effects(times: PairedTimes) -> dict[PairedFigure, Effect]:
 
 
 def is_open(times: PairedTimes, rule: Rule = RULE) -> bool:
-    """Return whether an interim analysis lets the pairs go on, because some change may still be confirmed."""
+    """Return whether the pairs go on after an interim analysis, because they can still confirm some change."""
     effects = _effects(times).items()
     return any(bool(effect.is_open(figure.rule or rule)[0]) for figure, effect in effects)
 

@@ -1,10 +1,10 @@
-"""The nights of one configuration -> the offset of each set of components: its log latency ratio to the first baseline.
+"""The nights of a configuration -> the offset of each set of components (its log latency ratio to the first baseline).
 
-Pure: no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed
-components against the accepted environment. With these offsets, latencies of different components and eras can be
-compared. If only the model changed, which is common, the offset is taken as 0 for the screen. It is also taken as 0 if
-the pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so offsets that were measured on other hosts
-are used only between the baselines of eras.
+This module does no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of
+changed components against the accepted environment. With these offsets, latencies of different components and eras can
+be compared. If only the model changed, which is common, the offset is taken as 0 for the screen. It is also taken as 0
+if the pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so offsets that were measured on other
+hosts are used only between the baselines of eras.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Offsets:
 
     @cached_property
     def _starts(self) -> dict[str, Entry]:
-        """The first entry of each era, by the id of the era's first night; if that entry is lost, the next one."""
+        """The first entry of each era, by the id of the era's first night.
+
+        If that entry is lost, the next entry of the era stands in for it.
+        """
         starts = {night.id: entry for night, entry in self.nights}
         for _, entry in self.nights:
             starts.setdefault(entry.since, entry)
@@ -57,10 +60,10 @@ class Offsets:
 
     @cached_property
     def _origins(self) -> dict[str, float]:
-        """The offset of each era's baseline: from pairs on this host, else from pairs on any host, else 0."""
+        """The offset of each era's baseline (accepted night), from pairs on this host, else on any host; else 0."""
         eras = {entry.since for _, entry in self.nights} | {self.era}
         origins = dict[str, float]()
-        for night, start in self.nights:  # in order, so that the origin of the era before is known
+        for night, start in self.nights:  # in order, because an era's offset builds on the offset of the era before
             if night.id in eras:
                 offsets = (_offsets(nights, start) for nights in (self.on_host, self.nights))
                 origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, offsets), [0.0]))
@@ -90,13 +93,13 @@ class Offsets:
 
 
 def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
-    """Return the offsets of a new baseline that were measured in the era before its acceptance."""
+    """Return the offsets of a new baseline (accepted night) that pairs measured in the era before its acceptance."""
     era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
     return [entry.offset for entry in era if entry.offset is not None]
 
 
 def key(components: dict[str, str]) -> Key:
-    """Return components as a dictionary key."""
+    """Return a set of components in a form that can be a dictionary key."""
     return frozenset(components.items())
 
 

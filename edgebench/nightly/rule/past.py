@@ -1,7 +1,7 @@
 """The history of one configuration -> its baseline, the changes found earlier, and levels comparable with tonight.
 
-Pure: no I/O. A level is the median over a night's processes of log latency minus log reference time. Levels are only
-compared between nights on the same host.
+This module does no I/O. A level is the median over a night's processes of log latency minus log reference time. Levels
+are only compared between nights on the same host.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Past:
 
     @property
     def is_timed(self) -> bool:
-        """Whether tonight has usable latencies."""
+        """Whether tonight's latencies of this configuration are usable."""
         return bool(self.tonight.entry.figures.latencies_s) and self.tonight.entry.is_measured
 
     @cached_property
     def here(self) -> tuple[NightEntry, ...]:
-        """The nights on tonight's host that either confirmed no change or used the accepted components."""
+        """The nights on tonight's host on which pairs confirmed no change or the accepted components ran."""
         accepted = self.baseline.entry.components if self.baseline else {}
         return tuple(
             night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted
@@ -87,12 +87,12 @@ class Past:
         """The changes that pairs confirmed on an earlier night; they remain valid until a component changes."""
         if self.is_accepted or not self._same:
             return ()
-        night, last = self._same[-1]  # the last night repeats what earlier nights found
+        night, last = self._same[-1]  # the last night's entry repeats the changes that earlier nights found
         return tuple(replace(change, confirmed_at=change.confirmed_at or night.started_at) for change in last.confirmed)
 
     @cached_property
     def is_compared(self) -> bool:
-        """Whether more pairs are pointless: the components are accepted, or earlier pairs measured their offset."""
+        """Whether more pairs are pointless, because the components are accepted or earlier pairs compared them."""
         return self.is_accepted or any(night.entry.offset is not None for night in self._same)
 
     @property
@@ -121,12 +121,15 @@ class Past:
         return slope(by_components.values())
 
     def ratios_of(self, entry: Entry) -> list[float]:
-        """Return log latency minus log reference time per process, corrected for the machine's speed by any beats."""
+        """Return log latency minus log reference time per process.
+
+        If there are beats, correct it for the machine's speed.
+        """
         figures = entry.figures
         return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)
 
     def compared(self, entry: Entry) -> list[float]:
-        """Return the value per process that pairs compare: the ratio if there are beats, else the log latency."""
+        """Return what pairs compare, per process: the log ratio to the beats if there are any, else the log latency."""
         return self.ratios_of(entry) if entry.figures.beat else logs(entry.figures.latencies_s)
 
     def level_of(self, entry: Entry) -> float | None:
@@ -169,7 +172,7 @@ class Past:
 
     @property
     def week_levels(self) -> list[float]:
-        """The levels of the nights since the baseline."""
+        """The levels (median ratios) of the nights since the accepted night."""
         if self.baseline is None:
             return []
         ids = [night.id for night, _ in self.nights]
@@ -177,7 +180,7 @@ class Past:
         return [level for id, level in self.levels if id in later]
 
     def cold_levels(self, figure: PairedFigure) -> list[float]:
-        """Return log values of a figure from nights with the same components as tonight; only the model may differ."""
+        """Return log values of a figure from nights with tonight's components, except that the model can differ."""
         components = but_model(self.tonight.entry.components)
         values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]

@@ -1,7 +1,7 @@
 """Levels of past nights and of tonight -> which configurations are suspect, and the minimum detectable effect.
 
-Pure: no I/O. A level is the median of a night relative to the reference workload. Values are natural logarithms, with
-one row per configuration; NaN means no value.
+This module does no I/O. A level is the median of a night relative to the reference workload. Values are natural
+logarithms, with one row per configuration; NaN means no value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEAST_VARIANCE = 1e-12  # least variance, for levels that repeat exactly, as with the null runtime
 EFFICIENCY = 3 / pi  # efficiency of Wilcoxon's test relative to the t test, on normal noise (Lehmann 1975)
-MEDIANS = pi / 2  # variance of the median divided by the variance of the mean, on normal noise
+MEDIANS = pi / 2  # variance of the median divided by the variance of the mean, for normal noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +157,8 @@ def noise(deviations: Floats) -> Floats:
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
     """Return the minimum detectable effect of each configuration, (C,), as a share of the latency.
 
-    The screen and the pairs together detect such a change with the power of the rule; where the history is too short
-    for a screen, the pairs alone do.
+    The screen and the pairs together detect such a change with the power of the rule; if the history is too short for a
+    screen, the pairs alone detect it.
     """
     import numpy
     from scipy.stats import t
@@ -174,7 +174,10 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
 
 
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
-    """Return the log change (C,) above which pairs are run; raised as far as a change of `aim` still exceeds it."""
+    """Return the log change (C,) above which pairs are run.
+
+    It is raised only as far as changes of `aim` still exceed it.
+    """
     import numpy
     from scipy.stats import t
 

@@ -1,4 +1,4 @@
-"""The numbers of the nightly rule, shared by screen, confirmation and replay."""
+"""The thresholds of the nightly rule, which the screen, the confirmation by pairs, and the replay use."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,8 @@ class Rule:
         enough: the spread of a configuration is known if its degrees of freedom plus one reach this number; these come
             from its own nights and from the nights of similar configurations.
         least: number of its own nights that a configuration needs for a screen. With fewer nights, pairs are run
-            without a screen. This is also done if the spread is unknown and the screen would miss a change of `aim`.
+            without a screen. Pairs are also run without a screen if the spread is unknown and the screen would miss a
+            change of `aim`.
         screen_p, screen_effect: a configuration is suspected if its one-sided p is below `screen_p` and its median
             changed by at least the share `screen_effect`.
         rare_p, aim, aim_power: the screen's limit on p is lowered, at most to `rare_p`, as long as a change of `aim`
@@ -36,7 +37,8 @@ class Rule:
             found no slowdown on the first night and fewer by each later night. On that machine, a screen of p < .10
             needs half the pairs and finds a fifth fewer slowdowns on the first night.
         shifted_p: if the p of the screen is below this and pairs show no change, the change is attributed to the host.
-        drift_nights: length of a week; its median is compared with the median of the first week after the baseline.
+        drift_nights: number of nights in a week; the median of each week is compared with the first week after the
+            baseline.
     """
 
     nights: int = 30
@@ -64,7 +66,7 @@ class Rule:
     drift_nights: int = 7
 
     def confirmation(self, *, is_noisy: bool) -> tuple[int, float]:
-        """Return the number of pairs of a confirmation, and the p that it requires."""
+        """Return the number of pairs that a confirmation runs, and the p-value that it requires."""
         return (self.noisy_pairs, self.noisy_p) if is_noisy else (self.pairs, self.p)
 
     def interim_every_for(self, *, is_noisy: bool) -> int:

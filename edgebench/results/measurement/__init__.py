@@ -1,6 +1,6 @@
 """The evidence on one case (a row of the table) -> median, interval, percentile, memory and verdict.
 
-Pure: this code reads no file, measures nothing and prints nothing.
+The code here reads no file, measures nothing and prints nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
 
-# The burst is the first `BURST_S` seconds of a sustained run; its sustained part is the last share `LATE` of the run.
+# A sustained run is summarized by its first `BURST_S` seconds, the burst, and by its last part, the share `LATE`.
 BURST_S, LATE = 15.0, 0.2
 
 
@@ -118,7 +118,11 @@ class Measurement:
 
 
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
-    """Return whether to stop: at a planned look at the data if the interval is narrow enough, and at the last look."""
+    """Return whether a case needs no more processes.
+
+    The data are examined after fixed numbers of processes. The case is finished if its interval is then narrow enough,
+    or if this was the last examination.
+    """
     if len(medians) >= settings.interim_analyses[-1]:
         return True
     width = half_width(medians)

@@ -3,7 +3,7 @@
 A beat is one run of a small fixed workload. Other load on the same physical core, for example from another virtual
 machine, slows a process to two thirds of its speed for milliseconds or minutes. The medians of fresh processes of one
 network then vary by 15 %. But the load also slows the beats around the samples, so the ratio of sample to beat varies
-by only 2 to 6 %. Pure: no I/O.
+by only 2 to 6 %. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -44,11 +44,14 @@ def middle_s(runs: Sequence[Run]) -> float:
 
 
 def levels(runs: Sequence[Run]) -> tuple[float, ...]:
-    """Return, in order, the `level` of each process that has beats."""
+    """Return the `level` (log of the time in beats) of each process that has beats, in the order of the processes."""
     return tuple(found for run in runs if (found := level(run)) is not None)
 
 
 def beat(runs: Sequence[Run]) -> str:
-    """Return the workload of the beats; an empty text if the processes' workloads differ and are not comparable."""
+    """Return the name of the beats' workload.
+
+    Return an empty text if the name differs between processes, because these are then not comparable.
+    """
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

@@ -23,7 +23,7 @@ from edgebench.schema.record import (
 )
 
 BEAT = "beat "  # prefix of a beat's name among the reference workloads
-INSPECTED_ON = "x86_64"  # the processor type of the hosts that inspect graphs
+INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 
 
@@ -36,8 +36,8 @@ class Evidence:
         runs: the runs of the artifact deployed last in this epoch.
         sustained: the sustained runs of that artifact.
         is_latest: whether this is the last epoch in which a session requested the case.
-        set_aside: number of runs of the case and preset that no evidence uses; 0 in the evidence of all epochs but the
-            latest.
+        set_aside: number of runs of the case and preset that are not used in any epoch; only the latest epoch has this
+            number, and earlier epochs have 0.
         failures: the case's failures in `session`.
         stop: the record of that session's regular end; None if the session was interrupted or still runs.
         others: runs of the case and preset in this epoch that used another artifact or no artifact.
@@ -61,12 +61,12 @@ class Evidence:
 
     @cached_property
     def timed(self) -> tuple[Run, ...]:
-        """The latency runs, in order; empty if an emulator ran the case, because it does not have the board's times."""
+        """The latency runs, in order; empty if an emulator ran the case, because its times are not the board's."""
         return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
 
     @cached_property
     def medians(self) -> Sequence[float]:
-        """The median sample of each latency run in seconds, in order."""
+        """The median sample of each latency run in seconds, in the order of the runs."""
         return process_medians(self.timed)
 
     @property
@@ -81,7 +81,7 @@ class Evidence:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """The lowest instruction count per inference of each process that counted instructions, in order."""
+        """The lowest instruction count per inference, for each process that counted instructions, in their order."""
         return tuple(min(run.instructions) for run in self.runs if run.instructions)
 
     @property
@@ -96,23 +96,26 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether the optimised int8 graph was inspected on the target's type of processor, and so with its kernels."""
+        """Whether the int8 graph was inspected on the target's type of processor, for which it is optimised alike."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
     def allowed_half_width(self) -> float:
-        """The widest half-width that is precise enough on this machine: larger on a virtual machine, which is noisy."""
+        """The widest half-width of an interval that counts as precise.
+
+        It is larger on a virtual machine, which is noisy.
+        """
         return allowed_half_width(self.session)
 
 
 def allowed_half_width(session: Session) -> float:
-    """Return the widest half-width that is precise enough in a session: larger on a virtual machine, which is noisy."""
+    """Return the widest half-width that counts as precise in a session; it is larger on a noisy virtual machine."""
     settings = PRESETS[session.preset]
     return settings.half_width_noisy if session.environment.facts.get("hypervisor") else settings.half_width
 
 
 def process_medians(runs: Sequence[Run]) -> list[float]:
-    """Return each latency process's median sample in seconds, in order."""
+    """Return the median sample of each latency process in seconds, in the order of the processes."""
     return [median(run.samples_s) for run in runs if run.purpose == Purpose.LATENCY]
 
 
@@ -212,7 +215,7 @@ def _keys(session: Session) -> Iterator[Key]:
 
 
 def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record]]) -> dict[tuple[Case, str], int]:
-    """Count, per case and preset, the runs that no evidence uses."""
+    """Return, per case and preset, the number of runs that are not used in any epoch."""
     made = {key[:2]: sum(isinstance(one, Run) and one.preset == key[1] for one in seen.get(key[0], ())) for key in kept}
     for key, one in kept.items():
         made[key[:2]] -= len(one.runs) + len(one.sustained)
@@ -220,7 +223,10 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 
 
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
-    """Find the case's runs at half the batch in the same epoch; a large network takes about half the time in them."""
+    """Find the runs of the same case at half the batch, in the same epoch.
+
+    A large network takes about half the time there.
+    """
     batch, odd = divmod(whole.case.batch, 2)
     if odd:
         return ()

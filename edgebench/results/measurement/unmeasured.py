@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.record import Run
 
-ALL = 0.99  # a session that spent this share of its time limit has no time left, because its clock starts late
+ALL = 0.99  # a session that used at least this share of its time limit ran out of time
 
 
 def why(evidence: Evidence) -> str:
-    """Return why a case has no number: its processes ran another file, time ran out, or its lines are missing."""
+    """Return why a case has no number: its processes ran another file, time ran out, or records are missing."""
     own = [run for run in evidence.others if run.session == evidence.session.id]
     if own:
         return f"{_ran(own)} {_what(own, evidence)}"

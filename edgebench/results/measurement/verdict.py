@@ -37,8 +37,8 @@ DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2,
 # Least agreement with the float parent; the upper end of the agreement's interval is compared with it. Below it, most
 # predictions differ from the parent's predictions.
 AGREEMENT_INVALID = 0.5
-# Number of images. With fewer, the calibrated ranges miss many values: a classifier of colours had an SQNR of 5 dB with
-# 4 images, and 38 dB with 40.
+# Least number of calibration images. With fewer, the calibrated ranges miss many values: a classifier of colours had an
+# SQNR of 5 dB with 4 images, and 38 dB with 40.
 LEAST_CALIBRATION = 32
 LEAST_METRIC = 1e-3  # a mAP below this share is no better than the mAP of random boxes
 SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float parent's outputs
@@ -46,16 +46,17 @@ SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float par
 # is measured after the samples. If launching kernels takes most of the time, the share varies with the host: 24
 # processes on an H200 had 0.85 to 1.48. Code that does not wait for the GPU would have 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
-DOUBLED = 1.05  # time at twice the batch divided by time at the batch; below this ratio, the time is unchanged
+# If a doubled batch takes less than this many times as long as the batch, the time is considered unchanged.
+DOUBLED = 1.05
 # An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
 # operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
 DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
-_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # names in a run's recorded conditions
+_THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # keys in a run's recorded conditions
 
 
 class Verdict(IntEnum):
-    """How far a number can be trusted, in order from good to bad; the number's worst reason decides."""
+    """The verdicts on a number, from good to bad; the worst of the reasons to doubt the number decides."""
 
     VALID = 0
     IMPRECISE = 1
@@ -65,7 +66,7 @@ class Verdict(IntEnum):
     FAILED = 5
 
 
-TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason may concern
+TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason can concern
 FIGURES = (TIME, MEMORY, ACCURACY)
 
 
@@ -162,7 +163,7 @@ def _limited(evidence: Evidence) -> Iterator[Reason]:
     facts, threads = evidence.session.environment.facts, evidence.case.threads
     if not evidence.timed:
         return
-    asked = f"{threads} thread{'s' * (threads > 1)} asked for"
+    asked = f"{threads} thread{'s' * (threads > 1)} requested"
     if threads > float(facts.get("cpu_quota", inf)):
         text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: a process that spends its quota is paused"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
@@ -214,7 +215,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _throttled(evidence: Evidence) -> Iterator[Reason]:
-    """Report a GPU that lowered its clock before or after a process or, by its counter of hot time, during one."""
+    """Report a GPU that lowered its clock before, after or (as its counter of hot time shows) during a process."""
     seen = [run.conditions for run in evidence.runs]
     said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
     hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)
@@ -241,7 +242,7 @@ def _unwatched(evidence: Evidence) -> Iterator[Reason]:
 def _other_device(evidence: Evidence) -> Iterator[Reason]:
     if operators := next((run.conditions["fallback"] for run in evidence.runs if "fallback" in run.conditions), ""):
         told = " ".join(evidence.case.runtime.options)
-        yield Reason(verdict=Verdict.INVALID, text=f"asked for {told}, but it ran on the CPU: {operators}")
+        yield Reason(verdict=Verdict.INVALID, text=f"requested {told}, but the CPU ran operators: {operators}")
 
 
 def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
@@ -339,7 +340,7 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
 
 
 def _remedy(quantization: Quantization, format: str) -> str:
-    """Name unused remedies that keep single channels or rare large values from taking most of the 8 bits."""
+    """Name the unused remedies against single channels or rare large values that take most of the 8 bits."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "the data set's own images": bool(quantization.calibration),
@@ -373,7 +374,7 @@ def untrained(accuracy: Accuracy) -> str:
     low, high = top1.interval
     has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 lost what the parent knew
     return (
-        f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing has"
+        f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
         f" {chance:.1%}{'' if has_learned else ': they do not show that the network learned anything'}"
     )
 

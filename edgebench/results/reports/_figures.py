@@ -22,7 +22,7 @@ def numbered(table: Table) -> list[tuple[str, dict[int, Row]]]:
 
 
 def stacked(table: Table, draw: Draw, *, is_bare: bool = False) -> str:
-    """Draw all groups, one below the other, as one SVG file; a bare drawing has no title and no notes."""
+    """Draw all groups, one below the other, as one SVG file; with `is_bare`, leave out the title and the notes."""
     panels = ((title, draw(rows)) for title, rows in numbered(table))
     if is_bare:
         return document(table.title, (replace(panel, title="", notes=()) for _, panel in panels if panel.body))
@@ -41,7 +41,10 @@ def shortened(words: str, most: int) -> str:
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:
-    """Return the SVG path of p50's interval, or of the range if there are fewer than 6 processes, or an empty text."""
+    """Return the SVG path of p50's interval, or of its range if there are fewer than 6 processes.
+
+    Return an empty text if the row has neither.
+    """
     if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""
     low, high = axis.place(row.latency.p50_low_ms), axis.place(row.latency.p50_high_ms)

@@ -17,7 +17,7 @@ from edgebench.results.table.row import NOTHING, Background, Row, Table
 from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
-_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks between and inside a number and its interval
+_BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in `1.2 [1.1, 1.3]`
 MOST_NAMED = 4  # largest number of rows that a reason names one by one
 
 
@@ -25,7 +25,7 @@ def _interval(row: Row) -> str:
     latency = row.latency
     if latency.p50_low_ms is None:
         return "-"
-    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () marks the range of the processes
+    brackets = "[]" if latency.processes >= LEAST_FOR_INTERVAL else "()"  # () marks the range of the processes' medians
     return f"{brackets[0]}{milliseconds(latency.p50_low_ms)}, {milliseconds(latency.p50_high_ms)}{brackets[1]}"
 
 
@@ -75,7 +75,7 @@ def _speedup(row: Row) -> str:
 
 
 def _on_board(row: Row) -> str | None:
-    """Return the lowest latency published for the row's network on the emulated board; None if there is none.
+    """Return the lowest latency published for the row's network on the emulated board; None if none was published.
 
     Latencies with the row's number of threads are preferred.
     """
@@ -201,7 +201,7 @@ def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
 
 
 def sheets(table: Table) -> Iterator[Sheet]:
-    """Yield one sheet (a titled table with notes) per group of comparable rows."""
+    """Yield one titled table with notes per group of comparable rows."""
     for title, rows in groups(table):
         best = _best(rows)
         notes = (*([BEST] if any(best.values()) else []), *why(rows), *_custom(rows))
@@ -210,7 +210,7 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that have values in these rows, in the order for emulated rows if none has a time."""
+    """Return the columns that have values in these rows; if no row has a time, use the order for emulated rows."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
@@ -271,7 +271,7 @@ def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, s
     return Sheet.of(title, (*_VARIANT, *map(_timed, runtimes)), ran.items())
 
 
-_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # network, scheme and weights of a variant; its rows by runtime
+_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # a variant's network, scheme and weights -> its rows, by runtime
 _VARIANT: tuple[Column[_Ran], ...] = (
     Column.text("network", lambda ran: ran[0][0], IDENTITY),
     Column.text("precision", lambda ran: ran[0][1], IDENTITY),
@@ -371,7 +371,7 @@ def render(table: Table, background: Background = NOTHING) -> str:
 
 
 def _for_forge(sheet: Sheet) -> Sheet:
-    """Fit a sheet to a code-hosting site's narrow page: move the verdict beside the latency; do not break intervals."""
+    """Fit a table to a code-hosting site's narrow page: move the verdict beside the latency; do not break intervals."""
     columns = sorted(sheet.columns, key=lambda column: column.heading == VERDICT.heading)
     if INTERVAL.heading in sheet.headings and columns[-1].heading == VERDICT.heading:
         columns.insert(sheet.headings.index(INTERVAL.heading) + 1, columns.pop())
@@ -385,7 +385,7 @@ def _unbroken(cell: str) -> str:
 
 @lru_cache(maxsize=1)
 def _written(table: Table) -> str:
-    """Write the report; the result is cached, because two files contain it."""
+    """Write the report; the result is cached, because two files contain this text."""
     notes = [f"{escape.markdown_line(note)}\n" for note in table.notes]
     tables = [markdown(_for_forge(sheet)) for sheet in every_sheet(table)]
     return "\n".join([f"# {escape.markdown(table.title)}", "", *tables, *notes])

@@ -21,12 +21,12 @@ LEFT_OUT = frozenset(
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write the groups and the notes."""
+    """Write a LaTeX table for each group, and the notes."""
     notes = [rf"{{\footnotesize {escape.latex(note)}\par}}" for note in table.notes]
     return "\n".join([*map(latex, map(_narrow, comparison.every_sheet(table))), *notes, ""])
 
 
 def _narrow(sheet: Sheet) -> Sheet:
-    """Return the sheet without the columns in `LEFT_OUT` and without empty columns."""
+    """Return the table without the columns in `LEFT_OUT` and without empty columns."""
     kept = (column for column in sheet.columns if column.heading not in LEFT_OUT and {*column.cells} != {"-"})
     return replace(sheet, columns=tuple(kept))

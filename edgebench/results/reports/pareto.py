@@ -36,7 +36,7 @@ FILE = "pareto.svg"
 TITLE = "Accuracy against latency"
 TOP, BOTTOM, LEFT, HEIGHT = 48.0, 352.0, 46.0, 396.0
 MOST_LABELS, LONGEST = 12, 34  # largest number of characters of a name if several schemes are drawn
-Box = tuple[float, float, float, float]  # left, top, right, bottom
+Box = tuple[float, float, float, float]  # positions of a box's left, top, right and bottom side
 
 
 def render(table: Table, background: Background = NOTHING) -> str:

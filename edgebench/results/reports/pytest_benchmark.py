@@ -117,7 +117,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the medians of both halves; each is the mean of the medians with and without the middle value."""
+    """Return the medians of the lower and the upper half, each averaged with and without the middle value."""
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

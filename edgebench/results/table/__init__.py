@@ -3,5 +3,5 @@
     parts, row (types) -> rows (evidence -> row) -> ranking, choice
     columns (row -> CSV columns), notes (sentences below a table)
 
-No I/O, except for the published accuracies shown with rows on ImageNet.
+These modules do no I/O, except that they read the published accuracies for rows on ImageNet.
 """

@@ -1,6 +1,6 @@
 """Candidate configurations and limits -> the best candidate, the runner-up, ties, and the cost of each limit.
 
-Pure: no I/O.
+This module does no I/O.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Quantity(StrEnum):
         return self in (*METRICS, Quantity.AGREEMENT)
 
 
-METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # these need labelled images
+METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # they need labelled images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +151,8 @@ class Choice:
 def dominates(candidate: Candidate, other: Candidate) -> bool:
     """Return whether a candidate is worse than `other` in no quantity, and better in at least one quantity.
 
-    Values decide which candidate is worse; to be better, its interval must also not overlap the other's interval. A
-    missing quantity is treated as the worst value.
+    The candidate is worse in a quantity if its value is worse; it is better only if, in addition, the two intervals do
+    not overlap. A missing quantity is treated as the worst value.
     """
     return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
@@ -160,7 +160,7 @@ def dominates(candidate: Candidate, other: Candidate) -> bool:
 def front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """Return the candidates that no other candidate dominates (the Pareto front with ties), in the given order.
 
-    A candidate that dominates others is worse in no quantity, so it comes before them if sorted by losses.
+    Candidates are sorted first, so that every candidate comes after the candidates that can dominate it.
     """
     ranked = sorted(((_losses(candidate), candidate) for candidate in candidates), key=itemgetter(0))
     return tuple(candidate for candidate in candidates if not _is_dominated(candidate, ranked))

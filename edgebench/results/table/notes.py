@@ -191,7 +191,7 @@ def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[
 
 
 def _spent_on(card: Artifact, step: str) -> str:
-    """Return the file that a step built; for an int8 file, the build and export steps make its float parent."""
+    """Return the file that a step built: for an int8 file, the steps build and export built its float parent."""
     return card.file if step == QUANTIZE else card.parent or card.file
 
 
@@ -224,7 +224,7 @@ def _about(dataset: str) -> str:
 
 
 def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield a note on each target whose accuracy the host evaluated, with its outputs' difference from the host's."""
+    """Yield a note on each target for which the host evaluated accuracy, and how much the outputs of both differ."""
     spots = defaultdict[tuple[str, str], list[SpotCheck]](list)
     for case_evidence in evidence:
         if case_evidence.accuracy and (spot := case_evidence.accuracy.spot):

@@ -73,7 +73,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
 
 
 def _preprocessing(variant: Variant) -> str:
-    """Return how the images are preprocessed; an empty text without images, or if the data set is unknown here."""
+    """Return how the images are preprocessed; an empty text if there are none, or if the data set is unknown here."""
     if variant.feed:
         return ""
     try:
@@ -122,7 +122,7 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _read_otherwise(variant: Variant) -> str:
-    """Say if a detector's number of classes is not its data set's, and which decoder would read the right number."""
+    """Say if a detector has more or fewer classes than its data set, and which decoder would give the same number."""
     if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
         return ""
     known = variant.dataset_classes or family(variant.dataset).CLASSES
@@ -240,16 +240,16 @@ def _around(measurement: Measurement, batch: int) -> Around:
 
 
 def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
-    """Say which of the requested stages around inference were not timed, and why."""
+    """Say which of the requested steps before and after inference were not timed, and why."""
     variant, session = evidence.case.variant, evidence.session
     for why in dict.fromkeys(measurement.lacks.values()):
         yield f"{', '.join(name for name, text in measurement.lacks.items() if text == why)} not timed: {why}"
     if session.stages and not times_stages(variant, session):
         emulated = "an emulated processor has no times"
         why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
-        yield f"nothing around inference is timed: {why}"
+        yield f"no step before or after inference is timed: {why}"
     elif session.stages and not measurement.stages:
-        yield "nothing around inference is timed: no process that times it has ended yet"
+        yield "no step before or after inference is timed: no process that times them has ended yet"
 
 
 def _sustained(endurance: Endurance | None) -> Sustained:
@@ -265,7 +265,7 @@ def _sustained(endurance: Endurance | None) -> Sustained:
 
 
 def _quality(evidence: Evidence, appraisal: Appraisal | None) -> Quality:
-    """Return the quality part of a row; without an appraisal of the accuracy, it has no metrics."""
+    """Return the quality part of a row; if the accuracy was not appraised, this part has no metrics."""
     accuracy = evidence.accuracy
     spot = accuracy.spot if accuracy else None
     return Quality(
@@ -307,7 +307,7 @@ def _published(variant: Variant) -> float | None:
 
 
 def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_counted: bool) -> Fidelity:
-    """Return the comparison with the float parent; it contains accuracies only if `is_counted`."""
+    """Return the comparison with the float parent; it contains accuracies only if `is_counted` is true."""
     change = appraisal.change if appraisal and is_counted else None
     agreement = appraisal.agreement if appraisal and accuracy and not is_of_chance(accuracy) else None
     paired = accuracy.change if accuracy and is_counted else None

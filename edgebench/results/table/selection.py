@@ -1,4 +1,4 @@
-"""Rows and filters as typed, such as `--width 0.25,0.5` -> the rows that match. All commands use these filters."""
+"""Rows, and filters of a command such as `--width 0.25,0.5` -> the rows that match. All commands filter alike."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Selection:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """The wanted values of each property that is restricted."""
+        """The wanted values of each property that the filters restrict."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: _parts(text) for name, text in wanted.items() if text}
 
     def select(self, items: Iterable[T], of: Callable[[T], Any], where: str) -> list[T]:
-        """Return the items that match; `of` returns the object that has an item's `architecture`, `width` and so on.
+        """Return the items that match; `of` maps an item to the object with its `architecture`, `width` and so on.
 
         Raises:
             UnknownName: a wanted value does not exist in any item; the message lists the values that exist.
@@ -47,7 +47,7 @@ class Selection:
             left = [item for item in left if _value(of(item), name) in {_plain(value, name) for value in wanted}]
         if every and not left:
             asked = " ".join(f"--{name} {','.join(wanted)}" for name, wanted in self.given.items())
-            found = "rows with each value but none with all"
+            found = "rows with each value, but no row with all of them"
             raise RequestError(f"wanted a row of {where} with {asked}, found {found}; drop one")
         return left
 

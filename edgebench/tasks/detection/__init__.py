@@ -30,17 +30,17 @@ OUTPUTS = ("scores", "boxes")
 METRIC = "map"
 HEADING = "mAP"
 COLUMNS = {"map": True, "ap50": False, "ap75": False}
-AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the boxes
+AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift would also have to move the boxes
 PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
-STRIDE = 8  # side of a cell of the heads, in pixels of the input
-# The lowest score of a box that a reader takes seriously, and the least overlap with which one box finds another.
+STRIDE = 8  # the heads predict one box per square cell of the input; side of a cell, pixels
+# To compare an int8 file with its float parent: the lowest score of a compared box, and the least overlap of a match.
 SURE, ALIKE = 0.3, 0.5
 
 
 def side(resolution: int) -> int:
-    """Return the number of cells along one side of the heads."""
+    """Return the number of cells along one side of the grid for which the heads predict boxes."""
     return -(-resolution // STRIDE)
 
 
@@ -67,7 +67,7 @@ def _of(truth: Truth) -> NDArray[Any]:
 
 
 def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
-    """Return the loss of both heads, which `losses` defines."""
+    """Return the training loss of both heads, which the module `losses` defines."""
     scores, raw = outputs
     cells, wanted = targets
     return _loss(scores, raw, cells, wanted)
@@ -131,12 +131,12 @@ def sure(found: Boxes) -> Boxes:
 
 
 def of_heads(classes: int, resolution: int) -> Decode:
-    """Return the decoder for the raw heads of edgebench's own detectors."""
+    """Return the function that turns the raw outputs of edgebench's own detectors into boxes."""
     return lambda values, score=boxes.SCORE: decode(values, classes, resolution, score)
 
 
 class _Tally:
-    """The running results of an artifact and of its float parent."""
+    """Results of an artifact and of its float parent (the fp32 file it was made from), collected batch by batch."""
 
     def __init__(self, decode: Decode) -> None:
         self._decode = decode
@@ -145,7 +145,7 @@ class _Tally:
         self._signal = self._noise = 0.0
 
     def add(self, rows: NDArray[float32], expected: NDArray[float32] | None, truth: Callable[[int], Truth]) -> None:
-        """Add one part of the outputs, and the same part of the parent's outputs."""
+        """Add the results for one batch of outputs, and for the float parent's outputs for the same images."""
         import numpy
 
         truths = [truth(len(self._images) + place) for place in range(len(rows))]
@@ -161,7 +161,7 @@ class _Tally:
         self._count_again(answers, map(sure, wanted))
 
     def _add_noise(self, rows: NDArray[float32], expected: NDArray[float32]) -> None:
-        """Add up signal and noise of the outputs."""
+        """Add the outputs to the sums of signal and noise, for the signal-to-quantization-noise ratio."""
         import numpy
 
         given, exact = (numpy.where(numpy.isfinite(values), values, 0).astype("f8") for values in (rows, expected))
@@ -169,7 +169,7 @@ class _Tally:
         self._noise += float(((exact - given) ** 2).sum())
 
     def _count_again(self, answers: Iterable[Boxes], parents: Iterable[Boxes]) -> None:
-        """Count the parent's boxes, and those of them that the artifact also finds."""
+        """Count the float parent's boxes, and how many of these boxes the artifact finds, too."""
         for answer, wanted in zip(answers, parents, strict=True):
             overlaps = boxes.iou(wanted.boxes, answer.boxes)
             overlaps[wanted.classes[:, None] != answer.classes] = 0
@@ -191,7 +191,7 @@ class _Tally:
         return alone | self._against(resampled, found)
 
     def _against(self, resampled: NDArray[Any], found: dict[str, float]) -> dict[str, Any]:
-        """Return the fields of the comparison with the parent, which is evaluated on the same resamples of images."""
+        """Return the fields that compare artifact and parent; both are evaluated on the same resamples of images."""
         parent = figures(self._parents)
         change = None
         if METRIC in found and METRIC in parent:

@@ -1,4 +1,4 @@
-"""Boxes in plain numpy: overlap, non-maximum suppression and the decoding of raw heads. It also runs on targets.
+"""Boxes in plain numpy: overlap, non-maximum suppression and the decoding of raw heads. The code also runs on targets.
 
 A box is left, top, right, bottom, in any unit. The heads of a network have one box per cell of a square grid over the
 picture. S is the number of cells along a side.
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-PRIOR = 0.125  # side of a box whose logarithms of width and height are 0, as a fraction of the picture's side
+PRIOR = 0.125  # unit of width and height: a box with this side has logarithms of 0; a fraction of the picture's side
 SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
-CANDIDATES, MOST = 200, 100  # most boxes of one picture before and after suppression; COCO evaluates 100
+CANDIDATES, MOST = 200, 100  # largest numbers of boxes per picture before and after suppression; COCO evaluates 100
 LARGEST_LOG = 2.1  # limit on the logarithms of width and height, which gives boxes as large as the picture
 
 
@@ -91,7 +91,7 @@ def probabilities(scores: NDArray[float32]) -> NDArray[float32]:
 
 
 def placed(raw: NDArray[float32], cells: NDArray[int64], side: int) -> NDArray[float32]:
-    """Return the boxes of some cells, as fractions of the picture: raw (4, S * S), cells (n,) -> (n, 4).
+    """Return the boxes of the given cells in fractions of the picture: raw (4, S * S), cells (n,) -> (n, 4).
 
     `raw` has the offset of the box's centre from the cell's centre, in cells, and the logarithms of width and height.
     """
@@ -122,7 +122,7 @@ def kept(
 
     Args:
         scores: the scores of each class at each of n places, (classes, n).
-        place: a function that returns the boxes at some places, (m,) -> (m, 4).
+        place: a function that maps indices of places to the boxes there, (m,) -> (m, 4).
         score: the lowest score of a box that is kept.
         overlap: the largest overlap of two kept boxes of the same class.
         most: the largest number of boxes before suppression.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OVERLAPS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 AP75 = OVERLAPS.index(0.75)
-# Ranges of an object's area, in square pixels: all objects, small objects, medium objects.
+# Ranges of an object's area, in square pixels, for all objects, small objects and medium objects.
 RANGES = ((0.0, 1e10), (0.0, 32.0**2), (32.0**2, 96.0**2))
 RESAMPLES, SEED = 1000, 0
 AT_ONCE = 50  # number of resamples that are computed together, so that they stay in the processor's cache
@@ -34,7 +34,7 @@ class Matches(NamedTuple):
 
     Attributes:
         is_true: whether each box found an object, for each range of area and each overlap, (3, 10, n).
-        is_ignored: whether each box is counted neither as right nor as wrong, (3, 10, n).
+        is_ignored: whether each box is left out of the metric, neither right nor wrong, (3, 10, n).
         objects: the class of each object, (m,).
         counts: whether each object's area is in each range, (3, m).
     """
@@ -49,7 +49,7 @@ class Matches(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Average precisions, which are means over classes, in [0, 1]; NaN if no object is in the range of areas."""
+    """Mean average precisions, in [0, 1], for different overlaps and areas; NaN if no object has such an area."""
 
     map: float
     ap50: float
@@ -108,7 +108,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last of equal overlaps, as in pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last if overlaps are equal, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
@@ -117,11 +117,11 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
 
 
 class _Ranked(NamedTuple):
-    """The boxes, sorted by score, and the objects of one class.
+    """All boxes of one class, sorted by score, and all objects of the class, in all images.
 
     Attributes:
-        images: the index of each box's image.
-        homes: the index of each object's image.
+        images: for each box, the index of the image in which it was found.
+        homes: for each object, the index of the image that shows it.
     """
 
     is_true: NDArray[bool_]
@@ -168,8 +168,8 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
     """Average the precision over 101 recall points.
 
     At each of n true boxes, `true` and `boxes` have the sums of the weights so far of true boxes and of all boxes,
-    (R, n). `objects` has the sum of the weights of all objects, (R, 1). Between two true boxes the precision only
-    falls, so the values at true boxes are enough.
+    (R, n). `objects` has the sum of the weights of all objects, (R, 1). From one true box to the next the precision
+    only falls, so its values at the true boxes are enough.
     """
     import numpy
 

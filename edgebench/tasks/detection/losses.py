@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-FOCUS, BALANCE = 2.0, 0.75  # of the focal loss: its exponent, and the weight of cells that have an object
-BOX_WEIGHT, BETA = 1.0, 0.2  # of the smooth L1 loss: its weight, and the error above which it is linear
+FOCUS, BALANCE = 2.0, 0.75  # the focal loss's exponent, and its weight for cells that have an object
+BOX_WEIGHT, BETA = 1.0, 0.2  # the smooth L1 loss's weight, and the error above which this loss is linear
 
 
 def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
@@ -21,8 +21,8 @@ def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
     Args:
         scores: the logits of an object and of each class, (N, 1 + classes, S, S).
         raw: the raw boxes of the heads, (N, 4, S, S).
-        classes: the right class of each cell, -1 without an object, (N, S * S).
-        boxes: the right raw boxes, (N, 4, S * S).
+        classes: the true class of each cell, -1 without an object, (N, S * S).
+        boxes: the true boxes in the heads' raw form, (N, 4, S * S).
     """
     import torch
     from torch.nn import functional

@@ -95,7 +95,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Return which results belong to tensors without values, whose largest value is less than their smallest value."""
+    """Return, for each tensor, whether it had no values; its largest value is then less than its smallest value."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]

@@ -60,7 +60,7 @@ class Uncounted(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A multiplying operator: its type, its multiply-adds for one image, and its name or else its output's name."""
+    """A multiplying operator: its type, its multiply-adds for one image, and its name (or the name of its output)."""
 
     operator: str
     name: str

@@ -103,7 +103,7 @@ def _noise(layer: QuantizedOperator, powers: dict[Pair, Power]) -> LayerNoise:
 def _together(operator: str, inputs: Sequence[Power]) -> Power:
     """Combine the signals and noises of an operator's inputs.
 
-    A product adds the noises relative to their signals; any other operator adds the powers.
+    For a product, the ratios of noise to signal are added; for any other operator, signals and noises are added.
     """
     if operator == "Mul":
         return Power(signal=1.0, noise=sum(one.noise / one.signal for one in inputs if one.signal))

@@ -33,7 +33,7 @@ _EDGE = ("QuantizeLinear", "DequantizeLinear")
 
 @dataclass(slots=True, kw_only=True)
 class Gap:
-    """Sums of squares, of products and of agreeing rows, which tell how far an int8 output is from the float output."""
+    """Running sums, from which the difference between an int8 output and the float output is computed."""
 
     signal: float = 0.0
     noise: float = 0.0
@@ -68,7 +68,7 @@ class Gap:
             self.rows, self.agreed = self.rows + len(rows[0]), self.agreed + int((rows[0] == rows[1]).sum())
 
     def _add_ranges(self, values: Any) -> None:
-        """Keep the largest magnitude of each channel.
+        """Update the largest magnitude of each channel with the values of one set of inputs.
 
         The channels are the second axis of a map, and the shorter axis of a list of boxes.
         """
@@ -81,7 +81,7 @@ class Gap:
         self.ranges = largest if before is None or before.shape != largest.shape else largest.clip(min=before)
 
     def noise_of(self, name: str, *, is_scores: bool, trap: tuple[float, str]) -> OutputNoise:
-        """Return the figures that describe the named output."""
+        """Return the comparison of the named output, computed from the sums."""
         if self.uncompared:
             return OutputNoise(name=name, uncompared=self.uncompared)
         scale = sqrt(self.signal * self.made)
@@ -114,7 +114,7 @@ class Parts:
 def output_noise(
     float_path: Path, int8_path: Path, sets: Iterable[Batch], *, compares_rows: bool, apart: float = APART
 ) -> tuple[OutputNoise, ...]:
-    """Return how far every float output is from its int8 form.
+    """Return, for every output of the graph, the difference between its int8 and its float values.
 
     With `compares_rows`, the rows of class scores that agree are counted, too. Two parts of an output that share a
     scale are named if the ratio of their ranges exceeds `apart`.
@@ -187,7 +187,7 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
 
 
 def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
-    """Return the ratio of two ranges that share a scale, and a description of them; the ratio is 0 if acceptable."""
+    """Return the ratio of two ranges that share a scale, and a description of both; return 0 if it is harmless."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
     apart = _apart(joined, least)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     Range = tuple[float, float]
     Histogram = tuple[NDArray[int64], NDArray[float64]]  # the counts of a histogram, and the edges of its bins
 
-MASKED = -1e8  # values below this, such as -1e9 or the lowest float, stand for minus infinity in attention masks
-OUTSIDE = 1e-5  # share of the values outside the range: onnxruntime's default percentile is 99.999
+MASKED = -1e8  # lower values, such as -1e9 or the lowest float, stand for minus infinity in attention masks
+OUTSIDE = 1e-5  # share of the values left outside the range: onnxruntime's default percentile is 99.999
 SLACK = 512  # number of extra values that are kept, so that surplus values are dropped many at a time
 BINS = 2048  # number of bins of a histogram, half of them on each side of zero
 FINE_BINS = 4096  # number of bins of a growing histogram, so that at least `BINS` lie between the outermost values
 NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values can be taken for 0
-CHUNK = 2**16  # values counted at once, so that they stay in the processor's cache
+CHUNK = 2**16  # number of values that are counted at once, so that they stay in the processor's cache
 LEVELS = 128  # levels of the entropy method, as in TensorRT and onnxruntime
 ENTROPY_BINS = 512  # number of bins for the entropy method: with more, it takes seconds per tensor
 SMOOTHING = 1e-4  # count given to an empty bin, as in onnxruntime
@@ -214,7 +214,7 @@ def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64
 
 
 def mean_squared_error(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
-    """Return the shrunk copy of the observed range whose 256 levels have the least squared error."""
+    """Shrink the observed range as far as this reduces the squared error of its 256 levels; return the range."""
     import numpy
 
     values = (edges[:-1] + edges[1:]) / 2

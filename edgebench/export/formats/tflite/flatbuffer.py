@@ -38,7 +38,7 @@ class File:
         for raw in self.graph.operators:
             code = self._model.operatorCodes[raw.opcodeIndex]
             name = names[self._tools.get_builtin_code_from_operator_code(code)]
-            inputs = tuple(self.graph.tensors[place] for place in raw.inputs if place >= 0)  # -1 if absent
+            inputs = tuple(self.graph.tensors[place] for place in raw.inputs if place >= 0)  # -1 is an absent input
             yield Operator(name, raw, inputs, self.graph.tensors[raw.outputs[0]])
 
     def type(self, tensor: Any) -> str:

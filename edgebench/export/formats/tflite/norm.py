@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-NAME = "BandedNorm"  # the names of all tensors of a rewritten norm contain this
+NAME = "BandedNorm"  # the names of all tensors of a rewritten norm contain this text
 
 
 def write_norms_as_convolutions(network: nn.Module) -> None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from edgebench.schema.quantization import Quantization
 
     Images = Callable[[], Iterator[NDArray[float32]]]
-    Ranges = dict[str, Any]  # from a tensor's name to {"min": ..., "max": ...}, as in the quantizer
+    Ranges = dict[str, Any]  # maps a tensor's name to {"min": ..., "max": ...}, as the quantizer does
 
-STEPS, MOST_WEIGHT = 255, 127  # number of steps of an activation's range; largest weight, in steps
+STEPS, MOST_WEIGHT = 255, 127  # number of steps in an activation's range; the largest weight as a number of steps
 # The narrowest range of an activation: TFLite stores the 6 of a ReLU6 as a 31-bit number of output steps, and a range
 # has 255 steps, so a file with a narrower range does not load. Only untrained networks, whose signal fades from layer
 # to layer, come near this limit.
@@ -133,7 +133,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return the largest weight of each range, and the smallest value of this weight at which the bias fits."""
+    """Return each range's largest weight, and the least value for this weight at which the bias fits into 32 bits."""
     import numpy
 
     source, weights, bias = operator.inputs

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from edgebench.results.table.row import Line
 
-SIDES = {"truth": "truth", "float": "float", "this": ""}  # captions; an empty one stands for the precision
+SIDES = {"truth": "truth", "float": "float", "this": ""}  # captions; "" stands for the row's precision
 STROKE = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """One picture with the boxes of one source, as SVG."""
+    """One picture with the boxes of one source (truth, float or int8), as SVG."""
 
     caption: str
     markup: str

@@ -1,4 +1,4 @@
-"""The outputs of a user-supplied detector -> boxes, one file per layout of outputs; plain numpy, also run on targets.
+"""Decoders of detectors' outputs to boxes, one file per layout of outputs; plain numpy, because targets run them, too.
 
 A decoder defines
     SHAPES                      in words: the shapes of the outputs that it accepts, for one image
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 OFFERS = ("SHAPES", "SCORES", "PREPROCESSING", "MIXES", "classes", "candidates")
 MAY_OFFER = ("priors",)
-CANDIDATES = 1000  # most boxes of one picture before suppression; layouts with three boxes per cell give duplicates
+CANDIDATES = 1000  # largest number of boxes per picture before suppression, which removes many duplicates
 
 
 def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
-    """Return the number of classes that a decoder finds in outputs of these shapes, which are without the batch axis.
+    """Return how many classes a detector has, as its decoder reads it from the outputs' shapes (without batch axis).
 
     Raises:
         RequestError: there is no such decoder, or the shapes do not fit the decoder.
@@ -62,7 +62,7 @@ def fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
-    """Say that a decoder finds another number of classes than the data set has, and which decoder finds the right
+    """Say that a decoder finds a wrong number of classes in the outputs, and which other decoder finds the right
     number.
 
     `classes` is the number that the decoder finds in the outputs, and `wanted` is the data set's number. The text is
@@ -77,7 +77,7 @@ def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
 
 
 def worded(shapes: Shapes) -> str:
-    """Return the shapes of outputs in words, with a batch of one."""
+    """Return the shapes of outputs as text, such as `1x84x8400`, with a batch axis of size 1."""
     sizes = ["x".join(str(size or "?") for size in (1, *shape)) for shape in shapes]
     return f"output{'s' * (len(sizes) != 1)} of {' and '.join(sizes) or 'nothing'}"
 

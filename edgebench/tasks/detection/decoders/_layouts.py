@@ -1,4 +1,4 @@
-"""Conversions that several layouts need: transposed lists, centres to corners, and pixels to fractions of the input."""
+"""Conversions for several layouts of a detector's outputs: transposition, centres to corners, pixels to fractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_PIXELS = 2.0  # a larger coordinate is in pixels, because fractions of the in
 
 
 def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return a shape without its axes of size 1, or the whole shape if fewer than two axes would remain."""
+    """Return a shape without axes of size 1; return it unchanged if fewer than two axes would remain."""
     longer = tuple(size for size in shape if size != 1)
     return longer if len(longer) > 1 else tuple(shape)
 
@@ -30,7 +30,7 @@ def channels(shapes: Sequence[tuple[int, ...]], before: int) -> int:
 
 
 def channels_first(output: NDArray[Any], *, by_box: bool) -> NDArray[Any]:
-    """Return a list of boxes as (channels, n). The shorter axis has the channels.
+    """Return a list of n boxes as an array of shape (channels, n). The shorter axis has the channels.
 
     If both axes are equally long, `by_box` says whether the first axis has the boxes.
     """
@@ -58,7 +58,7 @@ def fractions(found: NDArray[Any], resolution: int) -> NDArray[Any]:
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the scores unchanged after a check.
+    """Return the scores unchanged, after a check that all of them are probabilities.
 
     Raises:
         ValueError: the scores are not probabilities.

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-    Size = tuple[float, float]  # width and height
+    Size = tuple[float, float]  # factors of a default box's width and height
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)  # factors of the centre's offsets (x, y) and of the logarithms of width and height
 MOST_LOG = log(1000 / 16)  # limit on the logarithm of width and of height
 
 
 def shapes(*counts: int) -> str:
-    """Return in words the shapes of two raw outputs that have one of these numbers of boxes."""
+    """Return a text that describes the shapes of two raw outputs for one of these numbers of boxes."""
     count = " or ".join(map(str, counts))
     return f"two raw outputs for {count} boxes: scores of 1xboxesx(1+classes), then boxes of 1xboxesx4"
 
@@ -35,7 +35,7 @@ def classes(found: Sequence[tuple[int, ...]], *counts: int) -> int:
 
 
 def halvings(first: int, count: int) -> tuple[int, ...]:
-    """Return the sides of maps, each of which is half of the side before, rounded up."""
+    """Return the sides of the maps; each side is half of the side before it, rounded up."""
     sides = [first]
     while len(sides) < count:
         sides.append(-(-sides[-1] // 2))
@@ -43,7 +43,7 @@ def halvings(first: int, count: int) -> tuple[int, ...]:
 
 
 def placed(sides: Sequence[int], sizes: Sequence[Sequence[Size]], cells: Sequence[float] = ()) -> NDArray[float32]:
-    """Return the default boxes of maps.
+    """Return the default boxes of all cells of a detector's maps.
 
     Args:
         sides: the side of each map, in cells.
@@ -63,7 +63,7 @@ def placed(sides: Sequence[int], sizes: Sequence[Sequence[Size]], cells: Sequenc
 
 
 def scales(least: float, most: float, count: int) -> list[float]:
-    """Return `count` evenly spaced scales, and then 1 (Liu et al., arXiv:1512.02325, eq. 4)."""
+    """Return scales of default boxes: `count` evenly spaced scales, then 1 (Liu et al., arXiv:1512.02325, eq. 4)."""
     return [*(least + (most - least) * place / (count - 1) for place in range(count)), 1.0]
 
 
@@ -73,7 +73,7 @@ def shaped(scale: float, ratio: float) -> Size:
 
 
 def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Size]:
-    """Return the sizes of boxes in torchvision: two squares, then for each ratio a wide box and a high box.
+    """Return sizes of default boxes in torchvision's order: two squares, then a wide and a high box for each ratio.
 
     No side is larger than the input.
     """

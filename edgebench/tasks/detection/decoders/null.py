@@ -1,4 +1,4 @@
-"""A decoder that accepts no outputs."""
+"""The null decoder, which accepts no outputs and finds no boxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def classes(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return no boxes."""
+    """Return empty arrays of scores and boxes."""
     import numpy
 
     return numpy.zeros((1, 0), numpy.float32), numpy.zeros((0, 4), numpy.float32)

@@ -22,8 +22,8 @@ SCORES = (
 PREPROCESSING = "whole"
 MIXES = False
 
-LOGIT = 1.5  # values outside of -1.5 to 1.5 are not probabilities
-PLAUSIBLE = 0.5  # least share of boxes whose right and bottom lie beyond their left and top
+LOGIT = 1.5  # scores outside of -1.5 to 1.5 are taken for logits, not for probabilities
+PLAUSIBLE = 0.5  # least share of boxes with right > left and bottom > top; below it, the boxes are not corners
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:
@@ -52,7 +52,7 @@ def candidates(outputs: Sequence[NDArray[Any]], resolution: int) -> tuple[NDArra
 
 
 def _probabilities(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return the softmax of logits, (n, 1 + classes). Return probabilities unchanged."""
+    """Return probabilities, (n, 1 + classes): the softmax of logits; probabilities are returned unchanged."""
     import numpy
 
     if abs(scores).max(initial=0.0) <= LOGIT:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (1917, 2034)  # numbers of boxes at the published resolution
+COUNTS = (1917, 2034)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of its own logit; the background comes first and is dropped."
 PREPROCESSING = "whole"
@@ -25,7 +25,7 @@ STRIDE, MAPS = 16, 6
 SCALES = _priors.scales(0.2, 0.95, MAPS)
 RATIOS = (1.0, 2.0, 0.5, 3.0, 0.3333)
 SMALLEST = 0.1  # scale of the squares in the first map
-ORDER = [1, 0, 3, 2]  # columns of x, y, width and height in the files, whose columns are y, x, height and width
+ORDER = [1, 0, 3, 2]  # where x, y, width and height are in a file's columns, which are y, x, height and width
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:

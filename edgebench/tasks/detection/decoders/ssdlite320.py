@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (3234,)  # numbers of boxes at the published resolution
+COUNTS = (3234,)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "Scores are the softmax over the classes and the background, which comes first and is dropped."
 PREPROCESSING = "whole"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (845,)  # numbers of boxes at the published resolution
+COUNTS = (845,)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
 SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times the softmax over the classes."
 PREPROCESSING = "letterbox"

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-COUNTS = (2535,)  # numbers of boxes at the published resolution
+COUNTS = (2535,)  # numbers of default boxes at the published resolution
 SHAPES = _priors.shapes(*COUNTS)
-SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times that of the class."
+SCORES = "The score of a class is the sigmoid of the objectness, which comes first, times the sigmoid of the class."
 PREPROCESSING = "letterbox"
 MIXES = False
 
