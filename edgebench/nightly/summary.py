@@ -159,9 +159,10 @@ class Bulletin:
         known = Counter(line.state for line in self.known)
         counts |= {"still open" if state == State.OPEN else str(state): known[state] for state in State if known[state]}
         changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
+        counted = f"{len(self.lines)} configuration{'s' * (len(self.lines) != 1)}"
         if not changed:
-            return f"nothing changed: {len(self.lines)} configurations"
-        return f"{', '.join(changed)} of {len(self.lines)} configurations"
+            return f"nothing changed: {counted}"
+        return f"{', '.join(changed)} of {counted}"
 
     @property
     def causes(self) -> list[str]:
@@ -264,10 +265,8 @@ def _detectable(history: History) -> Iterator[str]:
     ]
     if not last:
         return
-    yield (
-        f"tonight could not find changes of the latency below {median(last):.1%} in half of the {len(last)} timed"
-        f" configurations, and below {last[-1]:.1%} in the noisiest"
-    )
+    of_all = f" in half of the {len(last)} timed configurations, and below {last[-1]:.1%} in the noisiest"
+    yield f"tonight could not find changes of the latency below {median(last):.1%}{of_all if len(last) > 1 else ''}"
     weeks = [list(filter(None, nights[end - WEEK : end])) for end in range(len(nights), WEEK - 1, -WEEK)][:WEEKS]
     medians = [f"{median(map(median, week)):.1%}" for week in reversed(weeks) if week]
     if len(medians) > 1:
