@@ -17,6 +17,7 @@ from edgebench.schema.case import Case
 VERSION: Literal[2] = 2  # version of the format of a night's file
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
+COMPONENTS = (MODEL, RUNTIME, PACKAGES, HARNESS)
 
 BUDGET = " budget"  # ends the name of a figure that exceeds its budget
 Place = tuple[int, str, str]  # sort key within a history: number, time and id

@@ -146,6 +146,18 @@ def report(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="The folder to write: one CSV file per configuration, otava.yaml.")],
+    history: OfHistory = HISTORY,
+) -> None:
+    """Write the history as CSV files, with the configuration of Apache Otava, which finds changes in such series."""
+    from edgebench.nightly import frame
+
+    count = frame.write_csv(history, folder)
+    typer.echo(f"{folder}: {count} CSV file{'s' * (count != 1)} and {frame.CONFIGURATION}")
+
+
+@app.command()
 def replay(
     history: Annotated[Path | None, typer.Argument(help="Folder with the history of nights.")] = None,
     profile: Annotated[str, typer.Option(help="Replay a simulated machine instead: quiet, pi or vm.")] = "",
