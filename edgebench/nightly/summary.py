@@ -94,7 +94,7 @@ class SummaryLine:
 
     @property
     def state(self) -> State | None:
-        """The state of the change that waits for a user's reaction, else of the first change.
+        """The state of the first change that waits for a user's reaction; if none waits, of the first change.
 
         It is None if there are no changes.
         """
