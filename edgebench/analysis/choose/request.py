@@ -49,7 +49,8 @@ class Request:
             width, resolution and precision.
         predicted: whether configurations of the folder's sweep that were not measured can be chosen, by their predicted
             latencies.
-        any_published: whether published rows can be chosen that time only kernels, use random weights or are estimates.
+        any_published: whether a published row can be chosen even if it times only kernels, uses random weights or is an
+            estimate.
     """
 
     selection: Selection = ALL
