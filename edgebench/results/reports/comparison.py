@@ -210,7 +210,7 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that have values in these rows. Emulated rows have no times, and an order of their own."""
+    """Return the columns that have values in these rows; for emulated rows, which have no times, in another order."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}

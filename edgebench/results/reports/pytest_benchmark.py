@@ -117,7 +117,10 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return two quartiles: the median of each half, as the mean of the medians with and without the middle value."""
+    """Return the lower and the upper quartile, each the median of a half of the values.
+
+    With an odd number of values, a half has two medians, with and without the middle value; their mean is used.
+    """
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

@@ -127,13 +127,13 @@ class Choice:
     """The chosen candidate and its alternatives.
 
     Attributes:
-        chosen: the best candidate; None if no candidate meets all limits. If it is None, `misses` lists the candidates,
-            the one that comes nearest to the limits first.
+        chosen: the best candidate; None if no candidate meets all limits. If `chosen` is None, `misses` lists the
+            candidates, the one that comes nearest to the limits first.
         ties: feasible candidates that tie with the chosen candidate in the objective, the best first.
         front: Pareto front of the feasible candidates, the chosen candidate first.
         feasible: number of candidates that meet all limits.
-        prices: the cost of each limit that excludes a better candidate. They are sorted by the share of the limit by
-            which that candidate misses it, the smallest share first.
+        prices: the cost of each limit that excludes a better candidate. The limit that is missed by the smallest part
+            of its value comes first.
         withheld: the candidates that are excluded because they lack required quantities, each with the quantities that
             it lacks.
     """
@@ -151,8 +151,8 @@ class Choice:
 def dominates(candidate: Candidate, other: Candidate) -> bool:
     """Return whether a candidate is worse than `other` in no quantity, and better in at least one quantity.
 
-    The candidate is worse in a quantity if its value is worse; it is better only if, in addition, the two intervals do
-    not overlap. A missing quantity is treated as the worst value.
+    A worse value always makes the candidate worse in a quantity. A better value makes it better only if the two
+    intervals do not overlap. A missing quantity is treated as the worst value.
     """
     return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
@@ -275,7 +275,7 @@ def _gain(chosen: Candidate, other: Candidate, objective: Quantity) -> float:
 
 
 def nearest_misses(complete: Sequence[Candidate], limits: Sequence[Limit]) -> Iterator[Miss]:
-    """Yield the candidates and the limits they miss, sorted by a candidate's largest miss as a share of its limit."""
+    """Yield candidates with the limits that they miss, sorted by the largest miss as a share of the missed limit."""
     misses = [
         Miss(
             candidate=candidate,
