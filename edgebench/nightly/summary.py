@@ -252,7 +252,7 @@ def _aa_pairs(night: Night) -> Iterator[str]:
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
-    """Return a sort key: the most severe first, then changed latencies, then larger before smaller changes."""
+    """Return a sort key of lines: severe verdicts first, then changed latencies, then large changes, then names."""
     change = abs(line.worst.change) if line.worst else 0.0
     is_other = line.worst is None or line.worst.figure != LATENCY.name
     return -line.entry.verdict.severity, is_other, -change, line.entry.name

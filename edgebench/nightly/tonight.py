@@ -1,7 +1,7 @@
 """Tonight's targets and entries -> the complete night, with an entry for each configuration that is missing.
 
-`pinned` stores the files of a measured environment, and a pin, which lists them. With both, later nights can run this
-environment again.
+`pinned` stores the files of a measured environment, and a pin, which lists them. With these files
+and the pin, later nights can run this environment again.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry
 def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
     """Return the configurations that a target should have.
 
-    They are read from its session; without a session, from its last night; without such a night, from the sweep.
+    If the target has a session tonight, they are read from it, else from the target's last night, else from the sweep.
     """
     if reached.session:
         return list(names(reached.session.cases).values())

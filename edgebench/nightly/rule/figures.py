@@ -76,8 +76,8 @@ class ExactFigure(Figure):
         share, least: a change is tolerated up to `share` of the accepted value, or up to the amount `least` if that is
             larger.
         condition: function that reads a value which must be equal in both nights for the figure to be comparable.
-        is_per_host: whether the figure depends on the host. If it does, it is compared with the first accepted night on
-            the same host.
+        is_per_host: whether the figure depends on the host, so that it is compared with the first accepted night on the
+            same host.
     """
 
     share: float = 0.0

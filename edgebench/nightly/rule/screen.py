@@ -157,8 +157,8 @@ def noise(deviations: Floats) -> Floats:
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
     """Return the minimum detectable effect of each configuration, (C,), as a share of the latency.
 
-    The screen and the pairs together detect such a change with the power of the rule; if the history is too short for a
-    screen, the pairs alone detect it.
+    The screen and the pairs together detect a change of this size with the power of the rule. If the history is too
+    short for a screen, the pairs alone detect it.
     """
     import numpy
     from scipy.stats import t

@@ -19,9 +19,9 @@ class Rule:
             miss a change of `aim`.
         screen_p, screen_effect: a configuration is suspected if its one-sided p is below `screen_p` and its median
             changed by at least the share `screen_effect`.
-        rare_p, aim, aim_power: the screen's limit on p is made stricter, but not stricter than `rare_p`, as long as a
-            change of `aim` still passes with the power `aim_power`. A stricter limit saves pairs of unchanged
-            configurations, which cost the most time.
+        rare_p, aim, aim_power: the screen's limit on p is made as strict as possible, down to `rare_p`, while a change
+            of `aim` still passes with the power `aim_power`. A strict limit saves pairs of unchanged configurations,
+            which cost the most time.
         faster_p: upper limit on the screen's p for improvements; an improvement that is missed today is found on a
             later night.
         pairs, p, effect: number of pairs to run. A change is confirmed if its one-sided p is below `p` and its median
@@ -29,8 +29,8 @@ class Rule:
         interim_every, futile_p, futile_effect: after every `interim_every` pairs, an interim analysis stops the pairs
             of a configuration that seems neither slower nor faster by the two `futile_*` limits. This saves time,
             because most suspected configurations are unchanged. It adds no false alarms. If the noise is so small that
-            5 % are ten standard errors, no slowdown is missed. On a noisy host five pairs are too few for a decision:
-            if they were analysed after every five pairs, a fifth fewer slowdowns would be found there.
+            5 % are ten standard errors, it costs no power. On a noisy host five pairs are too few for a decision: an
+            interim analysis after every five pairs would miss a fifth of the slowdowns that are found without it.
         power: the power for which the minimum detectable effect is computed.
         noisy: a host is noisy for a configuration if the minimum detectable effect is above this share; then the
             `noisy_*` values apply. One night suffices for an alarm. A rule that requires p < .05 on two of three nights
