@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_MACS = 1e11  # most multiply-adds for which the scores are compared, which takes some seconds on one core
+MOST_MACS = 1e11  # scores are compared up to this many multiply-adds, which take some seconds on one core
 EXACT = 1e-5  # largest difference of scores that rounding explains, as a share of the largest score
 
 

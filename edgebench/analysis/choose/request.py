@@ -47,8 +47,8 @@ class Request:
             for detectors, mIoU for segmenters, mean IoU for localizers.
         accuracy: `measured` or `published`. The published accuracy is the accuracy on ImageNet of the same network,
             width, resolution and precision.
-        predicted: whether configurations of the folder's sweep that were not measured can be chosen, by their predicted
-            latencies.
+        predicted: whether a configuration of the folder's sweep can be chosen by its predicted latency if it was not
+            measured.
         any_published: whether a published row can be chosen even if it times only kernels, uses random weights or is an
             estimate.
     """

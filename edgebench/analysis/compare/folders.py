@@ -219,7 +219,7 @@ def _environments(records: Sequence[Record]) -> dict[str, Environment]:
 def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
     """Compare the environments of targets with the same name.
 
-    If each side has one target and their names differ, compare these two.
+    If each folder has only one target, these two targets are compared even if their names differ.
     """
     both = [(name, name) for name in before if name in after]
     if not both and len(before) == len(after) == 1:
