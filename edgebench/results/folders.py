@@ -73,8 +73,8 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     """Compute the table of the selected rows, and the data behind that table, from the folder's journal.
 
-    A selected row keeps its rank among all rows. It also keeps its speed-up over its float twin, even if the twin is
-    not selected.
+    A selected row keeps its rank among all rows, and keeps its speed-up over its float twin even if the twin is not
+    selected.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.

@@ -69,7 +69,7 @@ class Line:
 
     @property
     def is_whole(self) -> bool:
-        """Whether `text` is the whole line."""
+        """Whether `text` has the whole line, not only its beginning."""
         return self.size <= MOST_BYTES
 
 

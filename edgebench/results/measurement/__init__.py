@@ -39,7 +39,7 @@ class Endurance:
         burst_s: median seconds of an inference during the first `BURST_S`; `sustained_s` is the median during the last
             fifth of the run.
         hottest_c, slowest_mhz: the highest temperature and the lowest clock of the whole run; None if the target does
-            not report them. A clock that the firmware reports is preferred.
+            not report them. If the firmware reports a clock, that clock is used.
         lowered: why the firmware lowered the clock during the run.
     """
 
@@ -60,8 +60,8 @@ class Measurement:
         low_s, high_s: the 95 % interval of p50 if `has_interval`, else the smallest and the largest process median.
         p50_beats: p50 in units of each process's own reference beats. A beat is a run of a fixed workload, timed
             between the samples; other load on the core slows samples and beats alike. `low_beats` and `high_beats` are
-            the bounds of `p50_beats`. All three are None if a process has no beats. `beat_s` is the median time of a
-            beat.
+            the bounds of `p50_beats`. If a process has no beats, `p50_beats` and its bounds are None. `beat_s` is the
+            median time of a beat.
         mean_s, deviation_s, least_s: mean, standard deviation and minimum of all samples; the deviation of a single
             sample is None.
         p90_s: MLPerf's early-stopping estimate of the 90th percentile of all samples; None if there are fewer than 64.

@@ -51,7 +51,7 @@ def levels(runs: Sequence[Run]) -> tuple[float, ...]:
 def beat(runs: Sequence[Run]) -> str:
     """Return the name of the beats' workload.
 
-    Return an empty text if the name differs between processes, because these are then not comparable.
+    Return an empty text if the name differs between the processes, because such processes are not comparable.
     """
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

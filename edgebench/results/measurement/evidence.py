@@ -39,7 +39,7 @@ class Evidence:
         set_aside: number of runs of the case and preset that are not used in any epoch; only the latest epoch has this
             number, and earlier epochs have 0.
         failures: the case's failures in `session`.
-        stop: the record of that session's regular end; None if the session was interrupted or still runs.
+        stop: the record of the regular end of `session`; None if the session was interrupted or still runs.
         others: runs of the case and preset in this epoch that used another artifact or no artifact.
         unread: number of the journal's invalid lines; they may belong to any case.
         halved: the latency runs of the same case at half the batch, in the same environment.

@@ -373,7 +373,7 @@ def untrained(accuracy: Accuracy) -> str:
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 lost what the parent knew
+    has_learned = change is not None and change.parent.interval[0] > chance  # if the parent has learned, int8 lost it
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
         f" {chance:.1%}{'' if has_learned else ', so nothing shows that the network learned anything'}"
@@ -388,7 +388,7 @@ def _of_learning(accuracy: Accuracy) -> Metric | None:
 
 
 def _least(accuracy: Accuracy) -> float:
-    """Return the value of the task's metric that a network can reach without having learned anything."""
+    """Return the highest value of the task's metric that is possible without having learned anything."""
     variant = accuracy.case.variant
     plugin = load("tasks", task(variant))
     least: float = plugin.chance(variant.classes) if hasattr(plugin, "chance") else LEAST_METRIC
