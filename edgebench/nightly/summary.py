@@ -94,9 +94,9 @@ class SummaryLine:
 
     @property
     def state(self) -> State | None:
-        """The state of the first change that waits for a user's reaction; if none waits, of the first change.
+        """The state of the first change that waits for a user's reaction; None if there are no changes.
 
-        It is None if there are no changes.
+        If no change waits, it is the state of the first change.
         """
         waiting = [episode for episode in self.episodes if episode.is_waiting]
         return next((episode.state for episode in (*waiting, *self.episodes)), None)

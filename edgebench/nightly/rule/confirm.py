@@ -111,6 +111,6 @@ def _p_of_more(differences: Floats) -> Floats:
     from scipy.stats import binom, wilcoxon
 
     signs = binom.sf((differences > 0).sum(1) - 1, differences.shape[1], 0.5)
-    # The exact method: scipy's default tries all permutations of small samples with ties, which takes minutes.
+    # The exact method is used, because scipy's default would try all permutations of small samples, for minutes.
     ranks = wilcoxon(differences, alternative="greater", axis=1, zero_method="zsplit", method="exact").pvalue
     return numpy.asarray(numpy.minimum(1.0, 2 * numpy.minimum(signs, ranks)))

@@ -3,9 +3,9 @@
 The offset is the log ratio of the latency with these components to the latency of the first baseline. This module does
 no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed components
 against the accepted environment. With these offsets, latencies of different components and eras can be compared. If
-only the model changed, which is common, the offset is taken as 0 for the screen. It is also taken as 0 if the pairs on
-a noisy host were too imprecise. Pairs cannot compare hosts, so an offset that was measured on another host is used only
-to compare the baseline of one era with the baseline of the next.
+only the model changed, which is common, the offset is taken as 0 for the screen. The offset is also taken as 0 if the
+pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so an offset that was measured on another host is
+used only to compare the baseline of one era with the baseline of the next.
 """
 
 from __future__ import annotations

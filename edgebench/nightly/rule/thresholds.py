@@ -29,8 +29,8 @@ class Rule:
         interim_every, futile_p, futile_effect: after every `interim_every` pairs, an interim analysis stops the pairs
             of a configuration that seems neither slower nor faster by the two `futile_*` limits. This saves time,
             because most suspected configurations are unchanged. It adds no false alarms. If the noise is so small that
-            5 % are ten standard errors, it costs no power. On a noisy host five pairs are too few for a decision: an
-            interim analysis after every five pairs would miss a fifth of the slowdowns that are found without it.
+            5 % are ten standard errors, the analysis costs no power. On a noisy host five pairs are too few for a
+            decision: an interim analysis after every five pairs would miss a fifth of the slowdowns.
         power: the power for which the minimum detectable effect is computed.
         noisy: a host is noisy for a configuration if the minimum detectable effect is above this share; then the
             `noisy_*` values apply. One night suffices for an alarm. A rule that requires p < .05 on two of three nights
