@@ -80,7 +80,7 @@ def parse(
     any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
-    """Parse the command-line options of `choose`. `limits` has keys of `LIMITS`; an empty text means the default.
+    """Parse the command-line options of `choose`; an empty text means the default. `LIMITS` has the keys of `limits`.
 
     Raises:
         RequestError, UnknownName: an option has an impossible value.

@@ -1,6 +1,6 @@
 """Rows of two measurements -> pairs of the same case, with ratios, intervals and verdicts.
 
-The functions are pure: they read, measure and print nothing.
+The functions are pure: they read no files, measure nothing and print nothing.
 """
 
 from __future__ import annotations

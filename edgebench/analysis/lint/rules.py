@@ -1,6 +1,6 @@
 """Rows of a results table -> findings: implausible figures, each with the rule that it breaks and the rows concerned.
 
-The functions are pure: they read, measure and print nothing. A grid has the rows of one network at
+The functions are pure: they read no files and print nothing. A grid has the rows of one network at
 several widths α and resolutions ρ. Thresholds without a source are this project's own proposals, tried on the 44
 published Raspberry Pi 4 grids.
 """
