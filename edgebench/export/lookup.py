@@ -53,7 +53,7 @@ def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()
-    with suppress(RequestError):  # the parser's error, if the rest of the name is not a scheme
+    with suppress(RequestError):  # the parser raises this if the rest of the name is not a scheme
         flags = zip(
             ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
         )

@@ -1,4 +1,4 @@
-"""The shape of a model's input, given by the file and by the user -> the meaning of each axis.
+"""Find the meaning of each axis of a model's input from the shape that the file and the user give.
 
 Dimensions are (N, C, S, S) or (N, S, S, C); 0 stands for an open dimension.
 """

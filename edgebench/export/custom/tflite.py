@@ -52,7 +52,7 @@ class _Repeated(Exception):
 
 @dataclass(slots=True)
 class _Allowance:
-    """How many bytes of a file's vectors are still allowed to be read; a vector is counted once per offset to it."""
+    """The number of bytes of vectors that may still be read; a vector to which two offsets point is counted twice."""
 
     left: int
 

@@ -130,8 +130,8 @@ def _named(parent: Path, path: Path) -> Path:
 def _separate_constants(proto: Any) -> None:
     """Remove the constants from the list of a graph's inputs.
 
-    Before IR version 4, every constant is also listed as an input. If they stayed in this list, inputs without values
-    would remain after onnxruntime's optimizer has merged equal constants.
+    Before IR version 4, every constant is also listed as an input. If constants stayed in the list of inputs, inputs
+    without values would remain after onnxruntime's optimizer has merged equal constants.
     """
     proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
     constants = {tensor.name for tensor in proto.graph.initializer}

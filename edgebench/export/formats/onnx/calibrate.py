@@ -1,8 +1,8 @@
-"""A float file and images -> the range of every activation; each image is run once.
+"""Find the range of every activation by running a float file once on each calibration image.
 
 onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here, an optimised
-graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: two numbers, the
-outermost values, or a histogram. The resulting ranges are the same as onnxruntime's.
+graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: the smallest and
+the largest value, or more of the outermost values, or a histogram. The resulting ranges are the same as onnxruntime's.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Return, for each tensor, whether it had no values; its largest value is then less than its smallest value."""
+    """Return whether each tensor had no values; if so, its recorded maximum is less than its recorded minimum."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
@@ -242,7 +242,7 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
 
 
 def _of_unknown_type(model: Any) -> Iterator[Any]:
-    """Yield the types of tensors that onnxruntime can infer but onnx cannot, as for onnxruntime's own operators."""
+    """Yield the types of tensors that only onnxruntime can infer, such as outputs of onnxruntime's own operators."""
     import onnx
     import onnxruntime
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
-CONVERTS = {"Cast", "DequantizeLinear"}  # the output of every other operator has the type of its first input
+CONVERTS = {"Cast", "DequantizeLinear"}  # all other operators give their output the type of their first input
 MOVES_DATA = {
     "Concat",
     "Flatten",
@@ -134,7 +134,8 @@ def _is_integer(operator: str) -> bool:
 def layer_name(node: str) -> str:
     """Return the network's own name of a node: `/features/features.0/features.0.1/Conv` is features.0.1.
 
-    The exporter repeats the full path in every scope, so a scope that extends the previous one replaces it.
+    The exporter writes a full path in every scope, so of the scopes features, features.0 and features.0.1 only the last
+    is used.
     """
     *scopes, operator = _SUFFIX.sub("", node).strip("/").split("/")
     path = list[str]()

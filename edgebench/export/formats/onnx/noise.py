@@ -1,4 +1,4 @@
-"""A float file, its int8 file and images -> how much of the signal each layer of the int8 graph loses.
+"""How much of the signal each layer of an int8 file loses, compared with the float file on the same images.
 
 Only sums of squares are kept, so that memory does not grow with the number of images.
 """
