@@ -1,4 +1,4 @@
-"""A sweep and a target -> the records of one session, in which the target measures the sweep's unfinished cases.
+"""Measure a sweep's unfinished cases on a target; this is called a session, and its results are records.
 
     the target's environment -> plan (lists the cases, and what each case still needs)
         -> stage (exports, copies and evaluates each artifact) -> rounds (runs fresh processes in random order)

@@ -1,4 +1,4 @@
-"""A requested sweep -> the cases of a session, and what has already been measured of each case.
+"""Turn a requested sweep into the cases of a session, and find what has already been measured of each case.
 
     sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts about models and target)
         -> state (adds what the journal already has)

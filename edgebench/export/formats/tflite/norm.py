@@ -1,4 +1,4 @@
-"""Replace local response norms by convolutions and roots: TFLite's own operator exists only in LiteRT and in float."""
+"""Replace local response norms by convolutions and roots; tflite-runtime and int8 do not support TFLite's operator."""
 
 from __future__ import annotations
 
