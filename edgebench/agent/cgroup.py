@@ -1,4 +1,4 @@
-"""/proc/self/cgroup and /sys/fs/cgroup -> the CPU quota of this process's control groups, in cgroup v1 or v2.
+"""The CPU quota of this process's control groups (v1 or v2), read from /proc/self/cgroup and /sys/fs/cgroup.
 
 A process in a container or a service sees all cores of the machine, but its quota can limit it to a part of their time.
 """

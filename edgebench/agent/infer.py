@@ -49,7 +49,7 @@ def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
-    """Yield the outputs of each batch; the thread that reads inputs ahead also adds them to a hash."""
+    """Yield the outputs of each batch; a thread reads the inputs ahead, and updates the hash `digest` with them."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
     scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:

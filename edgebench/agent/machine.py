@@ -1,4 +1,4 @@
-"""/proc and /sys -> facts about this machine, its current conditions, and this process's memory.
+"""Facts about this machine, its current conditions and this process's memory, from /proc and /sys.
 
 A fact that the kernel does not report is left out, never guessed.
 """
