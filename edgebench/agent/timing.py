@@ -63,8 +63,9 @@ def sample_between(
 
     Before each group, `untimed` calls run without being timed, to spread the samples over time.
 
-    Returns: Seconds of each call, seconds of each beat, and the CPU seconds of all beats; CPU seconds exclude waiting
-    for a core.
+    Returns:
+        Seconds of each call, seconds of each beat, and the CPU seconds of all beats; CPU seconds exclude waiting for a
+        core.
     """
     samples, (beats, beats_cpu_s) = list[float](), _beaten(beat)
     while len(samples) < count:

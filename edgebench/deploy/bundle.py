@@ -1,4 +1,4 @@
-"""The agent and all modules it imports -> one zip that Python runs; the same sources give the same bytes."""
+"""Pack the agent and all modules that it imports into one zip, which Python runs; equal sources give equal bytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bundle() -> tuple[Path, str]:
 
 
 def was_built_here(digest: str) -> bool:
-    """Return whether this installation of edgebench built the bundle, now or earlier; the cache has earlier bundles."""
+    """Return whether this installation of edgebench built the bundle; the cache has the bundles that it built."""
     return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
 
 

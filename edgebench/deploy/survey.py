@@ -53,7 +53,7 @@ def survey(
 
 
 def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:
-    """Check that a target still answers after a slow failure; if not, all further cases would fail as slowly.
+    """After a slow failure, check that the target still answers; otherwise, every further case would fail as slowly.
 
     Raises:
         Unreachable: the target does not answer.

@@ -1,7 +1,7 @@
-"""This host's qemu-user and Debian's arm64 packages -> a command that starts Python on an emulated Raspberry Pi 4.
+"""Start Python on an emulated Raspberry Pi 4, with this host's qemu-user and Debian's arm64 packages.
 
-Only the processor is emulated; kernel, files and memory are this machine's. So outputs and instruction counts are the
-same as on the board, but times and memory are not.
+Only the processor is emulated; kernel, files and memory are this machine's. Outputs and instruction counts are
+therefore the same as on the board, but times and memory are not.
 """
 
 import shutil
