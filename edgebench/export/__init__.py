@@ -3,7 +3,7 @@
 The artifact's card, a description stored beside it, says what it was made from. The steps are:
 
     order (look up everything that the export needs) -> train or custom (provide the weights)
-        -> prepare (change the weights for int8) -> formats (write the file, quantize it) -> the cache
+        -> prepare (change the weights for int8) -> formats (write the file, quantize it) -> the cache.
 
 The module `lookup` finds an artifact by its name as a user types it.
 """
@@ -47,7 +47,7 @@ def find(variant: Variant, format: str) -> Artifact | None:
 def export(variant: Variant, format: str, show: Show) -> Artifact:
     """Return the variant's artifact, from the cache if it has an intact copy.
 
-    Otherwise, build the network, train it if necessary, and write it to a file.
+    If the cache has no such copy, build the network, train it if necessary, and write it to a file.
 
     Raises:
         CaseError: this variant cannot be written in this format.

@@ -1,9 +1,9 @@
 """Copy a user-supplied model, such as `net.onnx` or `nets.py:build`, to the cache, and describe it in a card.
 
 Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers and
-for detectors. Both kinds of model have one input of images with 1 or 3 channels, of shape (N, C, S, S) or (N, S, S, C).
-A classifier has one output of class scores, of shape (N, K). The outputs of a detector are read by the decoder that
-`--decode` names. The module `inputs` defines the input values of all other models.
+for detectors. Classifiers and detectors have one input of images with 1 or 3 channels, of shape (N, C, S, S) or (N, S,
+S, C). A classifier has one output of class scores, of shape (N, K). The outputs of a detector are read by the decoder
+that `--decode` names. The module `inputs` defines the input values of all other models.
 
 A model file such as `net.onnx` or `net.tflite` can run no Python code: a runtime executes only its graph. A Python file
 such as `nets.py` is imported, and the named function is called.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Cost:
     """The weights and the multiply-adds of one inference.
 
-    If a part cannot be counted, `params` or `macs` is None, and `uncounted` says why. Then `least_params` or
-    `least_macs` is a lower bound; it is None if nothing could be counted.
+    If a part cannot be counted, `params` or `macs` is None, and `uncounted` says why. If `params` is None,
+    `least_params` is a lower bound, or None if nothing could be counted. The same holds for `macs` and `least_macs`.
     """
 
     params: int | None

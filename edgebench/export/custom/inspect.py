@@ -1,4 +1,4 @@
-"""A model's file -> a description of its content, made without running the model or reading its weights."""
+"""Describe the content of a model's file, without running the model or reading its weights."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _RECURRENT = {
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that hold shapes, axes or biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # which inputs of the operator are the indices and the table
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # the input with indices, the input with the table
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 

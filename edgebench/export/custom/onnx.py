@@ -452,7 +452,7 @@ def _tables(proto: Any) -> dict[str, int]:
 
 
 def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield the tensor of indices, the table and the indexed axis for each table that an operator looks up."""
+    """For each table that an operator looks up, yield the tensor of indices, the table, and the indexed axis."""
     if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
         yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
     if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:

@@ -160,8 +160,9 @@ def _converted(proto: Any, opset: int) -> Any:
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
     """Trace a network for images of `shape`, (C, R, R), and write its graph to a file.
 
-    torch has two exporters, and this function uses the older exporter. It is ten times faster, and it writes a global
-    average pool as one operator, which has an integer form. The newer exporter writes a mean, which stays in float.
+    torch has two exporters, and this function uses the older exporter. The older exporter is ten times faster, and it
+    writes a global average pool as one operator, which has an integer form. The newer exporter writes a mean, which
+    stays in float.
     """
     import torch
 

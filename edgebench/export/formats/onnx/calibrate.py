@@ -1,8 +1,9 @@
 """Find the range of every activation by running a float file once on each calibration image.
 
-onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here, an optimised
-graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: the smallest and
-the largest value, or more of the outermost values, or a histogram. The resulting ranges are the same as onnxruntime's.
+onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. This module runs an
+optimised graph on one batch at a time. For each tensor, the module keeps only what the range method needs: the smallest
+and the largest value, or more of the outermost values, or a histogram. The resulting ranges are the same as
+onnxruntime's.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
 
 
 def _folded(path: Path) -> dict[str, str]:
-    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses the two."""
+    """Map tensors that only a ReLU reads to the ReLU's output, because the quantizer merges a ReLU with its input."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node

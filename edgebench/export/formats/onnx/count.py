@@ -1,4 +1,4 @@
-"""An ONNX graph -> the multiply-adds of each operator, and the number of weights.
+"""Count the multiply-adds of each operator of an ONNX graph, and the number of weights.
 
 Operators that cannot be counted are named; the count is then a lower bound.
 """

@@ -132,7 +132,7 @@ def _is_integer(operator: str) -> bool:
 
 
 def layer_name(node: str) -> str:
-    """Return the network's own name of a node: `/features/features.0/features.0.1/Conv` is features.0.1.
+    """Return the name that the network gives to a node: `/features/features.0/features.0.1/Conv` is features.0.1.
 
     The exporter writes a full path in every scope, so of the scopes features, features.0 and features.0.1 only the last
     is used.

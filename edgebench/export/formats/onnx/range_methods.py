@@ -163,7 +163,8 @@ def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
 def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[int64]) -> NDArray[float64]:
     """Return, for each range, the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels.
 
-    Each row is one range, whose bins are numbered from `firsts` to `ends` - 1. Both arrays have shape (N, 1).
+    Each row is one range, whose bins are numbered from `firsts` to `ends` - 1. Both `firsts` and `ends` have shape (N,
+    1).
     """
     import numpy
 

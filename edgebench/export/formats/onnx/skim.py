@@ -1,4 +1,4 @@
-"""An ONNX file -> its graph without the values of its weights: a few kilobytes of a file of 100 MB.
+"""Read the graph of an ONNX file without the values of its weights: only a few kilobytes of a file of 100 MB.
 
 Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. Tensors of at most a kilobyte also keep their
 values; among them are shapes, axes and scales.

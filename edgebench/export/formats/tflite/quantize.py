@@ -1,4 +1,4 @@
-"""A float file, a scheme and images -> an int8 file with integer inputs and outputs, written by ai-edge-quantizer."""
+"""Quantize a float file with ai-edge-quantizer; the int8 file has integer inputs and outputs."""
 
 from __future__ import annotations
 
