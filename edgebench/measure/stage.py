@@ -1,6 +1,6 @@
 """Make a case ready to be measured: put its artifact (the file to run) on the target, and evaluate it.
 
-export -> install -> evaluate
+The steps are export, install and evaluate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measured metrics of a network family at a few sizes -> a fitted surface, which predicts the metric at other sizes.
+"""Fit a surface to the metrics of a few sizes of a network family; the surface predicts the metric at other sizes.
 
 The surface gives the metric as a function of width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1.
 The functions here are pure and do no I/O.
@@ -115,7 +115,8 @@ def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
     """Return terms that span the same functions as `terms`, but never fall as α or ρ grows within the range `span`.
 
     Two of the terms are parabolas in ln α: one has its minimum at the lower end of the range, the other has its maximum
-    at the upper end. Their sums with non-negative factors are exactly the parabolas that rise over the whole range.
+    at the upper end. The sums of these two with non-negative factors are exactly the parabolas that rise over the whole
+    range.
     """
     import numpy
 
