@@ -1,4 +1,4 @@
-"""A facts request -> facts about the machine, and the version of each requested runtime."""
+"""Answer a request for facts about the machine and for the version of each requested runtime."""
 
 import shutil
 import sys

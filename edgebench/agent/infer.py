@@ -1,4 +1,4 @@
-"""An infer request -> the artifact's outputs, used for accuracy, agreement with the float network, and spot checks."""
+"""Answer an infer request with an artifact's outputs, which evaluations and spot checks need."""
 
 from base64 import b64encode
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A request -> hashes of the files that this process opened for it: the artifact and the runtime's packages.
+"""Hash the files that this process opened to answer a request: the artifact and the runtime's packages.
 
 The artifact's identity on disk is read before the artifact is opened, and again after the artifact is hashed. If both
 are equal, the hash belongs to the file that was opened. Hashing comes last, so that it affects no time and no memory

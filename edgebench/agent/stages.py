@@ -1,4 +1,4 @@
-"""Pictures -> times of an app's stages before and after inference: decode, resize, normalize, post-process."""
+"""Time an app's stages before and after inference: decode, resize and normalize a picture; post-process the outputs."""
 
 from __future__ import annotations
 

@@ -164,8 +164,8 @@ def _flat(outputs: Any) -> Any:
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
     """Return the outputs that contain the scores.
 
-    If an output has one value per class, return that output. Otherwise, if all outputs together have one value per
-    class, return all outputs. Otherwise, return the first output.
+    If an output has one value per class, return that output. If none has, but all outputs together have one value per
+    class, return all outputs. In all other cases, return the first output.
     """
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:

@@ -43,7 +43,7 @@ _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "C
 class InferenceSession:
     """A loaded graph, with inputs and outputs in host memory.
 
-    Its only input is a batch of images, unless a feed describes the inputs of the model.
+    The only input of the graph is a batch of images, unless a feed describes the inputs of the model.
     """
 
     def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
@@ -186,8 +186,8 @@ def _bits(value: Any) -> Any:
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
     """Return the output with one value per class.
 
-    If there is no such output, but all outputs together have one value per class, return them joined. Otherwise, return
-    the first output.
+    If there is no such output, but all outputs together have one value per class, return them joined. In all other
+    cases, return the first output.
     """
     import numpy
 
@@ -274,8 +274,8 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # This option is set only for quantized files, because TensorRT would calibrate and quantize a float file
-        # itself.
+        # The option for int8 is set only for quantized files, because TensorRT would calibrate and quantize a float
+        # file itself.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)
