@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer computed with an artifact, with the hashes of the opened files, which older agents omit."""
+    """An answer computed with an artifact; it has the hashes of the opened files, which older agents omit."""
 
     __pydantic_config__: ClassVar = STRICT
 
