@@ -47,7 +47,7 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Return an error for a missing artifact, which says how to make the artifact if it is named after a variant."""
+    """Return the error for a missing artifact; if its name is a variant's name, the error says how to make it."""
     precision = "|".join(Precision)
     variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:

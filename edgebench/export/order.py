@@ -1,4 +1,4 @@
-"""Orders: an order holds all inputs of one export, looked up once from a network variant and a format's name."""
+"""An order holds all inputs of one export, looked up once from a network variant and a format's name."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # only damaged images can make them too few now
+    if why := too_few(variant, len(images)):  # the images are too few only if some of them are damaged
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]

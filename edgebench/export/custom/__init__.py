@@ -186,7 +186,7 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decod
             path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed, decode=decode
         ),
     )
-    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
+    cache.put(kept_under, card)  # updates the time of use, so that a search by name finds this model first
     return kept_under
 
 

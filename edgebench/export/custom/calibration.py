@@ -170,7 +170,7 @@ def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
     if len(several) > 1:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise RequestError(
-            f"{source}: wanted the same number of entries for each input, found {found}; write equally many"
+            f"{source}: wanted the same number of entries for each input, found {found}; write the same number"
         )
     for number in range(max(several, default=1)):
         yield {name: values[number % len(values)] for name, values in cut.items()}

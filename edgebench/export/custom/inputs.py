@@ -200,7 +200,7 @@ def require_types(model: str, declared: Sequence[Declared]) -> None:
     """Refuse inputs whose type is not numeric, or whose name contains unprintable characters.
 
     Raises:
-        RequestError: an input has such a type or name.
+        RequestError: an input has a type that is not numeric, or a name with unprintable characters.
     """
     for entry in declared:
         if not entry.name.isprintable():

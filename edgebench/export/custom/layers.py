@@ -1,4 +1,4 @@
-"""Functions that find a TFLite file's types, number of weights, and multiply-adds for one image.
+"""Functions that find the number types, the number of weights, and the multiply-adds of a TFLite file.
 
 Operator codes and layouts follow TensorFlow's `schema.fbs`, version 3.
 """
@@ -61,7 +61,7 @@ _RECURRENT = {
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that hold shapes, axes or biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # the input with indices, the input with the table
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # positions of the indices and of the table among the inputs
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
@@ -259,7 +259,7 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
 
 
 def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of a recurrent operator: the input's time steps times the values in the matrices."""
+    """Return the multiply-adds of a recurrent operator: the number of time steps times the number of weights."""
     read = operator.inputs[0] if operator.inputs else None
     if read is None or len(read.dims) < 2:
         raise Uncounted(f"{operator.name} {operator.output.name} is not counted")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trace(path: Path, function: str, asked: str, place: Path) -> None:
-    """Write the graph of the network that the function returns to an ONNX file.
+    """Write an ONNX file with the graph of the network that the function returns.
 
     Raises:
         RequestError: the function returns no network, or its network cannot be traced on images of the requested shape.

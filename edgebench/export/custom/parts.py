@@ -91,7 +91,7 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
     )
     kept_under = stem(title(name), content, key)
     card = cache.once(kept_under, SUFFIX, CustomModel, lambda place: _write(place, title(name), content, cards, feed))
-    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
+    cache.put(kept_under, card)  # updates the time of use, so that a search by name finds this model first
     return card
 
 
@@ -132,7 +132,7 @@ def _piece(part: str, card: CustomModel) -> Piece:
 
 
 def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
-    """Return the feed of several files: its inputs are provided by no file; all other inputs are linked to outputs."""
+    """Return the feed of several files: the inputs that no earlier file provides; link the other inputs to outputs."""
     fed, described, free = dict[str, Input](), list[Part](), list[tuple[int, str]]()
     for place, (name, piece) in enumerate(zip(names, pieces, strict=True)):
         links = _links(piece, pieces, free)
@@ -214,7 +214,7 @@ def total(counts: Iterable[int | None]) -> int | None:
 
 
 def _least(counts: Sequence[tuple[int | None, int | None]]) -> int | None:
-    """Return a lower bound of the sum of counts; each pair has an exact count or None, and a lower bound or None.
+    """Return a lower bound of a sum; `counts` has pairs of an exact count, or None, and a lower bound, or None.
 
     The result is None if no bound is needed (all counts are exact) or if no bound is known.
     """

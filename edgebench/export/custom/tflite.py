@@ -252,7 +252,7 @@ def require_measurable(name: str, graph: Graph) -> None:
     """Refuse operators that no runtime includes, and inputs or outputs that are not numbers.
 
     Raises:
-        RequestError: the graph has such an operator, input or output.
+        RequestError: an operator, an input or an output of the graph is refused.
     """
     if graph.custom:
         operator = graph.custom[0].removeprefix(_CUSTOM_NAME)

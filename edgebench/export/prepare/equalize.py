@@ -2,8 +2,8 @@
 
 The method follows Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
 section 4.1. If only one convolution reads the output of another, each channel can be scaled down in the first
-convolution and scaled up by the same factor in the second. A ReLU between the two convolutions allows this, but a ReLU6
-does not. A ReLU6 is therefore replaced by a ReLU, as in the paper.
+convolution and scaled up by the same factor in the second. A ReLU between the two convolutions allows this scaling, but
+a ReLU6 does not. A ReLU6 is therefore replaced by a ReLU, as in the paper.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
     _write_padding_as_attributes(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        # These warnings say that sizes become constants, which is intended.
+        # A TracerWarning says that a size becomes a constant, which is intended.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,

@@ -117,7 +117,7 @@ def _low(tensor: str) -> str:
 def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
     """Add operators that compute a tensor's smallest and largest value.
 
-    For a tensor that is never negative, they compute the largest value of each channel instead.
+    For a tensor that is never negative, add operators that compute only the largest value of each channel.
     """
     from onnx.helper import make_node
 

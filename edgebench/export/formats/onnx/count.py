@@ -71,7 +71,7 @@ class Counted:
 class Account:
     """The counted operators of a graph, and the reasons why other operators could not be counted.
 
-    If there is such a reason, the sum of the counts is a lower bound.
+    If an operator could not be counted, the sum of the counts is a lower bound.
     """
 
     counted: tuple[Counted, ...]

@@ -61,7 +61,7 @@ def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]
         if for_any_processor:
             options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
-        # silences onnxruntime's warning that such a file suits only this processor
+        # silences the warning that the file suits only this processor
         options.log_severity_level = 3 + for_any_processor
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         yield Path(options.optimized_model_filepath)

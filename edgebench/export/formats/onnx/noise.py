@@ -161,8 +161,8 @@ def opened(
 ) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
     """Return a function that runs a graph on a batch and returns the named tensors, which may include inputs.
 
-    With `as_written`, onnxruntime does not fuse an int8 graph's operators to integer operators, because these saturate
-    on some processors.
+    With `as_written`, onnxruntime does not fuse an int8 graph's operators to integer operators, because integer
+    operators saturate on some processors.
     """
     import onnx
     import onnxruntime

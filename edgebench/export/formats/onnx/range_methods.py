@@ -41,7 +41,7 @@ def finite(tensor: str, low: float, high: float) -> Range:
     """Return a range unchanged if it is finite or includes masked values.
 
     Raises:
-        CaseError: the range is infinite for another reason, or a bound is NaN.
+        CaseError: the range is infinite but includes no masked values, or a bound is NaN.
     """
     if is_masked(low, high):
         return float(low), float(high)
@@ -193,7 +193,7 @@ def _levelled(
     sums = numpy.diff(numpy.append(below[edges[:, :-1]], below[ends], 1))
     means = numpy.pad(sums // numpy.maximum(share, 1) * (share > 0), ((0, 0), (0, 1)))
     levels = (bins - firsts) // widths
-    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # bins outside all levels get the padded 0
+    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # bins outside all levels get 0, which was appended to `means`
     spread: NDArray[int64] = numpy.take_along_axis(means, levels, 1)
     return spread
 

@@ -36,7 +36,7 @@ def _is_integer(file: File, operator: Operator) -> bool:
 
 
 def multiply_adds(operator: Operator) -> int:
-    """Return an operator's multiply-adds for one image: the number of output values times those for one value."""
+    """Return the multiply-adds for one image: the number of output values times the multiply-adds for one value."""
     weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
     each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
     return prod(map(int, operator.output.shape)) * prod(map(int, each))
