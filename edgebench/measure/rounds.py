@@ -138,7 +138,7 @@ def observe(
 def _was_hot(run: Run) -> bool:
     """Return whether the clock was lowered for a temporary reason, such as heat.
 
-    A weak power supply is not temporary.
+    A weak power supply does not count, because it is not temporary.
     """
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 

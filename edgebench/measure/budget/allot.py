@@ -29,7 +29,10 @@ TWICE = 2  # one command measures a case at most twice: the second time only if 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """The cases to measure next, most worthwhile first; `is_needed` says that no prediction is possible before that."""
+    """The cases to measure next, the most worthwhile case first.
+
+    `is_needed` says that no prediction is possible until these cases are measured.
+    """
 
     cases: tuple[Case, ...]
     is_needed: bool

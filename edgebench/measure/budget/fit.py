@@ -103,9 +103,9 @@ def informative(
     """Choose `count` cells, including all measured cells, that determine the costs best: a D-optimal design.
 
     Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes relative
-    errors, so a row's weight depends on the cell's latency. Because latencies are not known yet, the weights assume
-    that every term has an equal share in the latency of an average cell. With `metric_terms`, of shape (N, terms), the
-    design serves the fit of a metric as well.
+    errors, so a row's weight depends on the cell's latency. Because latencies are not known yet, the rows' weights
+    assume that every term has an equal share in the latency of an average cell. With `metric_terms`, of shape (N,
+    terms), the design serves the fit of a metric as well.
     """
     import numpy
 

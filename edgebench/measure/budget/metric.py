@@ -115,8 +115,8 @@ def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
     """Return terms that span the same functions as `terms`, but never fall as α or ρ grows within the range `span`.
 
     Two of the terms are parabolas in ln α: one has its minimum at the lower end of the range, the other has its maximum
-    at the upper end. The sums of these two with non-negative factors are exactly the parabolas that rise over the whole
-    range.
+    at the upper end. The sums of these two parabolas with non-negative factors are exactly the parabolas that rise over
+    the whole range.
     """
     import numpy
 

@@ -54,8 +54,8 @@ class Answers:
     """The outputs of an artifact for N images, of shape (N, values), in a file because memory may not suffice.
 
     Attributes:
-        values: number of values that the target returns per image: all outputs, or less if the task reduces the outputs
-            there.
+        values: number of values that the target returns per image: all outputs, or fewer values if the task reduces the
+            outputs there.
         dtype: type of the values: float32, or bytes if the outputs are reduced.
         inputs_sha256: hash of the pixels that the process read; if it read several parts, a hash of the parts' hashes.
     """
@@ -259,7 +259,7 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
     """Refuse an answer of the agent that was not computed from the request's pixels.
 
     Raises:
-        AgentError: the number or the hash of the images differs.
+        AgentError: the answer has a different number or hash of images than the request.
     """
     count, found = part["shape"][0], answer.inputs_sha256
     if answer.count != count:

@@ -61,7 +61,7 @@ def require_cores(requested: Iterable[Case], environment: Environment) -> None:
     """Refuse more threads than the target has cores, because the threads would wait for each other.
 
     Raises:
-        RequestError: a case has more threads.
+        RequestError: a case has more threads than the target has cores.
     """
     cores = int(environment.facts.get("cores") or 0)
     if cores and (most := max((case.threads for case in requested), default=0)) > cores:

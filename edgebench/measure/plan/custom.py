@@ -1,4 +1,4 @@
-"""Complete those cells of a sweep that have user-supplied models with facts about these models."""
+"""Add facts about user-supplied models to the cells of a sweep that use these models."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check(sweep: Sweep) -> None:
     """Refuse widths and resolutions for a user-supplied model.
 
     Raises:
-        RequestError: a block of the sweep has them; the message names the first one.
+        RequestError: the sweep gives a width or a resolution for a user-supplied model; the message names the model.
     """
     for block in sweep.models:
         if is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
@@ -74,7 +74,7 @@ def _key(cell: Cell) -> Key:
 def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
     """Return the card of a model; if the model cannot be measured, the card gives the reason.
 
-    The cases of such a model fail, and the other cases of the sweep are measured.
+    If the model cannot be measured, its cases fail, and the other cases of the sweep are measured.
     """
     name, shape, decode = key
     try:
@@ -86,7 +86,7 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
     """Return whether a cell is calibrated on random values or on the user's own arrays.
 
-    For such a calibration, an image classifier is measured on arrays instead of images, too.
+    An image classifier that is calibrated in this way is also measured on arrays instead of images.
     """
     calibration = cell.calibration or (parse(cell.quantization).calibration if cell.quantization else "")
     return calibration == RANDOM or calibration.startswith(DATA)

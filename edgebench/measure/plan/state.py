@@ -72,7 +72,7 @@ class CaseState:
     def accuracy(self) -> Accuracy | None:
         """The last accuracy of this artifact.
 
-        None if it was never evaluated, or if the code that evaluated it has changed since.
+        None if the artifact was never evaluated, or if the code that evaluated it has changed since.
         """
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
@@ -148,9 +148,8 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
     """Return the ids of earlier sessions that gave the case at least as much time as this session can give it.
 
-    Such an earlier session was not interrupted, and the case did not fail in it. Compared with this session, its time
-    limit was at least as long, it had at most as many cases, and it included at least the same sustained runs and
-    stages.
+    These earlier sessions were not interrupted, and the case did not fail in them. Compared with this session, they had
+    at least as long a time limit, at most as many cases, and at least the same sustained runs and stages.
     """
     if not session.time_limit_s:
         return set()
