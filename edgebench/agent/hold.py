@@ -43,10 +43,10 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
     The lock is held while the returned handle is open.
 
-    If the holding process has the same token, it is left over from a broken connection of the same host, so it is
-    killed. If the board is the host itself, the host already holds the lock, with the token `<process>`. A connection
-    from this host has the token `<process>-<connection>`. It succeeds without taking the lock again, because its token
-    begins with the host's token.
+    If the process that holds the lock has exactly this `token`, it is left over from a broken connection of the same
+    host, so it is killed. If the board is the host itself, the host already holds the lock, with the token `<process>`.
+    A connection from this host has the token `<process>-<connection>`. This connection succeeds without taking the lock
+    again, because its token begins with the host's token.
 
     Raises:
         OSError: the lock file cannot be opened, or is not a regular file; `strerror` says what to do.

@@ -20,7 +20,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     The request's `inputs` names a file, which contains an array of `shape` (N, ...) from byte `offset` on. The values
     are raw little-endian float32, or pixels of type `depth`, which are normalized here as `normalization` says. If
-    `discard` is set, the file is deleted afterwards.
+    `discard` is set, the file of inputs is deleted afterwards.
 
     If the request's `outputs` names a file, the outputs are written there as raw float32; otherwise the answer has them
     in base64. If the model has several outputs, the output with `classes` scores is used. If the request's field

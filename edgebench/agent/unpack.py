@@ -56,7 +56,7 @@ def _require_inside(packed: ZipFile) -> None:
     """Refuse a zip with a link, or with a name that leads out of its folder.
 
     Raises:
-        ValueError: the zip has such an entry; the message names it.
+        ValueError: an entry is a link, or its name leads out of the folder; the message names the entry.
     """
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))

@@ -25,8 +25,8 @@ class FedSession:
 
     If the feed names no signature, the session runs the file's first graph.
 
-    The interpreter's signature runner resizes and allocates the tensors again for every inference. This class avoids
-    that: it calls lower-level functions of the interpreter instead.
+    The interpreter's signature runner resizes and allocates the tensors again for every inference. To avoid this, the
+    class calls lower-level functions of the interpreter.
     """
 
     def __init__(self, interpreter: Any, batch: int, feed: Mapping[str, Any]) -> None:
@@ -164,8 +164,8 @@ def _flat(outputs: Any) -> Any:
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
     """Return the outputs that contain the scores.
 
-    If an output has one value per class, return that output. If none has, but all outputs together have one value per
-    class, return all outputs. In all other cases, return the first output.
+    If an output has one value per class, return that output. If no output has one value per class, but all outputs
+    together have, return all outputs. In all other cases, return the first output.
     """
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:

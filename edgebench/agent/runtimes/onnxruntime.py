@@ -186,7 +186,7 @@ def _bits(value: Any) -> Any:
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
     """Return the output with one value per class.
 
-    If there is no such output, but all outputs together have one value per class, return them joined. In all other
+    If no output has one value per class, but all outputs together have, join all outputs and return them. In all other
     cases, return the first output.
     """
     import numpy
