@@ -51,8 +51,8 @@ def _built(digest: str) -> Path:
 def ends_with_host(path: Path) -> bool:
     """Return whether the agent in a bundle ends by itself as soon as the host's process ends.
 
-    Agents of older versions do not end. Such agents read their input to its end before they answer, so the host must
-    close their input.
+    Agents of older versions do not end by themselves. Such agents read their input to its end before they answer, so
+    the host must close their input.
     """
     if not is_zipfile(path):
         return False

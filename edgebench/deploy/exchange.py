@@ -165,7 +165,7 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
     """Find the agent's answer in its output.
 
     Raises:
-        AgentError: the process ended without an answer, the answer is unreadable, or it is an error.
+        AgentError: the process ended without an answer, the answer is unreadable, or the agent reports an error.
     """
     marked = [line for line in stdout.splitlines() if line.startswith(MARK.encode())]
     if not marked:

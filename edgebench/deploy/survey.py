@@ -83,7 +83,7 @@ def _missing(
             yield request.pinned, request
         elif connection.brings_runtimes and _lacks(report, request.name):
             version = offered(request.name)
-            if version:  # without it, each case that needs this runtime fails
+            if version:  # without a version to copy, each case that needs this runtime fails
                 yield request.name, replace(request, version=version)
 
 

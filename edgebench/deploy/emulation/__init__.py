@@ -50,7 +50,7 @@ def emulation() -> Emulation:
 def _fixed() -> tuple[str, ...]:
     """Return a command prefix that fixes load addresses, which affect the instruction count.
 
-    The prefix is empty if this machine does not allow it.
+    The prefix is empty if this machine does not allow fixed addresses.
     """
     fixed = ("setarch", "--addr-no-randomize")
     allowed = (
@@ -60,7 +60,7 @@ def _fixed() -> tuple[str, ...]:
 
 
 def _takes_plugins() -> bool:
-    """Return whether qemu can load plugins: Debian's dynamic build can load them, a static build cannot."""
+    """Return whether qemu can load plugins: Debian's dynamic build can load plugins, a static build cannot."""
     return (
         "-plugin"
         in subprocess.run([QEMU, "-h"], capture_output=True, encoding="utf-8", errors="replace", check=False).stdout
