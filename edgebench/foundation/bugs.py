@@ -41,7 +41,7 @@ def _where(error: Exception) -> str:
 
 
 def _kept(error: Exception) -> Path | str:
-    """Write the report and return its path; if the report cannot be written, return what to attach instead."""
+    """Write the report and return its path; if it cannot be written, return words for what the user should attach."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
         path = files.folder(FOLDER) / f"{stamp}.txt"

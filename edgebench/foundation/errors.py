@@ -17,7 +17,8 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# What error messages of onnxruntime, TFLite and torch begin with: a code, the C++ file and line, the function.
+# Patterns of the code, the C++ file and line, or the function with which error messages of onnxruntime, TFLite and
+# torch begin.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",

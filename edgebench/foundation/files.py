@@ -93,14 +93,14 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     advice = f"set {HOME_VARIABLE} to a folder of your own"
     try:
         status = status_of()
-    except OSError:  # the folder is missing, or cannot be read; then an attempt to create it will fail and say why
+    except OSError:  # the folder is missing and will be created, or it cannot be read and creating it will say why
         return
     if stat.S_ISLNK(status.st_mode):
         raise RequestError(f"{path} is a link, and links out of the cache are not followed; remove it, or {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        # A shared folder such as /tmp has the sticky bit; the user must not be told to change its mode.
+        # A folder with the sticky bit, such as /tmp, is shared on purpose; nobody should be told to change its mode.
         tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
