@@ -93,8 +93,8 @@ class CustomModel:
     """A user-supplied model, as its file describes it; the cache stores a copy of the file.
 
     Attributes:
-        file, sha256: name and hash of the copy, which contains all weights and has a fixed size on every axis except
-            the batch.
+        file, sha256: name and hash of the copy. The copy contains all weights, and fixes the size of every input axis
+            except the batch.
         name: `net.onnx`, or `nets.py:build` for a model that the function `build` returns.
         format: format of the copy: `onnx` or `tflite`.
         content_sha256: hash of the supplied files, including their external data; it identifies the model.
@@ -107,15 +107,15 @@ class CustomModel:
         given: `dynamic range` if the model's weights are quantized but its activations are not; else empty.
         float_nodes: names of the operators of an int8 file that its runtime computes in float.
         integer_share: share of an int8 file's multiply-adds that its runtime computes in integers; None if not known.
-        input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). A scale of 0
-            means that the file states none.
+        input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). An
+            `input_scale` of 0 means that the file states no scale.
         params, macs: number of weights, and of multiply-adds per image; None if not all could be counted.
         uncounted: why not all parameters or multiply-adds could be counted; empty if all were counted.
         least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
-        feed: the inputs of a model that is neither an image classifier nor a detector. With a feed, `classes` is 0,
-            `layout` and `dtype` are empty, and `batch` says whether the model takes one set of inputs at a time. None
-            for classifiers and detectors.
-        refused: why the model cannot be measured; the cache then has no copy of it. Empty if it can be measured.
+        feed: the inputs of a model that is neither an image classifier nor a detector; None for other models. If a
+            model has a feed, `classes` is 0, `layout` and `dtype` are empty, and `batch` is 1 if the model takes one
+            set of inputs at a time.
+        refused: why the model cannot be measured; empty if it can be. The cache has no copy of a refused model.
         decoding: how a detector's outputs become boxes; None for other models.
     """
 

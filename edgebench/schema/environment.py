@@ -28,8 +28,8 @@ class Environment:
         epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
             different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
         agent_sha256: hash of the agent's code as copied to the target.
-        runtimes: mapping from a runtime's name to the runtime with the default options that it has on the target; the
-            version is empty if the runtime is not installed there.
+        runtimes: mapping from a runtime's name to its version and default options on the target; the version is empty
+            if the runtime is not installed there.
         runtime_files: mapping from the name of an installed runtime to the hash of the list of the runtime's files;
             empty in journals that older versions wrote.
     """

@@ -118,7 +118,7 @@ class Feed:
         return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
 
     def _links(self) -> list[str]:
-        """Say which output feeds which input of a later graph; mark pairs that match by type and shape, not by name."""
+        """Say which output feeds which input of a later graph; add a remark if only their types and shapes match."""
         return [
             f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
             + (" of the same type and shape" if link.by == "shape" else "")

@@ -26,7 +26,8 @@ class Normalization:
     def apply(self, pixels: NDArray[Any], values: NDArray[float32] | None = None) -> NDArray[float32]:
         """Normalize pixels, (N, 3, R, R), to float32 inputs, (N, C, R, R).
 
-        `values`, (N, 3, R, R), is a buffer for the results; if it is missing, a new buffer is allocated.
+        `values` is a buffer, (N, 3, R, R), for the normalized channels, before they are averaged if `grey` is true. If
+        it is missing, a new buffer is allocated.
         """
         import numpy
 

@@ -140,7 +140,7 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield a reason for each impossible amount of memory, and for each peak far below the memory in use before it."""
+    """Yield a reason for each impossible amount of memory; a peak far below the memory already in use is impossible."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
@@ -151,7 +151,7 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield a reason for a missing value of the purpose, a value of another purpose, and an impossible value."""
+    """Yield a reason for each value that the run's purpose lacks or does not allow, and for each impossible value."""
     values = (
         (Purpose.LATENCY, "samples_s", run.samples_s),
         (Purpose.MEMORY, "memory", run.memory),
@@ -178,7 +178,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
 
 
 def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
-    # A journal has millions of times, so they are first checked together. A NaN anywhere makes their sum NaN.
+    # A journal has millions of measured times. They are checked all together first, which is fast; even a single NaN
+    # would make their sum NaN.
     if not times_s or (min(times_s) > 0 and max(times_s) <= MOST_S and isfinite(sum(times_s))):
         return
     for time_s in times_s:
