@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Pictures, Truth
 
 SPLITS = ("train", "calibration", "test")
-TILE, GAP, CAPTION = 224, 8, 16  # pixels: side of a picture, gap around a picture, height of the text below a picture
+TILE, GAP, CAPTION = 224, 8, 16  # a picture's side, the gap around it, and the height of the text below it, in pixels
 MOST = 400  # the largest number of pictures on a sheet
 # Colours of classes; if there are more classes than colours, the colours repeat. They are Okabe and Ito's palette, made
 # for colour-blind readers, and a few more.
@@ -27,7 +27,7 @@ COLOURS = (
 
 
 def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
-    """Return a PNG with pictures at even distances in a split, each with its name, classes, boxes and mask.
+    """Return a PNG of pictures chosen evenly from a whole split, each with its name, classes, boxes and mask.
 
     Raises:
         RequestError: the data set or the split does not exist, or the count is not between 1 and 400.
@@ -99,7 +99,7 @@ def coloured(picture: Image, white: float) -> Image:
 
 
 def _masked(picture: Image, truth: Truth) -> Image:
-    """Mix the pixels of each object with an equal part of the colour of the object's class."""
+    """Tint the pixels of each object: half of the result is the pixel, half is the colour of the object's class."""
     import numpy
     from PIL.Image import fromarray
     from PIL.ImageColor import getrgb

@@ -100,7 +100,7 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield the name and status of each file, once even if several links lead to it; None for a broken link."""
+        """Yield each file's name and status, only once per file; for a broken link, the status is None."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status

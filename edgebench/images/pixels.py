@@ -1,7 +1,7 @@
 """A split's decoded and cropped pixels -> one raw file in the cache, written while the split is first read in order.
 
-The file gets its final name after its last byte is written, so it is always complete. Its hash is stored in the seal, a
-file beside it, and verified before the pixels are used.
+The file gets its final name after its last byte is written, so it is always complete. The hash of the raw file is
+stored in a second file, the seal, and verified before the pixels are used.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def preset(name: str) -> Preprocessing:
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
     """Return a recipe for a model with an integer input of this scale and zero point.
 
-    After the recipe, the runtime quantizes the values, which gives the unchanged pixels again (minus 128 for int8).
+    The runtime quantizes the values that the recipe gives, and so restores the original pixels (minus 128 for int8).
     """
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
@@ -75,12 +75,12 @@ def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> P
 
 
 def read_as(recipe: Preprocessing) -> str:
-    """Return a text that says how a model's integer input scales unchanged pixels; an empty text without a scale."""
+    """Return a text on the values that unchanged pixels stand for in a model's integer input; empty without a scale."""
     if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
         return ""
     low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
     less = " less 128" if recipe.name.endswith("-128") else ""
-    return f"fed pixels as they are{less}, which its input's scale reads as {low:.3g} to {high:.3g}"
+    return f"fed unchanged pixels{less}, which stand for {low:.3g} to {high:.3g} by the scale of its input"
 
 
 def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """CIFAR-10 in one of its published forms: the binary or the Python version, as an archive or unpacked.
 
-The Python version is pickled. No code in it is executed: only numeric arrays, strings and lists are accepted.
+The Python version consists of pickles. No code in a pickle is executed: only numeric arrays, strings and lists are
+accepted.
 """
 
 from __future__ import annotations

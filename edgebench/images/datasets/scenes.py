@@ -56,7 +56,7 @@ CROPS = range(112, SIDE + 1, 16)  # sides of a photo's crop in pixels; each back
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges of the background's contrast factor and of its mean grey level
 MOST = 6  # the largest number of digits in a scene
 LIFT = (80.0, 140.0)  # range of grey levels by which a digit is lighter than the background
-TINT = (0.75, 1.0)  # range of factors for a digit's brightness, one factor per channel
+TINT = (0.75, 1.0)  # range of the random factors by which the channels of a digit's colour are multiplied
 GAP = 2  # minimum gap between the boxes of two digits, pixels
 TRIES = 20  # number of attempts to find a free place for a digit
 FINE = 64  # side of a smoothly enlarged digit, before it is scaled to the size in the scene, pixels
@@ -93,7 +93,8 @@ class Parts:
     """What a split's scenes are composed of: tightly cropped digits with their classes, and parts of the photos.
 
     Attributes:
-        photos: each photo, (H, W, 3), enlarged once for each of `CROPS`, so that backgrounds are only cut out.
+        photos: enlarged copies of each photo, (H, W, 3), one for each side in `CROPS`. A background is cut out of such
+            a copy, so that no photo is enlarged for a scene.
     """
 
     photos: tuple[NDArray[uint8], ...]
