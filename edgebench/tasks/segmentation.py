@@ -1,4 +1,4 @@
-"""The task of a class for every pixel; its metric is the mean intersection over union (mIoU) over all images' pixels.
+"""The task of giving every pixel a class; its metric is the mean intersection over union (mIoU) over all images.
 
 In a map of classes, 0 is the background, and class c of the data set is 1 + c. A pixel of the truth with the value
 `IGNORED` belongs to no class and is not counted. A network's map is resized to the truth's size before it is compared,
@@ -39,8 +39,7 @@ BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixel
 
 
 class Counts(NamedTuple):
-    """The numbers of pixels of each class in one image, which are all that mIoU needs of a confusion matrix; each array
-    is (IGNORED,).
+    """Numbers of one image's pixels by class, each (IGNORED,); mIoU needs no more than these of a confusion matrix.
 
     Attributes:
         hits: number of pixels of each class that are right, which are the diagonal of the matrix.
@@ -151,11 +150,10 @@ def seen(answer: NDArray[uint8], truth: Truth) -> Counts:
 
 
 def figures(images: Sequence[Counts]) -> dict[str, float]:
-    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy; metrics without a value are
-    absent.
+    """Return three metrics: mIoU over all classes, the same mean without the background, and the pixel accuracy.
 
-    A class that is in neither the truth nor the predictions is left out of the mean. A class that is only in the
-    predictions is included with an IoU of 0.
+    Metrics without a value are absent. A class that is in neither the truth nor the predictions is left out of a mean.
+    A class that is only in the predictions is included with an IoU of 0.
     """
     import numpy
 

@@ -98,7 +98,7 @@ def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
 
 
 def decoder(decoding: Decoding, resolution: int) -> Callable[..., list[Boxes]]:
-    """Return a function that decodes all outputs of N images, (N, values), to boxes, given a lowest score if wanted."""
+    """Return a function that decodes all outputs of N images, (N, values), to boxes; a least score is optional."""
     return partial(_decoded, load("decoders", decoding.name), decoding, resolution)
 
 
