@@ -41,9 +41,9 @@ BATCH = 32
 MOST_MACS = 2e13  # limit on the multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the same limit if the user requested the training: about a day
 GPU_FACTOR = 300  # a GPU computes this many times as many multiply-adds as two cores in the same time
-HELD_OUT = 100  # number of held-out images on which a network is scored if an epoch trains on only a part of the images
+HELD_OUT = 100  # if an epoch trains on only a part of the images, the network is scored on this many held-out images
 WARN_AFTER = 3  # after this many epochs, a network that learns is better than chance
-LEAST_METRIC = 1e-3  # a detector with a lower metric has learned nothing
+LEAST_METRIC = 1e-3  # if the metric of a detector is below this value, the detector has learned nothing
 SHOW_S = 5.0  # seconds between two progress messages
 
 
@@ -163,7 +163,7 @@ def _base(variant: Variant, options: Options) -> Path | None:
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base weights a training starts from: the network itself, or one with equal features."""
+    """Return the network whose base weights a training starts from: the network itself, or the one in its `BASE`."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
@@ -323,7 +323,7 @@ def _choices(variant: Variant, options: Options) -> dict[str, str]:
 
 
 def _stem(variant: Variant, options: Options) -> str:
-    """Return a file name made of everything that determines the weights; the precision does not affect them."""
+    """Return a file name that is a hash of everything that determines the weights; this excludes the precision."""
     base_file = _base(variant, options)
     parts = {
         **({"base": files.sha256(str(base_file))} if base_file else {}),

@@ -77,7 +77,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # the child process has a copy of this end; while ours is open, reading would never end
+            writer.close()  # only the child process writes; if this process kept the end open, reading would never stop
             processes.append(process)
             readers.append(reader)
         yield readers

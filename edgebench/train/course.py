@@ -90,8 +90,9 @@ class Course:
         self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # By default, OneCycleLR would also vary the momentum of SGD, and MOMENTUM would have no effect. For AdamW, it
-        # varies the first beta, from 0.95 to 0.85 and back: the published weights were trained in this way.
+        # OneCycleLR does not vary the momentum of SGD, as it would by default, because MOMENTUM would then have no
+        # effect. OneCycleLR does vary the first beta of AdamW, from 0.95 to 0.85 and back: the published weights were
+        # trained in this way.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
         )
