@@ -33,7 +33,7 @@ class Squash(nn.Module):
 
 
 class Subsample(nn.Sequential):
-    """2x2 average pool with a gain and a bias per map; equal to the paper's sum with a quarter of the gain."""
+    """2x2 average pool with a gain and a bias per map; the paper's layer is equal: a sum with a quarter of the gain."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
