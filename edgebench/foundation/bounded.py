@@ -42,7 +42,7 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Limits of a child process: time and memory; `memory_bytes` also limits the size of each file that it writes."""
+    """Limits of a child process; `memory_bytes` is the limit of its memory and of the size of each file it writes."""
 
     memory_bytes: int
     time_s: float
@@ -58,7 +58,7 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
         OutOfBounds: the child exceeded a limit, or crashed.
         ChildError: the function raised any other exception.
     """
-    with TemporaryDirectory() as scratch:  # the folder is deleted afterwards, with all files of a killed child
+    with TemporaryDirectory() as scratch:  # deleted at the end, even if the child was killed and left files in it
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(
@@ -134,7 +134,7 @@ def _reply(function: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the text of an error, or of an error that caused it, says that memory ran out."""
+    """Return whether an error, or one of the errors that led to it, says in its text that memory ran out."""
     return any(isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)) for cause in _causes(error))
 
 

@@ -98,7 +98,7 @@ def in_words(error: BaseException) -> str:
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:
-    """Refuse an unknown name; `may_be_empty` allows an empty name, such as a filter that selects everything.
+    """Refuse an unknown name; with `may_be_empty`, an empty name is accepted, as in a filter that selects everything.
 
     Raises:
         UnknownName: the name is not known; the message lists the known names and suggests the nearest one.

@@ -1,6 +1,6 @@
-"""The cache directory, which is private to one user; also hashes of files, and safe writing.
+"""The cache directory, which is private to one user; this module also hashes files and writes them safely.
 
-No file is left half written if a process is killed or the power is cut.
+Even if a process is killed or the power is cut, no file is left half written.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _join(root: Path) -> None:
         return
     try:
         handle = os.open(root / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # the cache is read-only, so no other process can delete from it either
+    except OSError:  # the cache is read-only, so it needs no lock: no process can delete files from it
         return
     _HANDLES[root] = handle
     if _is_alone(handle):
@@ -168,7 +168,7 @@ def used(path: Path) -> None:
 
 
 def lock_file(path: Path) -> Path:
-    """Return the path of a lock file; first delete a link at that path."""
+    """Return the path of a lock file; if there is a link at this path, delete it first."""
     if path.is_symlink():
         path.unlink(missing_ok=True)
     return path

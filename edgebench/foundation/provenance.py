@@ -24,7 +24,7 @@ def key(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.cache  # cached, because each case needs it several times, and to read a package's metadata takes 2 ms
+@functools.cache  # each case needs the version several times, and reading a package's metadata takes 2 ms
 def version(package: str) -> str:
     """Return the version of an installed package.
 

@@ -104,7 +104,7 @@ class FormattedColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One row of a sheet in which each row states a different fact: text for people, and keyed values for programs."""
+    """A fact, shown as one row of a sheet of facts; it has a text for people, and keyed values for programs."""
 
     what: str
     text: str

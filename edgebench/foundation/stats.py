@@ -209,7 +209,7 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
 
 @cache
 def _allowed_above(count: int, percentile: float, confidence: float) -> int:
-    """Return the number t that `early_stopping_percentile` needs; -1 if not even t = 0 satisfies the inequality."""
+    """Return the number t of `early_stopping_percentile`; -1 if not even t = 0 satisfies the inequality given there."""
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
     while cumulated + exp(log_term) <= 1 - confidence:
         cumulated += exp(log_term)
