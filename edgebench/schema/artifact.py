@@ -34,7 +34,7 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """The difference between one output of an int8 file and of its float parent, the fp32 file that was quantized.
+    """The difference between an output of an int8 file and the same output of the fp32 file from which it was made.
 
     Both files get the calibration inputs, and their outputs are compared.
 

@@ -61,12 +61,11 @@ class DataSet:
     The path is kept in the cache because results must not contain paths of this machine.
 
     Attributes:
-        name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
+        name: such as `image_folder:val`; or such as `digits` for a bundled data set, which has no path and no hash.
         sha256: hash of the files' names, contents and labels, or hash of the archive that holds the files.
         damaged: names of files that cannot be decoded; None until the files are checked.
         reasons: mapping from the name of a damaged file to the reason why the file is refused, if the reason is known.
-        remarks: mapping from a description of a change that decoding makes to the number of pictures changed in this
-            way.
+        remarks: mapping from a remark on how decoding changes pictures to the number of pictures that it applies to.
         decoder: hash of the code and libraries that decoded the files; if the hash changes, the files are checked
             again.
     """

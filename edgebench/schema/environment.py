@@ -45,7 +45,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return name and version of a runtime in this environment, for any options; an empty text if it is missing."""
+        """Return name and version of a runtime, whatever its options; an empty text if this environment lacks it."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
@@ -85,7 +85,7 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator
 
 
 def words(environment: Environment) -> dict[str, str]:
-    """Map each component of an environment to its value as text: facts, runtimes, packages and agent."""
+    """Map each component of an environment (fact, runtime, package or agent) to its value as text."""
     return (
         {"target": environment.target, "agent": environment.agent_sha256[:12]}
         | {f"machine {name}": str(fact) for name, fact in environment.facts.items()}

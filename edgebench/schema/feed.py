@@ -57,7 +57,7 @@ class Part:
 
     Attributes:
         name: name of the graph's file, followed by its signature if it has one: `decoder.onnx`, `net.tflite:decode`.
-        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
+        signature: for a TFLite file, the signature that is run; empty to run the file's first graph.
         inputs: for each input, a pair: the input's name in this graph, and its name in the feed.
         links: inputs that receive an output of an earlier graph.
     """
@@ -77,7 +77,7 @@ class Feed:
     Attributes:
         inputs: the inputs that must be fed; inputs that receive an output of an earlier graph are not among them.
         parts: the graphs, if the model consists of several graphs; empty for a model of one graph.
-        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
+        signature: for a TFLite file, the signature that is run; empty to run the file's first graph.
         data: name of the folder from which the input arrays come; empty for random values.
         data_sha256: hash of the arrays from that folder.
     """

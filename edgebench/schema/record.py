@@ -20,7 +20,7 @@ _CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The artifact with which a session measures a case, from this line of the journal on."""
+    """A line of the journal that says with which artifact the session measures a case from then on."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -158,7 +158,7 @@ class Run:
 
     Attributes:
         samples_s: wall time of each timed iteration, in order; empty unless the purpose is latency.
-        wall_s: wall time of the timed loop without the reference beats in it.
+        wall_s: wall time of the timed loop, from which the time of the reference beats in it is subtracted.
         cpu_s: CPU time of the process in the timed loop.
         others_cpu: mean number of cores that all other processes kept busy during warm-up and timed loop: their CPU
             time divided by the wall time.
