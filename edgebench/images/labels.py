@@ -233,7 +233,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels that mix numbers and names: sorted as names, 10 would come before 2 and get its number."""
+    """Refuse numbers among labels that are read as names: sorted as names, 10 would precede 2 and get its number."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]

@@ -154,7 +154,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Return why a file is not a picture, such as its suffix; an empty text if it is a list of labels or classes."""
+    """Return why a file is not a picture, for example its suffix; an empty text for a list of labels or classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):

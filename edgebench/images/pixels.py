@@ -1,4 +1,4 @@
-"""A split's decoded and cropped pixels -> one raw file in the cache, written while the split is first read in order.
+"""A split's decoded and cropped pixels -> a raw file in the cache, written when the split is first read completely.
 
 The file gets its final name after its last byte is written, so it is always complete. The hash of the raw file is
 stored in a second file, the seal, and verified before the pixels are used.

@@ -1,4 +1,4 @@
-"""A network and a split's name -> the split's images as the network's inputs, or why there is no accuracy.
+"""A network and a split's name -> the split's images as inputs of the network, or why accuracy cannot be measured.
 
 A split is `train`, `calibration` or `test`; no image is in more than one split.
 """

@@ -189,7 +189,7 @@ def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
 
 
 def _fine(pixels: NDArray[float32]) -> Image.Image:
-    """Enlarge a digit of 8x8 pixels smoothly, sharpen the edges and crop it; each pixel is its coverage, 0 to 255."""
+    """Enlarge a digit of 8x8 pixels smoothly, sharpen and crop it; a pixel's value is how far the digit covers it."""
     import numpy
     from PIL.Image import Resampling, fromarray
 
