@@ -42,7 +42,7 @@ CANDIDATES = 1000  # largest number of boxes per picture before suppression, whi
 
 
 def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
-    """Return how many classes a detector has, as its decoder reads it from the outputs' shapes (without batch axis).
+    """Return a detector's number of classes, which the decoder derives from the outputs' shapes (without batch axis).
 
     Raises:
         RequestError: there is no such decoder, or the shapes do not fit the decoder.
