@@ -148,8 +148,8 @@ def put(stem: str, card: Card) -> None:
 def is_intact(card: FileCard) -> bool:
     """Return whether the card's file exists, belongs to this user and still has the hash in the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    # The use is recorded in the access time of the card, not of the file. To set the file's access time would change
-    # the file's ctime, and another process that reads the file takes a new ctime as a sign of new content.
+    # The use is recorded in the access time of the card, because setting the file's would also change the file's ctime.
+    # A process that reads the file at the same time would take the new ctime as a sign of new content.
     used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 

@@ -43,8 +43,8 @@ def heeded() -> Iterator[None]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # A terminal that is closed sends several signals. After the first signal, edgebench writes the tables, and further
-    # signals must not interrupt it.
+    # A terminal that is closed sends several signals.
+    # After the first signal, edgebench writes the tables, and no further signal may interrupt this.
     for heeded in SIGNALS:
         if signal.getsignal(heeded) is _end:
             signal.signal(heeded, _pass)

@@ -17,8 +17,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# Patterns of the code, the C++ file and line, or the function with which error messages of onnxruntime, TFLite and
-# torch begin.
+# Patterns of what is cut from error messages of C++ libraries: error codes, paths, and names of functions.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",

@@ -100,7 +100,7 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        # A folder with the sticky bit, such as /tmp, is shared on purpose; nobody should be told to change its mode.
+        # A folder with the sticky bit, such as /tmp, is shared on purpose, so the message must not advise a new mode.
         tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 

@@ -25,8 +25,8 @@ PRIVATE = 0o700  # permissions of a folder that only the owner can use
 SETTLED_S = 2.0  # if a file changes twice within this time, both changes can have the same timestamp
 COMPILED = ".pyc"
 
-# Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
-# the mtime, but only the kernel sets the ctime, and it does so at every change.
+# The hash of each file that this process has read, under a key of device, inode, size, mtime and ctime.
+# The key includes the ctime because any program can set the mtime; the ctime is set by the kernel at every change.
 _HASHES = dict[tuple[int, ...], str]()
 
 

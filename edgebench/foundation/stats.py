@@ -12,8 +12,8 @@ from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
 POWER = 0.8  # probability with which a test should detect a real effect: the usual value (Cohen 1988)
-# The fewest values that give a 95 % interval of the median: all of six values lie on the same side of the median with a
-# probability of 2 * 0.5**6 = 3.1 %.
+# The fewest values that give a 95 % interval of the median.
+# All six lie on the same side of the median with a probability of only 2 * 0.5**6 = 3.1 %.
 LEAST_FOR_INTERVAL = 6
 
 
