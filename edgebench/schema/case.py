@@ -72,7 +72,7 @@ class Settings:
 
     Attributes:
         interim_analyses: the interval is checked whenever the number of measured processes reaches one of these
-            numbers; measuring stops at the last of them at the latest.
+            numbers; when it reaches the last of them, measuring stops in any case.
         half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
         half_width_noisy: the half-width that replaces `half_width` on a virtual machine.
         least_iterations, most_iterations: bounds of the number of timed iterations per process.
@@ -107,8 +107,9 @@ _STANDARD = Settings(
 )
 PRESETS = {
     "standard": _STANDARD,
-    # Six processes are the fewest that give an interval. They are enough here, because earlier nights show how much the
-    # results vary, and a suspected change is checked by running the old and the new version in turn.
+    # Six processes are the fewest that give an interval.
+    # They are enough for a nightly run, because earlier nights show how much its results vary.
+    # Besides, a suspected change is checked by running the old and the new version in turn.
     "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1, stage_runs=1),
     # A first look, not a measurement: three processes give a range but no interval.
     "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1, stage_runs=1),

@@ -256,8 +256,8 @@ class Accuracy:
         opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that
             evaluate accuracy; both are empty in journals of older versions. If the images are sent in several parts,
             `pixels_sha256` is a hash of the parts' hashes.
-        metrics: metrics of a task such as detection, whose predictions can be partly right. If there are any,
-            `correct` is 0; for a detector, `agreement` is the share of the float parent's confident boxes that this
+        metrics: metrics of a task such as detection, whose predictions can be partly right. If `metrics` is not empty,
+            `correct` is 0. For a detector, `agreement` is the share of the float parent's confident boxes that this
             artifact finds, too.
         change: the artifact's main metric minus the float parent's, with an interval that pairs the two artifacts'
             results image by image.

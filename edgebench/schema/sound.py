@@ -178,8 +178,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
 
 
 def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
-    # A journal has millions of measured times. They are checked all together first, which is fast; even a single NaN
-    # would make their sum NaN.
+    # A journal has millions of measured times, so they are first checked all together, which is fast.
+    # The sum finds NaN values, because a single NaN makes it NaN.
     if not times_s or (min(times_s) > 0 and max(times_s) <= MOST_S and isfinite(sum(times_s))):
         return
     for time_s in times_s:

@@ -34,8 +34,7 @@ class WeightSource(StrEnum):
     NONE = "none"  # a network without parameters
     CUSTOM = "own"  # contained in a user-supplied model
 
-    # In a variant that was read from a file, the source is a plain string; it must have the same `repr`, because cache
-    # keys are made from it.
+    # Cache keys are made from this text, which must not differ if a plain string was read from a file.
     __repr__ = str.__repr__
 
 
