@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SPLITS = ("train", "calibration", "test")
 TILE, GAP, CAPTION = 224, 8, 16  # a picture's side, the gap around it, and the height of the text below it, in pixels
 MOST = 400  # the largest number of pictures on a sheet
-# Colours of classes; if there are more classes than colours, the colours repeat. They are Okabe and Ito's palette, made
-# for colour-blind readers, and a few more.
+# Colours of classes; if there are more classes than colours, the colours repeat.
+# Most are from Okabe and Ito's palette, which was made for colour-blind readers.
 COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff", "#999999", "#ee3333",
 )  # fmt: skip

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-# The filters are set once per process, because all threads share them. Pillow's warning about too many pixels becomes
-# an error, and its warnings about damaged metadata are hidden.
+# Pillow's warning about too many pixels becomes an error, and its warnings about damaged metadata are hidden.
+# Both filters are set once per process, because all threads share them.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 # Tags of TIFF files, and values of these tags; source: TIFF 6.0, sections 4, 8 and 19.
 BITS, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, SIGNED = 258, 262, 0, 339, 2
-# Formats whose values Pillow returns as 32-bit integers although they range over 16 bits; if a PPM has a smaller range,
-# Pillow scales its values to 16 bits.
+# Formats whose values Pillow returns as 32-bit integers although they range over 16 bits.
+# If the values of a PPM have a smaller range, Pillow scales them to 16 bits.
 WHOLE_16_BITS = ("PNG", "PPM")
 DEEP = ("I", "F")
 
@@ -138,8 +138,7 @@ def _has_transparent_pixels(image: Image.Image) -> bool:
 def _with_alpha(image: Image.Image) -> Image.Image:
     """Convert a picture to RGBA.
 
-    Pillow cannot convert two kinds of pictures in one step: grey with premultiplied alpha, and grey of more than 8
-    bits. They are first converted to another mode.
+    Pillow needs two steps for two kinds of pictures: grey with premultiplied alpha, and grey of more than 8 bits.
     """
     if not image.mode.startswith(DEEP):
         return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")

@@ -23,8 +23,8 @@ JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 NAMED, KINDS = 3, 8  # the largest numbers of file names and of suffixes in a notice
 
-# A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes. Any
-# program may set the mtime, but only the kernel sets the ctime.
+# A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes.
+# The mtime alone would not be enough, because any program may set it; only the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
 Identity = tuple[int, int]  # device and inode, which identify a real file
 

@@ -48,8 +48,8 @@ TOOLS = ("pillow", "numpy")
 NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 PARTS = ("train", "val")
-# A tenth of all images are for calibration, but never more than CALIBRATION images and, if enough images exist, never
-# fewer than LEAST_CALIBRATION.
+# A tenth of all images are for calibration, but never more than CALIBRATION images.
+# If enough images exist, at least LEAST_CALIBRATION of them are for calibration.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 

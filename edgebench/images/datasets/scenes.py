@@ -158,8 +158,7 @@ def draw(split: str, index: int, kind: Kind = SEVERAL) -> Scene:
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
-# The cache holds the scenes of a few batches: all pictures of a batch are read first, and then all labels of the batch,
-# so without the cache each scene would be drawn twice.
+# For each batch, all pictures are read first, and then all labels; without this cache, each scene would be drawn twice.
 @lru_cache(maxsize=160)
 def _kept(split: str, index: int, kind: Kind) -> Scene:
     return draw(split, index, kind)
