@@ -113,7 +113,7 @@ def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def figures(images: Sequence[Result]) -> dict[str, float]:
-    """Return the mean IoU and three shares of images: with the right box, with box and class right, with right class.
+    """Return the mean IoU and three shares of images: with the right box, with both right, and with the right class.
 
     The mapping is empty if no image has an object.
     """

@@ -31,15 +31,15 @@ AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift
 PART = 1000
 THRESHOLDS: dict[str, float] = {}
 
-# In a label: a pixel that metrics ignore, such as VOC's borders. In a predicted map: a pixel with a NaN or infinite
-# score.
+# The value of a label's pixel that metrics ignore, such as VOC's borders.
+# In a predicted map, it is the value of a pixel that has a NaN or infinite score.
 IGNORED = 255
 MOST_CLASSES = IGNORED - 1  # the largest number of classes without background: a map has a byte per pixel
 BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixels are background
 
 
 class Counts(NamedTuple):
-    """Numbers of one image's pixels by class, each (IGNORED,); mIoU needs no more than these of a confusion matrix.
+    """Numbers of one image's pixels by class, each (IGNORED,); they replace a confusion matrix, as mIoU needs no more.
 
     Attributes:
         hits: number of pixels of each class that are right, which are the diagonal of the matrix.

@@ -35,8 +35,8 @@ PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
 STRIDE = 8  # the heads predict one box per square cell of the input; side of a cell, pixels
-# When an int8 file is compared with its float parent, boxes with at least the score SURE are compared, and two boxes
-# with at least the overlap ALIKE match.
+# To compare an int8 file with its float parent, all boxes with a score of SURE or more are compared.
+# Two boxes are alike if their overlap is at least ALIKE.
 SURE, ALIKE = 0.3, 0.5
 
 
