@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from edgebench.images.loader import Images
 
-# A network is trained once per width on small images and then fine-tuned for each resolution. Fine-tuning costs a third
-# of training from scratch at that resolution.
+# A network is trained once per width on small images and then fine-tuned for each resolution.
+# At a given resolution, fine-tuning costs a third of training from scratch.
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
 RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates of base training, and of fine-tuning
-# UNNORMALIZED scales these rates for networks that have more than DEEP layers with weights and no batch norm, such as
-# AlexNet and VGG. At the full rates their ReLUs die in the first steps, so such networks never get better than chance.
-# LeNet-5, which has five layers, learns best at the full rates.
+# UNNORMALIZED scales these rates for networks without batch norm that have more than DEEP layers with weights.
+# At the full rates, the ReLUs of such networks (AlexNet, VGG) die in the first steps, and nothing is learned.
+# LeNet-5, which has no batch norm either but only five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
 MOST_MACS = 2e13  # limit on the multiply-adds of one training: about an hour on two cores
@@ -163,7 +163,7 @@ def _base(variant: Variant, options: Options) -> Path | None:
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base weights a training starts from: the network itself, or the one in its `BASE`."""
+    """Return the network whose base weights a training starts from: the given one, or the BASE in its module."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 

@@ -90,9 +90,8 @@ class Course:
         self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # OneCycleLR does not vary the momentum of SGD, as it would by default, because MOMENTUM would then have no
-        # effect. OneCycleLR does vary the first beta of AdamW, from 0.95 to 0.85 and back: the published weights were
-        # trained in this way.
+        # OneCycleLR must not vary the momentum of SGD, as it does by default, because MOMENTUM would have no effect.
+        # For AdamW, OneCycleLR varies the first beta from 0.95 to 0.85 and back; the published weights were made so.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
         )
