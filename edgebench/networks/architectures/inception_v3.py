@@ -17,8 +17,8 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-# The number of output maps, then the kernel. The last step of a chain may have two kernels, for two convolutions that
-# run in parallel.
+# The number of output maps, then the kernel.
+# The last step of a chain may have two kernels, for two convolutions that run in parallel.
 Step = tuple[int, *tuple[int | tuple[int, int], ...]]
 Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
