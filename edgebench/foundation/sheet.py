@@ -1,4 +1,4 @@
-"""Columns and items -> a sheet, which is a table: Markdown and LaTeX for people, CSV and JSON for programs.
+"""Columns and items -> a sheet (a table), written for people in Markdown and LaTeX, and for programs in CSV and JSON.
 
 Tables on the terminal are printed from sheets, too.
 """

@@ -140,7 +140,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value of McNemar's test (McNemar 1947) from the counts of discordant pairs.
 
-    The p-value is 1 if no pair is discordant. It is computed with integers, because floats could overflow or underflow.
+    The p-value is computed with integers, because floats could overflow or underflow; it is 1 if no pair is discordant.
     """
     pairs, term, tail = only_first + only_second, 1, 1
     for k in range(min(only_first, only_second)):
@@ -154,8 +154,9 @@ def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
 
     Both models were evaluated on the same `pairs` images. `only_first` is the number of images that only the first
     model classifies correctly, and `only_second` is the number of images that only the second model classifies
-    correctly. The interval is Wald's after half a pair is added to each cell of the 2x2 table: Agresti and Min, Simple
-    improved confidence intervals for comparing matched proportions, Statistics in Medicine 24 (2005).
+    correctly. The interval is computed by Wald's method after half a pair is added to each cell of the 2x2 table, as
+    proposed in Agresti and Min, Simple improved confidence intervals for comparing matched proportions, Statistics in
+    Medicine 24 (2005).
     """
     first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
     middle = (first - second) / count

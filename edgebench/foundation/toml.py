@@ -1,6 +1,6 @@
 """A TOML file -> a checked value, or a one-line error with file, line and key.
 
-This module also finds TOML files by name.
+Another function finds TOML files by name.
 """
 
 from __future__ import annotations
