@@ -36,7 +36,7 @@ class LayerNoise:
 class OutputNoise:
     """The difference between an output of an int8 file and the same output of the fp32 file from which it was made.
 
-    Both files get the calibration inputs, and their outputs are compared.
+    To compare the outputs, both files are run on the calibration inputs.
 
     Attributes:
         sqnr_db: signal-to-quantization-noise ratio, dB; None if the two outputs are equal or were not compared.

@@ -25,8 +25,9 @@ class Environment:
     """Facts about a target, as reported by the agent, which is edgebench's program on the target.
 
     Attributes:
-        epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
-            different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
+        epoch: a hash of everything that can affect a measurement, such as CPU, kernel, governor, Python and the agent.
+            Runs of different epochs are never pooled. The epoch does not depend on the versions of runtimes, because
+            these are part of the case.
         agent_sha256: hash of the agent's code as copied to the target.
         runtimes: mapping from a runtime's name to its version and default options on the target; the version is empty
             if the runtime is not installed there.
@@ -77,7 +78,7 @@ class Difference:
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
     """Yield the components that differ between two environments, sorted by name.
 
-    Both arguments are environments in the form that the function `words` returns.
+    `before` and `after` are environments in the form that the function `words` returns.
     """
     for name in sorted(before.keys() | after.keys()):
         if before.get(name, "") != after.get(name, ""):

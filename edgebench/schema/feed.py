@@ -104,7 +104,7 @@ class Feed:
 
     @property
     def without_data(self) -> Feed:
-        """The same inputs with random values."""
+        """This feed, but with random values instead of given arrays."""
         return replace(self, data="", data_sha256="")
 
     @property

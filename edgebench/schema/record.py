@@ -1,7 +1,7 @@
 """The records of a journal: what each process, evaluation and export observed.
 
-A journal is the file of JSON lines that a measurement appends to. It stores only observations: medians, intervals and
-verdicts are computed when the journal is read.
+A journal is the file of JSON lines that a measurement appends to. A journal stores only observations; medians,
+intervals and verdicts are computed when it is read.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A record of a journal -> a short reason why its values are impossible; empty if they are possible.
 
-The types of the values have been checked before. The same rules apply to a target's reply, to a record before it is
-written, and to records that are read.
+The types of the values have been checked before. The rules apply to a target's reply, to a record before it is written,
+and to a record that is read.
 """
 
 from __future__ import annotations

@@ -66,8 +66,7 @@ class Cell:
         calibration: where the calibration images for int8 come from: a folder's path, or a data set's name with its
             path if it needs one; empty to use the data set in the field `dataset`. If the quantization scheme has an
             option `calibration=`, the option is used in place of this field.
-        task: the task that the user expects of the model; edgebench refuses a model of another task. Empty if the user
-            expects none.
+        task: the task that the user expects of the model, or empty; edgebench refuses a model of another task.
         decode: the decoder of a user-supplied detector, `yolov8` or `yolov8+score=0.001`; empty for other models.
     """
 
