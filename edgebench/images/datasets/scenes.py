@@ -4,11 +4,10 @@ The class, the tight box and the mask of every digit are known exactly, because 
 a pure function of (SEED, split, index). The digits are split as in the data set `digits`. The left part of
 each photo is for training, the right part for calibration and test.
 
-Sources of the images, which scikit-learn includes and this module combines:
-
-- digits: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, CC BY 4.0
-- photos, which are cropped, mirrored, dimmed and drawn on: china.jpg by danielbuechele,
-  flickr.com/photos/danielbuechele/6061409035, and flower.jpg, flickr.com/photos/vultilion/6056698931, CC BY 2.0
+Digits and photos come with scikit-learn. The digits are from Alpaydin and Kaynak, Optical Recognition of Handwritten
+Digits, UCI, 1998, CC BY 4.0. The photos are cropped, mirrored, dimmed and drawn on; they are china.jpg by
+danielbuechele, flickr.com/photos/danielbuechele/6061409035, and flower.jpg, flickr.com/photos/vultilion/6056698931,
+both CC BY 2.0.
 """
 
 from __future__ import annotations
