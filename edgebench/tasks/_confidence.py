@@ -1,7 +1,7 @@
 """Predicted probabilities -> the calibration error: the gap between confidence and the share of right predictions.
 
-The calibration error is computed over 15 bins of confidence (expected calibration error: Guo et al., On Calibration of
-Modern Neural Networks, ICML 2017).
+The calibration error is the expected calibration error over 15 bins of confidence, as defined in Guo et al., On
+Calibration of Modern Neural Networks (ICML 2017).
 """
 
 from __future__ import annotations

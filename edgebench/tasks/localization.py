@@ -89,7 +89,8 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answer]:
     """Return the class and the box that a network gives for each image.
 
-    A box is cut at the image's edges. Its right and bottom are never before its left and top.
+    A box is cut at the image's edges. If a network gives a box whose right lies before its left, or whose bottom lies
+    above its top, the box gets a width or height of 0.
     """
     import numpy
 

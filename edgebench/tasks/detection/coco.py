@@ -169,8 +169,8 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
     """Average the precision over 101 recall points.
 
     For each of n true boxes in the order of scores, `true` and `boxes`, (R, n), have the numbers of true boxes and of
-    all boxes up to this box. `objects`, (R, 1), has the number of all objects. All of them count as often as their
-    images occur in the resample. Between two true boxes the precision can only fall, so it is enough to know the
+    all boxes up to this box. `objects`, (R, 1), has the number of all objects. A box or object counts as often as its
+    image occurs in the resample. Between two true boxes the precision can only fall, so it is enough to know the
     precision at the true boxes.
     """
     import numpy
@@ -218,7 +218,7 @@ def _mean(values: NDArray[float64]) -> float:
 def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
     """Return the mean average precision of each of R resamples, (R,).
 
-    The same number of images always gives the same resamples.
+    The resamples have a fixed seed, so that two networks evaluated on equally many images get the same ones.
     """
     import numpy
 
