@@ -35,7 +35,7 @@ Family = tuple[Variant, ...]  # a family: the variants of one architecture and w
 def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
     """Train all variants that are not trained yet, in parallel, if the machine has several cores and no GPU.
 
-    Otherwise nothing is trained here, and each variant is trained when its weights are needed.
+    If nothing is trained here, each variant is trained when its weights are needed.
     """
     families = _untrained(variants, options)
     workers = min(len(families), len(os.sched_getaffinity(0)))

@@ -1,9 +1,9 @@
 """A weights file of keras.applications -> tensors under the names that they have in this package's network.
 
-Every layer of the file must have the expected name. This package builds the networks in the order in which Keras builds
-them. Therefore this module lists the names of Keras' layers once per network, and the n-th name belongs to the n-th
-module of this package's network. Two things differ besides names: Keras orders axes differently, and has convolutions
-with biases before a batch norm.
+Every layer of the file must have the expected name. This package builds a network's modules in the order in which Keras
+builds its layers. This module therefore lists the names of Keras' layers once per network, and the n-th name belongs to
+the n-th module. Besides names, two things differ; Keras orders axes differently, and it has convolutions with biases
+before a batch norm.
 """
 
 from __future__ import annotations
