@@ -1,6 +1,6 @@
 """A key -> a file that is made once, verified on each use, and described by a card, a JSON file beside it.
 
-The card is written last. A file without a card is ignored: writing it was interrupted, so it is incomplete.
+The card is written last. A file without a card is ignored, because it may be incomplete: its writing was interrupted.
 Each card contains a seal, which is a hash of the card's content and name. If a cached file or its card is damaged,
 edgebench reports it on standard error and makes the file again, as if it were missing.
 """

@@ -82,7 +82,7 @@ class Column(Generic[T]):
         *,
         key: str = "",
     ) -> Column[T]:
-        """Make a column of numbers, which the function `show` formats; an empty `key` is made from the heading."""
+        """Make a column of numbers, which the function `show` formats; without a `key`, the heading becomes the key."""
         return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
 
     def format(self, items: Iterable[T]) -> FormattedColumn:

@@ -48,7 +48,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def relative_half_width(low: float, middle: float, high: float) -> float:
-    """Return half the width of an interval as a share of the value `middle` inside it; 0 if `middle` is 0."""
+    """Return half the width of an interval, divided by the value `middle` inside the interval; 0 if `middle` is 0."""
     return (high - low) / 2 / middle if middle else 0.0
 
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 def files(kind: str, *shipped: Path) -> dict[str, Path]:
     """Find the TOML files in `./<kind>`, the user's configuration folder and the `shipped` folders; map names to paths.
 
-    If several of these folders have a file of the same name, the file in the first folder is used.
+    If several folders have a file of the same name, the file in the first folder is used.
     """
     from platformdirs import user_config_path
 
