@@ -76,7 +76,7 @@ class Artifact:
         file: the file's name in the cache.
         float_nodes: names of operators with weights that an int8 graph still computes in float.
         made_by: everything that determines the file's content: source hashes, weights, tool versions.
-        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers.
+        integer_share: share of an int8 file's multiply-adds that a runtime computes in integers.
         layers: quantization noise per operator of an int8 file, in the graph's order.
         parent: name of the float artifact's file from which this int8 artifact was quantized; empty if the artifact has
             weights of its own.

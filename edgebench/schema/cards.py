@@ -20,8 +20,7 @@ class Weights:
         classes: number of classes; 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training; 0 for tasks other than classification.
         images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
-        metrics: for a task other than classification, a mapping from the name of the task's main metric to the metric's
-            value, as a share.
+        metrics: name and value of the task's main metric, which is a share; empty for classification, which has `top1`.
         network: the network as text, such as `mobilenet_v1-0.25@96`.
         padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
         inputs: the preprocessing that a user-supplied file's weights need; None if the preprocessing is not known.
@@ -104,8 +103,8 @@ class CustomModel:
         batch: 1 if the file takes one image at a time, 0 if it takes any number of images.
         precision: number format in which the supplied file computes: `fp32` or `int8`.
         given: `dynamic range` if the model's weights are quantized but its activations are not; else empty.
-        float_nodes: names of the operators of an int8 file that its runtime computes in float.
-        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers; None if not known.
+        float_nodes: names of the operators of an int8 file that a runtime computes in float.
+        integer_share: share of an int8 file's multiply-adds that a runtime computes in integers; None if not known.
         input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). An
             `input_scale` of 0 means that the file states no scale.
         params, macs: number of weights, and of multiply-adds per image; None if not all could be counted.

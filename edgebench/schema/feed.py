@@ -58,7 +58,7 @@ class Part:
     Attributes:
         name: name of the graph's file, followed by its signature if it has one: `decoder.onnx`, `net.tflite:decode`.
         signature: for a TFLite file, the signature that is run; empty to run the file's first graph.
-        inputs: for each input, a pair: the input's name in this graph, and its name in the feed.
+        inputs: two names of each input: its name in this graph, and its name in the feed.
         links: inputs that receive an output of an earlier graph.
     """
 

@@ -148,7 +148,7 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
 
 
 def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
-    """Return whether a file's outputs are wrong on this CPU because its int8 products overflow.
+    """Return whether a file's outputs are wrong on this CPU because sums of int8 products overflow.
 
     Only onnxruntime on a CPU is affected. Signed activations overflow, too, because onnxruntime computes them with its
     kernels for unsigned activations.

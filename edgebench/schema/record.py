@@ -250,7 +250,7 @@ class Accuracy:
         made_by: hash of the source code that reads, crops and normalizes images; if it changes, accuracy is evaluated
             again.
         damaged: number of images of the split that cannot be read; `images` does not count them.
-        not_finite: number of images with an output that is NaN or infinite. If this number is above 0, the artifact has
+        not_finite: number of images with an output that is NaN or infinite. If there are such images, the artifact has
             no accuracy, agreement or SQNR.
         spot: comparison with the board, if the host evaluated accuracy in place of the board; else None.
         opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that

@@ -147,7 +147,7 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
         ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
     ):
         if 2 * peak < before:
-            yield f"{name} is {peak:g}, wanted about {before:g} or more, which were in use before"
+            yield f"{name} is {peak:g}, wanted no less than the {before:g} in use before"
 
 
 def _of_purpose(run: Run) -> Iterator[str]:

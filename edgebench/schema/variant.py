@@ -34,7 +34,7 @@ class WeightSource(StrEnum):
     NONE = "none"  # a network without parameters
     CUSTOM = "own"  # contained in a user-supplied model
 
-    # Cache keys are made from this text, which must not differ if a plain string was read from a file.
+    # Cache keys contain the `repr`; it must be the same for a member of this enum and for a plain string from a file.
     __repr__ = str.__repr__
 
 
