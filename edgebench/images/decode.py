@@ -163,7 +163,7 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image) -> int:
-    """Return the largest value of a picture's pixels, which follows from the picture's bit depth.
+    """Return the largest value that a picture's pixels can have; it follows from the picture's bit depth.
 
     Raises:
         UnknownRange: the largest value is not defined.

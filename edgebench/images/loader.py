@@ -205,7 +205,7 @@ class Images:
     def _of_part(self, index: int) -> Truth:
         """Return an image's true labels, cut to the part of the picture that preprocessing keeps.
 
-        The class numbers are those of the network's outputs. An object whose centre is cropped away is left out. In the
+        Classes are numbered like the network's outputs. An object whose centre is cropped away is left out. In the
         mask, the background stays 0 and ignored pixels stay 255.
         """
         import numpy
