@@ -39,12 +39,12 @@ BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixel
 
 
 class Counts(NamedTuple):
-    """Numbers of one image's pixels by class, each (IGNORED,); they replace a confusion matrix, as mIoU needs no more.
+    """Three numbers of pixels for each class in one image, each (IGNORED,); mIoU is computed from these alone.
 
     Attributes:
-        hits: number of pixels of each class that are right, which are the diagonal of the matrix.
-        truths: number of pixels of each class in the label, which are the sums of the matrix's rows.
-        answers: number of pixels of each class in the network's map, which are the sums of the columns.
+        hits: number of correctly predicted pixels of each class: the diagonal of the confusion matrix.
+        truths: number of pixels of each class in the label: the sums of the confusion matrix's rows.
+        answers: number of pixels of each class in the network's map: the sums of the confusion matrix's columns.
     """
 
     hits: NDArray[int64]

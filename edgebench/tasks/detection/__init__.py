@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.tasks import Truth
     from edgebench.tasks.detection.coco import Matches
 
-    Decode = Callable[..., list[Boxes]]  # outputs (N, values), and optionally the lowest score -> boxes of each image
+    Decode = Callable[..., list[Boxes]]  # takes outputs, (N, values), and an optional lowest score
 
 OUTPUTS = ("scores", "boxes")
 METRIC = "map"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PRIOR = 0.125  # width and height of a box, as fractions of the picture's side, for which a head gives logarithms of 0
 SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
 CANDIDATES, MOST = 200, 100  # largest numbers of boxes per picture before and after suppression; COCO evaluates 100
-LARGEST_LOG = 2.1  # limit on the logarithms of width and height, which gives boxes as large as the picture
+LARGEST_LOG = 2.1  # limit on the logarithms of width and height; at the limit, a box is as large as the picture
 
 
 class Boxes(NamedTuple):

@@ -62,11 +62,10 @@ def fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
-    """Say that a decoder finds a wrong number of classes in the outputs, and which other decoder finds the right
-    number.
+    """Say that a decoder finds a wrong number of classes in the outputs, and which decoder finds the right number.
 
     `classes` is the number that the decoder finds in the outputs, and `wanted` is the data set's number. The text is
-    empty if both are equal.
+    empty if both numbers are equal.
     """
     if classes == wanted:
         return ""

@@ -85,7 +85,7 @@ def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Siz
 
 
 def moved(offsets: NDArray[Any], priors: NDArray[float32]) -> NDArray[Any]:
-    """Return boxes as left, top, right, bottom, (n, 4), from default boxes and offsets from them, (n, 4) each."""
+    """Return boxes as left, top, right, bottom; `offsets` are relative to the default boxes `priors`, all (n, 4)."""
     import numpy
 
     scaled = offsets * numpy.array(VARIANCES, numpy.float32)
