@@ -316,7 +316,7 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Return the options that determine the weights; to give an option its default value changes nothing."""
+    """Return the options that determine the weights; an option that is given with its default value has no effect."""
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
     return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}

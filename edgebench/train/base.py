@@ -56,7 +56,7 @@ SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
 TRIED_STEPS = 20  # number of training steps that are timed in each memory layout on a GPU
 PART = 250  # number of scenes that a worker process draws at a time
-FIRST = 1_000_000  # index of the first scene; it is so large that later training, at each resolution, sees other scenes
+FIRST = 1_000_000  # index of the first scene; later training, at each resolution, uses scenes with smaller indices
 SHOW_S = 10.0
 EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date in a zip file; it is fixed so that the same weights give the same bytes
 

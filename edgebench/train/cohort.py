@@ -68,7 +68,7 @@ def _work(family: Family) -> int:
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start a process for each share of the trainings; yield a connection to each process; finally terminate them."""
+    """Start a process for each share of the trainings; yield a connection to each; at the end, terminate them all."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []

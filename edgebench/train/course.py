@@ -90,7 +90,7 @@ class Course:
         self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # OneCycleLR must not vary the momentum of SGD, as it does by default, because MOMENTUM would have no effect.
+        # For SGD, OneCycleLR is told not to vary the momentum, because otherwise MOMENTUM would have no effect.
         # For AdamW, OneCycleLR varies the first beta from 0.95 to 0.85 and back; the published weights were made so.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"

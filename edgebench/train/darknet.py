@@ -1,8 +1,9 @@
 """A `.weights` file of Darknet -> tensors under the names that they have in this package's network.
 
-A file has no names and no shapes. It has three parts: first a header of three integers; then one number, which says how
-many images were seen in training; then the floats of every convolution, in the order of the network's cfg file. This
-package builds the networks in the same order, so the networks' modules say how many floats belong to each convolution.
+Darknet's files contain no names and no shapes. A `.weights` file begins with a header of three integers; then comes the
+number of images seen in training; then come the floats of every convolution, in the order of the network's cfg file.
+This package builds the networks in the same order, so the networks' modules say how many floats belong to each
+convolution.
 """
 
 from __future__ import annotations

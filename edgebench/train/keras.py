@@ -201,8 +201,8 @@ def _kind(name: str, layer: str, module: Any) -> str:
 def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
     """Return a layer's tensors in the form that torch needs.
 
-    In torch, a convolution before a batch norm has no bias. If Keras' convolution has one, it is kept in `biases` until
-    it is subtracted from the mean of the batch norm.
+    In torch, a convolution before a batch norm has no bias. If Keras' convolution has a bias, the bias is kept in
+    `biases` until it is subtracted from the mean of the batch norm.
 
     Raises:
         ValueError, RuntimeError: the arrays do not belong to such a layer.
@@ -326,7 +326,7 @@ def _class(part: Part) -> str:
 
 
 def _hint(name: str, found: set[str]) -> str:
-    """Return the end of a message, which names the network with the file's layers; an empty text if there is none."""
+    """Return the end of a message that names a network with the file's layers; an empty text if no network has them."""
     own = {CONVOLUTION, NORM}
     fitting = [
         other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found
