@@ -267,7 +267,7 @@ class _Sight:
 
 
 def _sight(node: Node, graph: GraphModule, shapes: Shapes, sources: Sequence[tuple[tuple[int, ...], _Sight]]) -> _Sight:
-    """Return how much of the image a layer sees; of several inputs, the one through which it sees most decides."""
+    """Return how much of the image a layer sees; if it has several inputs, the largest of their results counts."""
     module: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
     seen = [_behind(module, shapes[node], inputs, sight) for inputs, sight in sources]
     return max(seen, key=lambda sight: (sight.field, sight.step), default=_Sight())

@@ -72,7 +72,7 @@ class Codes(nn.Module):
 
 
 def modern(classes: int) -> dict[str, nn.Module]:
-    """Return the layers of the common form, with ReLU, maximum pooling and learned outputs; C3's maps read all of S2."""
+    """Return the layers of the common form, with ReLU, maximum pooling and learned outputs; C3 reads all maps of S2."""
     return {
         "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
         "relu1": nn.ReLU(),
