@@ -1,7 +1,7 @@
 """A function and its arguments -> its result, computed in a child process with limits on memory, file size and time.
 
-A file from an unknown source can make a library use all memory, hang or crash; in a child process, only the child
-ends. Requests to the child and the child's answers are JSON; nothing else that the child prints is trusted.
+A file from an unknown source can make a library use all memory, hang or crash. If this happens in a child process, only
+the child ends. Requests to the child and the child's answers are JSON; nothing else that the child prints is trusted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ChildError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Limits of a child process: time and memory; `memory_bytes` also limits the size of each file that it writes."""
+    """Limits of a child process; `memory_bytes` is the limit of its memory and of the size of each file it writes."""
 
     memory_bytes: int
     time_s: float
@@ -56,9 +56,9 @@ def call(function: str, given: Mapping[str, Any], bounds: Bounds) -> Any:
     Raises:
         RequestError: the function raised a RequestError.
         OutOfBounds: the child exceeded a limit, or crashed.
-        ChildError: the function raised any other exception.
+        ChildError: the function raised an exception other than a RequestError.
     """
-    with TemporaryDirectory() as scratch:  # the folder is deleted afterwards, with all files of a killed child
+    with TemporaryDirectory() as scratch:  # deleted at the end, even if the child was killed and left files in it
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", ""))))
         try:
             ended = subprocess.run(
@@ -97,7 +97,7 @@ def _end(returncode: int) -> str:
 
 
 def main() -> None:
-    """Read a request from standard input, compute the result within the limits in the request, and print it."""
+    """Read a request from standard input, compute the result within the request's limits, and print the result."""
     request = json.load(sys.stdin)
     answers = os.dup(1)
     os.dup2(2, 1)  # sends what libraries print to standard error, so that standard output contains only the answer
@@ -134,7 +134,7 @@ def _reply(function: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the text of an error, or of an error that caused it, says that memory ran out."""
+    """Return whether an error, or one of the errors that led to it, says in its text that memory ran out."""
     return any(isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)) for cause in _causes(error))
 
 

@@ -20,7 +20,7 @@ def reason(error: Exception) -> str:
     """Return why a case failed: the message of a CaseError, or for other errors a sentence that calls them a bug.
 
     Raises:
-        EdgebenchError: the given error itself, raised again if it must end the whole sweep and not only this case.
+        EdgebenchError: the given error; it is raised again if it must end the whole sweep, not only this case.
     """
     if isinstance(error, EdgebenchError) and not isinstance(error, CaseError):
         raise error
@@ -33,7 +33,7 @@ def sentence(error: Exception) -> str:
 
 
 def _where(error: Exception) -> str:
-    """Return the error's type, and the file and line of the last call in edgebench's own code in its traceback."""
+    """Return an error's type, and the file and line in edgebench's own code at which the error came up."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     place = f" in {Path(ours[-1].filename).relative_to(_PACKAGE)}:{ours[-1].lineno}" if ours else ""
@@ -41,7 +41,7 @@ def _where(error: Exception) -> str:
 
 
 def _kept(error: Exception) -> Path | str:
-    """Write the report and return its path; if the report cannot be written, return what to attach instead."""
+    """Write the report and return its path; if it cannot be written, return words for what the user should attach."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
         path = files.folder(FOLDER) / f"{stamp}.txt"

@@ -1,8 +1,8 @@
 """A key -> a file that is made once, verified on each use, and described by a card, a JSON file beside it.
 
-The card is written last. A file without a card is ignored: writing it was interrupted, so it is incomplete.
-Each card contains a seal, which is a hash of the card's content and name. A damaged file or card is reported on
-standard error and treated as missing, so it is made again.
+The card is written last. A file without a card is ignored, because it may be incomplete: its writing was interrupted.
+Each card contains a seal, which is a hash of the card's content and name. If a cached file or its card is damaged,
+edgebench reports it on standard error and makes the file again, as if it were missing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def path_of(card: FileCard) -> Path:
 
 @functools.cache
 def _decoder(card_type: type[K]) -> TypeAdapter[K]:
-    """Return the decoder for a type of card, built once per process: building takes 9 ms, decoding a card 0.1 ms."""
+    """Return the decoder for a type of card; it is built only once per process, because building it takes 9 ms."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(card_type)
@@ -128,7 +128,7 @@ def find(stem: str, card_type: type[K]) -> K | None:
 
 
 def cards(card_type: type[K], stems: str = "*") -> list[K]:
-    """Return, oldest first, all readable cards of a type in files whose name matches the pattern `stems`."""
+    """Return all readable cards of a type, oldest first; `stems` is a pattern that the names of their files match."""
     files = sorted(place(card_type.FOLDER).glob(f"{stems}{CARD}"), key=lambda file: file.lstat().st_mtime_ns)
     candidates = (find(file.name.removesuffix(CARD), card_type) for file in files)
     return [card for card in candidates if card]
@@ -148,8 +148,8 @@ def put(stem: str, card: Card) -> None:
 def is_intact(card: FileCard) -> bool:
     """Return whether the card's file exists, belongs to this user and still has the hash in the card."""
     path = place(card.FOLDER) / Path(card.file).name
-    # The use is recorded in the access time of the card, not of the file, because to set the file's access time would
-    # change its ctime, which another process may compare while it reads the file.
+    # The use is recorded in the access time of the card, because setting the file's would also change the file's ctime.
+    # A process that reads the file at the same time would take the new ctime as a sign of new content.
     used(path.with_name(f"{path.stem}{CARD}"))
     return has_hash(path, card.sha256)
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def paused() -> Iterator[None]:
     """Pause the garbage collector inside the `with` block.
 
-    Without the pause, the collector would repeatedly search all objects, such as those of ten thousand rows of results,
-    although all of them are in use and none can be freed.
+    Without the pause, the collector would search all objects again and again, and find nothing to free, because all of
+    them are in use: for example, the objects of ten thousand rows of results.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -43,7 +43,8 @@ def heeded() -> Iterator[None]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # A terminal that is closed sends several signals: after the first, tables are written and must not be interrupted.
+    # A terminal that is closed sends several signals.
+    # After the first signal, edgebench writes the tables, and no further signal may interrupt this.
     for heeded in SIGNALS:
         if signal.getsignal(heeded) is _end:
             signal.signal(heeded, _pass)
@@ -51,4 +52,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _pass(number: int, frame: FrameType | None) -> None:
-    """Do nothing at a second signal. Child processes do not inherit this function; they would inherit SIG_IGN."""
+    """Do nothing at a second signal.
+
+    The handler is a function, not SIG_IGN, because child processes would inherit SIG_IGN and ignore the signal, too.
+    """

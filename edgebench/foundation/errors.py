@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-# What error messages of onnxruntime, TFLite and torch begin with: a code, the C++ file and line, the function.
+# Patterns of what is cut from error messages of C++ libraries: error codes, paths, and names of functions.
 _OF_CPP = (
     r"\[ONNXRuntimeError\] : \d+ : \w+ : ",
     r"Load model from \S+ (?:failed:\s*)?",
@@ -97,7 +97,7 @@ def in_words(error: BaseException) -> str:
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:
-    """Refuse an unknown name; `may_be_empty` allows an empty name, such as a filter that selects everything.
+    """Refuse an unknown name; with `may_be_empty`, an empty name is accepted, as in a filter that selects everything.
 
     Raises:
         UnknownName: the name is not known; the message lists the known names and suggests the nearest one.

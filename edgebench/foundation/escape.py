@@ -1,7 +1,7 @@
 """Text of unknown origin -> the same text, escaped so that an output format treats no part of it as a command.
 
-Names, messages and labels come from files, boards and folders, and may contain anything. Code that writes an output
-format escapes text with that format's function here; code that reads text leaves it unescaped.
+Names, messages and labels come from files, boards and folders, and may contain anything. Text stays as it is while it
+is read and processed; it is escaped only when it is written, by the function of this module for the output format.
 """
 
 from __future__ import annotations
@@ -138,6 +138,6 @@ def _csv_cell(value: str) -> str:
 
 
 def from_csv(cell: str) -> str:
-    """Return the text of a cell that `csv_text` or a spreadsheet wrote, without the `'` that marks the cell as text."""
+    """Return a CSV cell's text; remove the `'` with which `csv_text` or a spreadsheet marked the cell as text."""
     is_marked = cell.startswith(_QUOTE) and cell.lstrip(" '").startswith(_FORMULA)
     return cell[1:] if is_marked else cell

@@ -1,6 +1,6 @@
-"""The cache directory, which is private to one user; also hashes of files, and safe writing.
+"""The cache directory, which is private to one user; this module also hashes files and writes them safely.
 
-No file is left half written if a process is killed or the power is cut.
+Even if a process is killed or the power is cut, no file is left half written.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
     advice = f"set {HOME_VARIABLE} to a folder of your own"
     try:
         status = status_of()
-    except OSError:  # the folder is missing, or cannot be read; then an attempt to create it will fail and say why
+    except OSError:  # the folder is missing and will be created, or it cannot be read and creating it will say why
         return
     if stat.S_ISLNK(status.st_mode):
         raise RequestError(f"{path} is a link, and links out of the cache are not followed; remove it, or {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
-        # A shared folder such as /tmp has the sticky bit; the user must not be told to change its mode.
+        # A folder with the sticky bit, such as /tmp, is shared on purpose, so the message must not advise a new mode.
         tighten = "" if status.st_mode & stat.S_ISVTX else f"run chmod 700 {path}, or "
         raise RequestError(f"everybody may write to the cache folder {path}; {tighten}{advice}")
 
@@ -114,7 +114,7 @@ def _join(root: Path) -> None:
         return
     try:
         handle = os.open(root / _IN_USE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:  # the cache is read-only, so no other process can delete from it either
+    except OSError:  # the cache is read-only, so it needs no lock: no process can delete files from it
         return
     _HANDLES[root] = handle
     if _is_alone(handle):
@@ -168,7 +168,7 @@ def used(path: Path) -> None:
 
 
 def lock_file(path: Path) -> Path:
-    """Return the path of a lock file; first delete a link at that path."""
+    """Return the path of a lock file; if there is a link at this path, delete it first."""
     if path.is_symlink():
         path.unlink(missing_ok=True)
     return path

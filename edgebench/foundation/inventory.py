@@ -72,7 +72,7 @@ def _stem(path: Path) -> str:
 
 
 def _statuses(path: Path) -> Iterable[tuple[int, float, float]]:
-    """Yield size, access time and modification time of each file; for a file in a folder, both times are 0."""
+    """Yield a file's size, access time and modification time; for a folder, yield each file's size with times of 0."""
     is_folder = path.is_dir() and not path.is_symlink()
     for file in path.rglob("*") if is_folder else [path]:
         with suppress(OSError):  # another process has deleted the file

@@ -22,7 +22,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
     """Create a folder and lock it against all other processes, of any user; error messages call it `label`.
 
     The folder itself is locked, so no lock file remains in it. If the file system cannot lock folders, a lock file
-    outside of the folder is locked instead, which stops only other processes of this user.
+    outside of the folder is locked instead; this keeps out other processes of this user, but not of other users.
 
     Raises:
         Busy: another process holds the lock.

@@ -24,7 +24,7 @@ def key(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.cache  # cached, because each case needs it several times, and to read a package's metadata takes 2 ms
+@functools.cache  # each case needs the version several times, and reading a package's metadata takes 2 ms
 def version(package: str) -> str:
     """Return the version of an installed package.
 
@@ -36,7 +36,7 @@ def version(package: str) -> str:
 
 @functools.cache
 def source(*modules: str) -> str:
-    """Hash the source of modules; for a plug-in, also the source of the plug-ins that it imports from its own folder.
+    """Hash the source of modules; for a plug-in, include the other plug-ins of its folder that it imports.
 
     A module is given by its path below the package, such as `export/formats/onnx`; a folder is allowed, too. The hash
     has 16 hexadecimal digits.
@@ -55,7 +55,7 @@ def _files(module: str) -> list[Path]:
 
 
 def _with_neighbours(module: str) -> set[str]:
-    """Return a module and, if it is a plug-in, all plug-ins of its folder that it imports, directly or indirectly."""
+    """Return a module; if it is a plug-in, add the plug-ins of its folder that it imports, directly or indirectly."""
     shelf, _, _ = module.rpartition("/")
     place, modules, left = shelf.replace("/", "."), set[str](), {module}
     while left:

@@ -25,8 +25,8 @@ PRIVATE = 0o700  # permissions of a folder that only the owner can use
 SETTLED_S = 2.0  # if a file changes twice within this time, both changes can have the same timestamp
 COMPILED = ".pyc"
 
-# Hash of each file that this process has read. The key is device, inode, size, mtime and ctime: any program can set
-# the mtime, but only the kernel sets the ctime, and it does so at every change.
+# The hash of each file that this process has read, under a key of device, inode, size, mtime and ctime.
+# The key includes the ctime because any program can set the mtime; the ctime is set by the kernel at every change.
 _HASHES = dict[tuple[int, ...], str]()
 
 
@@ -45,7 +45,7 @@ def opened(path: Path) -> BufferedReader:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a stored file; this process reads the file only once while it does not change.
+    """Return the SHA-256 of a stored file; as long as the file does not change, this process reads it only once.
 
     Raises:
         OSError: the file is refused, or cannot be opened.
@@ -94,7 +94,7 @@ def record(folder: Path) -> None:
 
 
 def is_recorded(folder: Path) -> bool:
-    """Return whether a folder and the list of its files exist; the list is written last, so the folder was complete."""
+    """Return whether a folder and the list of its files exist; the list is written once the folder is complete."""
     return list_of(folder).exists() and os.path.lexists(folder)
 
 
@@ -149,7 +149,7 @@ def _listed(folder: Path) -> dict[str, str]:
 
 
 def _state(path: Path) -> str:
-    """Return a text that states a file's hash and whether the file is executable, or where a link leads."""
+    """Return a text: for a file, its hash and whether it is executable; for a link, the path to which it leads."""
     if path.is_symlink():
         return f"link {path.readlink()}"
     return f"{'program' if path.stat().st_mode & stat.S_IXUSR else 'file'} {digest(path)}"

@@ -1,4 +1,4 @@
-"""Columns and items -> a sheet, which is a table: Markdown and LaTeX for people, CSV and JSON for programs.
+"""Columns and items -> a sheet (a table), written for people in Markdown and LaTeX, and for programs in CSV and JSON.
 
 Tables on the terminal are printed from sheets, too.
 """
@@ -17,7 +17,8 @@ Number = TypeVar("Number", bound=float | None)
 Value: TypeAlias = "str | float | Sequence[Value] | Mapping[str, Value] | None"
 Align = Literal["left", "right"]
 VERSION = 1  # version of the layout of all JSON documents
-IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2  # ranks of columns; a narrow terminal leaves out higher ranks first
+# Ranks of columns: the higher a column's number, the less important it is, and the sooner a narrow terminal omits it.
+IDENTITY, OBJECTIVE, DETAIL = 0, 1, 2
 
 
 def _or_dash(value: object) -> str:
@@ -35,10 +36,10 @@ class Column(Generic[T]):
     Attributes:
         heading: the column's title, with the unit.
         rank: IDENTITY if the column names the row, OBJECTIVE if it is the sheet's main figure, DETAIL or a higher
-            number for other columns. A narrow terminal leaves out columns ranked above OBJECTIVE: the highest rank
-            first, and among columns of equal rank the rightmost first.
-        fields: pairs of a key for CSV and JSON and a function that returns its value; a key ends with the unit, as in
-            `p50_low_ms`.
+            number for less important columns. If a terminal is too narrow, columns are left out from the highest number
+            down to DETAIL, and from right to left where numbers are equal.
+        fields: the column's keys in CSV and JSON, each with a function that returns the key's value; a key ends with
+            the unit, as in `p50_low_ms`.
     """
 
     heading: str
@@ -53,7 +54,7 @@ class Column(Generic[T]):
     ) -> Column[T]:
         """Make a column of words, aligned to the left; None is shown as a dash.
 
-        Without `fields`, programs get the same words.
+        Without `fields`, CSV and JSON contain the same words as the table for people.
         """
         own = {_key(heading): lambda item: words(item) or None}
         return cls(
@@ -81,7 +82,7 @@ class Column(Generic[T]):
         *,
         key: str = "",
     ) -> Column[T]:
-        """Make a column of numbers, which the function `show` formats; an empty `key` is made from the heading."""
+        """Make a column of numbers, which the function `show` formats; without a `key`, the heading becomes the key."""
         return cls.number(heading, lambda item: show(value(item)), rank, **{key or _key(heading): value})
 
     def format(self, items: Iterable[T]) -> FormattedColumn:
@@ -103,7 +104,7 @@ class FormattedColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One row of a sheet in which each row states a different fact: text for people, and keyed values for programs."""
+    """A fact, shown as one row of a sheet of facts; it has a text for people, and keyed values for programs."""
 
     what: str
     text: str
@@ -145,7 +146,7 @@ class Sheet:
         name: str = "rows",
         totals: Iterable[T] = (),
     ) -> Sheet:
-        """Make a sheet with a row per item; in output for people, it also has a row for each of `totals` at the end."""
+        """Make a sheet with a row per item; output for people ends with further rows, one for each of `totals`."""
         columns, items = tuple(columns), tuple(items)
         shown = (*items, *totals)
         return cls(

@@ -29,7 +29,7 @@ class Shelf(NamedTuple):
     noun: str
 
 
-SHELVES = {  # the keys are the shelves' short names in records, TOML files and the command line
+SHELVES = {  # each key is the short name by which records, TOML files and the command line refer to a shelf
     "architectures": Shelf("networks.architectures", "model"),
     "connections": Shelf("deploy.connections", "connection"),
     "datasets": Shelf("images.datasets", "data set"),
@@ -50,7 +50,7 @@ def _package(shelf: str) -> ModuleType:
 def _plugins(shelf: str) -> dict[str, str]:
     """Map each plug-in's name to its module; a file that lists no `NAMES` is one plug-in, named like the file.
 
-    Files are parsed, not imported, because to import an architecture means to import torch.
+    Files are parsed, not imported, because importing an architecture would also import torch, which is slow.
     """
     plugins, package = dict[str, str](), _package(shelf)
     for module in iter_modules(package.__path__):

@@ -11,9 +11,9 @@ from math import ceil, comb, exp, log, sqrt
 from statistics import NormalDist, median
 
 CONFIDENCE = 0.95
-POWER = 0.8  # the usual choice: a test finds four in five of all real effects (Cohen 1988)
-# The fewest values that give a 95 % interval of the median: all of six values lie on the same side of the median with a
-# probability of 2 * 0.5**6 = 3.1 %.
+POWER = 0.8  # probability with which a test should detect a real effect: the usual value (Cohen 1988)
+# The fewest values that give a 95 % interval of the median.
+# All six lie on the same side of the median with a probability of only 2 * 0.5**6 = 3.1 %.
 LEAST_FOR_INTERVAL = 6
 
 
@@ -26,7 +26,8 @@ def binomial_cdf(successes: int, trials: int, probability: float) -> float:
 def median_ranks(count: int) -> tuple[int, int] | None:
     """Return the 1-based ranks of the order statistics that enclose the median with 95 % confidence.
 
-    For 6 values (1, 6), for 9 (2, 8), for 12 (3, 10), for 16 (4, 13), for 20 (6, 15), for 30 (10, 21); None below 6.
+    The ranks are 1 and 6 of 6 values, 2 and 8 of 9, 3 and 10 of 12, 4 and 13 of 16, 6 and 15 of 20, 10 and 21 of 30.
+    The result is None for fewer than 6 values.
     Source: David and Nagaraja, Order Statistics, 3rd ed., 2003, section 7.1.
     """
     if count < LEAST_FOR_INTERVAL:
@@ -47,7 +48,7 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def relative_half_width(low: float, middle: float, high: float) -> float:
-    """Return half the width of an interval as a share of the value `middle` inside it; 0 if `middle` is 0."""
+    """Return half the width of an interval, divided by the value `middle` inside the interval; 0 if `middle` is 0."""
     return (high - low) / 2 / middle if middle else 0.0
 
 
@@ -68,10 +69,10 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 
     The interval is computed by the MOVER method (Zou and Donner, Statistics in Medicine 27, 2008; for ratios Donner and
     Zou, Statistical Methods in Medical Research 21, 2012) from the medians' logarithms, whose difference is the ratio's
-    logarithm. The lower end lies sqrt(a^2 + b^2) below the difference: a is the distance from the first median to its
-    lower end, and b is the distance from the second median to its upper end. For the upper end, a is measured to the
-    first median's upper end, and b to the second median's lower end. No distribution is assumed, and the interval
-    always contains the ratio of the medians.
+    logarithm. The lower end lies sqrt(a^2 + b^2) below this difference: a is the distance from the first median to the
+    lower end of its interval, and b is the distance from the second median to the upper end of its interval. The upper
+    end lies sqrt(c^2 + d^2) above the difference, where c and d are the distances to the opposite ends of the same two
+    intervals. No distribution is assumed, and the interval always contains the ratio of the medians.
     """
     low, middle, high = (log(value) for value in over)
     other_low, other_middle, other_high = (log(value) for value in under)
@@ -86,9 +87,9 @@ def ratio_of_medians(over: Spread, under: Spread) -> Ratio:
 def shift(before: Sequence[float], after: Sequence[float]) -> Spread | None:
     """Return the shift between two samples with its 95 % interval; None if a sample has fewer than 6 values.
 
-    The shift is the median of all differences between a later and an earlier value (Hodges and Lehmann, Annals of
-    Mathematical Statistics 34, 1963). Its interval consists of the shifts that the exact Mann-Whitney test does not
-    reject. No distribution of the values is assumed.
+    The shift is the median of the differences between each value in `after` and each value in `before` (Hodges and
+    Lehmann, Annals of Mathematical Statistics 34, 1963). The shift's interval consists of all shifts that the exact
+    Mann-Whitney test does not reject. No distribution of the values is assumed.
     """
     if min(len(before), len(after)) < LEAST_FOR_INTERVAL:
         return None
@@ -139,7 +140,7 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value of McNemar's test (McNemar 1947) from the counts of discordant pairs.
 
-    The p-value is 1 if no pair is discordant. It is computed with integers, because floats could overflow or underflow.
+    The p-value is computed with integers, because floats could overflow or underflow; it is 1 if no pair is discordant.
     """
     pairs, term, tail = only_first + only_second, 1, 1
     for k in range(min(only_first, only_second)):
@@ -149,12 +150,13 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 
 def paired_drop(only_first: int, only_second: int, pairs: int) -> Spread:
-    """Return the first accuracy minus the second, with its interval; both were measured on the same `pairs` questions.
+    """Return a first model's accuracy minus a second model's, with its interval, as (low, value, high).
 
-    `only_first` is the number of questions to which only the first answer is correct; `only_second` is this number for
-    the second answer. The result is (low, value, high). The interval is Wald's after half a pair is added to each cell
-    of the 2x2 table: Agresti and Min, Simple improved confidence intervals for comparing matched proportions,
-    Statistics in Medicine 24 (2005).
+    Both models were evaluated on the same `pairs` images. `only_first` is the number of images that only the first
+    model classifies correctly, and `only_second` is the number of images that only the second model classifies
+    correctly. The interval is computed by Wald's method after half a pair is added to each cell of the 2x2 table, as
+    proposed in Agresti and Min, Simple improved confidence intervals for comparing matched proportions, Statistics in
+    Medicine 24 (2005).
     """
     first, second, count = only_first + 0.5, only_second + 0.5, pairs + 2
     middle = (first - second) / count
@@ -199,8 +201,8 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
 
     The returned value is the t-th highest sample, and t is the largest number such that
     P(Binomial(n, 1 - percentile) <= t) <= 1 - confidence. The result is None if t is 0, as with fewer than 64 samples
-    for p90 or fewer than 662 for p99. Source: MLCommons inference, LoadGen, early stopping with d = 0; this function's
-    test compares it with LoadGen's own logs.
+    for p90 or fewer than 662 for p99. Source: early stopping in LoadGen of MLCommons inference, with its tolerance d
+    set to 0. A test compares this function's results with LoadGen's own logs.
     """
     allowed = _allowed_above(len(samples), percentile, confidence)
     return sorted(samples)[len(samples) - allowed] if allowed >= 1 else None
@@ -208,7 +210,7 @@ def early_stopping_percentile(samples: Sequence[float], percentile: float, confi
 
 @cache
 def _allowed_above(count: int, percentile: float, confidence: float) -> int:
-    """Return the number t that `early_stopping_percentile` needs; -1 if not even t = 0 satisfies the inequality."""
+    """Return the number t of `early_stopping_percentile`; -1 if not even t = 0 satisfies the inequality given there."""
     allowed, cumulated, log_term = -1, 0.0, count * log(percentile)
     while cumulated + exp(log_term) <= 1 - confidence:
         cumulated += exp(log_term)

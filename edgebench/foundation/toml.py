@@ -1,6 +1,6 @@
 """A TOML file -> a checked value, or a one-line error with file, line and key.
 
-This module also finds TOML files by name.
+Another function finds TOML files by name.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ T = TypeVar("T")
 
 
 def files(kind: str, *shipped: Path) -> dict[str, Path]:
-    """Map names to TOML files, from `./<kind>`, the user's configuration folder and the `shipped` folders.
+    """Find the TOML files in `./<kind>`, the user's configuration folder and the `shipped` folders; map names to paths.
 
-    If several of these folders have a file of the same name, the file in the first folder is used.
+    If several folders have a file of the same name, the file in the first folder is used.
     """
     from platformdirs import user_config_path
 
@@ -45,12 +45,11 @@ def read(
     check_content: Callable[[Mapping[str, Any]], None] = lambda _: None,
     check_value: Callable[[T], None] = lambda _: None,
 ) -> T:
-    """Read a value of type `kind` from a TOML file; check the file's content before, and the value after, conversion.
+    """Read a TOML file, and convert its content to a value of type `kind`.
 
-    `select` returns the keys of the file that belong to the value.
-
-    `name` becomes the value's name, unless the file states another name. A check refuses the file by raising
-    RequestError.
+    `select` returns the keys of the file that belong to the value. `check_content` is called before the conversion, and
+    `check_value` after it; either refuses the file by raising RequestError. `name` becomes the value's name, unless the
+    file states another name.
 
     Raises:
         InvalidFile: the file is refused; the message names the file, and also the line if the error is about a key.

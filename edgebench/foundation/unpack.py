@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _GZIP = 31  # zlib's `wbits` for the gzip format
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-# The highest accepted ratio of unpacked to packed size: weights and pixels hardly shrink, zeros to a thousandth.
+# The highest accepted ratio of unpacked to packed size. Weights and pixels have a ratio near 1, but zeros near 1000.
 _MOST_RATIO = 20
 _SMALL = 2**20
 

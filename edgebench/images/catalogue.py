@@ -54,7 +54,7 @@ def calibrating(calibration: str) -> str:
 
 
 def adopt(dataset: str) -> DataSet:
-    """Find a data set by its path and store the path, or by its short name, for which an earlier path was stored.
+    """Find a data set by its path, which is then stored, or by its short name, whose path was stored earlier.
 
     Raises:
         RequestError: there is no such data set, it is incomplete, or it changed after its path was given.

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Pictures, Truth
 
 SPLITS = ("train", "calibration", "test")
-TILE, GAP, CAPTION = 224, 8, 16  # pixels: side of a picture, gap around a picture, height of the text below a picture
+TILE, GAP, CAPTION = 224, 8, 16  # a picture's side, the gap around it, and the height of the text below it, in pixels
 MOST = 400  # the largest number of pictures on a sheet
-# Colours of classes; if there are more classes than colours, the colours repeat. They are Okabe and Ito's palette, made
-# for colour-blind readers, and a few more.
+# Colours of classes; if there are more classes than colours, the colours repeat.
+# Most are from Okabe and Ito's palette, which was made for colour-blind readers.
 COLOURS = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff", "#999999", "#ee3333",
 )  # fmt: skip
 
 
 def png(dataset: str, split: str, count: int, columns: int = 6) -> bytes:
-    """Return a PNG with pictures at even distances in a split, each with its name, classes, boxes and mask.
+    """Return a PNG of pictures chosen evenly from a whole split, each with its name, classes, boxes and mask.
 
     Raises:
         RequestError: the data set or the split does not exist, or the count is not between 1 and 400.
@@ -99,7 +99,7 @@ def coloured(picture: Image, white: float) -> Image:
 
 
 def _masked(picture: Image, truth: Truth) -> Image:
-    """Mix the pixels of each object with an equal part of the colour of the object's class."""
+    """Tint the pixels of each object: half of the result is the pixel, half is the colour of the object's class."""
     import numpy
     from PIL.Image import fromarray
     from PIL.ImageColor import getrgb

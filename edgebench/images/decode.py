@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from numpy import uint8
     from numpy.typing import NDArray
 
-# The filters are set once per process, because all threads share them. Pillow's warning about too many pixels becomes
-# an error, and its warnings about damaged metadata are hidden.
+# Pillow's warning about too many pixels becomes an error, and its warnings about damaged metadata are hidden.
+# Both filters are set once per process, because all threads share them.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 # Tags of TIFF files, and values of these tags; source: TIFF 6.0, sections 4, 8 and 19.
 BITS, PHOTOMETRIC, WHITE_IS_ZERO, SAMPLE_FORMAT, SIGNED = 258, 262, 0, 339, 2
-# For these formats, Pillow returns 16-bit values as 32-bit integers; for PPM, it also scales values to full 16 bits.
+# Formats whose values Pillow returns as 32-bit integers although they range over 16 bits.
+# If the values of a PPM have a smaller range, Pillow scales them to 16 bits.
 WHOLE_16_BITS = ("PNG", "PPM")
 DEEP = ("I", "F")
 
@@ -43,7 +44,7 @@ TURNS = {
 SIGNED_OR_WIDE = "signed or 32-bit integers without a known range"
 TURNED = "are turned upright as their EXIF orientation says"
 FIRST_FRAME = "have several frames, of which the first is used"
-SCALED = "have more than 8 bits per channel and are scaled to 8 by their bit depth"
+SCALED = "have more than 8 bits per channel; their values are scaled to 8 bits"
 ON_WHITE = "have transparent pixels and are laid on white"
 
 
@@ -78,7 +79,7 @@ def inspect(file: Path) -> Inspected:
     """Decode a picture just enough to find damage; return whether the picture is usable and how decoding alters it."""
     try:
         with Image.open(file) as image:
-            image.draft("RGB", (1, 1))  # reads all bytes of a JPEG, but computes only an eighth of its width and height
+            image.draft("RGB", (1, 1))  # saves time: a JPEG is then decoded at an eighth of its width and height
             return _inspected(image)
     except UnknownRange as error:
         return Inspected(is_damaged=True, reason=str(error))
@@ -89,13 +90,13 @@ def inspect(file: Path) -> Inspected:
 
 
 def _inspected(image: Image.Image) -> Inspected:
-    is_turned = _orientation(image) in TURNS  # read now, since `load` turns a TIFF and deletes its orientation
+    is_turned = _orientation(image) in TURNS  # read now, since `load` rotates a TIFF upright and drops its orientation
     _upright(image)
     remarks = {
         TURNED: is_turned,
         SCALED: image.mode.startswith(DEEP),
         ON_WHITE: _has_transparent_pixels(image),
-        # Further frames of an MPO, a JPEG that also has other views of the same picture, are not reported.
+        # An MPO is a JPEG whose further frames are other views of the same picture; they are not reported.
         FIRST_FRAME: image.format != "MPO" and getattr(image, "is_animated", False),
     }
     return Inspected(remarks=tuple(remark for remark, holds in remarks.items() if holds))
@@ -137,7 +138,7 @@ def _has_transparent_pixels(image: Image.Image) -> bool:
 def _with_alpha(image: Image.Image) -> Image.Image:
     """Convert a picture to RGBA.
 
-    Pillow cannot convert grey with premultiplied alpha, or grey of more than 8 bits, in one step; both take two steps.
+    Pillow needs two steps for two kinds of pictures: grey with premultiplied alpha, and grey of more than 8 bits.
     """
     if not image.mode.startswith(DEEP):
         return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
@@ -162,7 +163,7 @@ def _scaled(image: Image.Image) -> Image.Image:
 
 
 def _white(image: Image.Image) -> int:
-    """Return the largest value of a picture's pixels, which follows from the picture's bit depth.
+    """Return the largest value that a picture's pixels can have; it follows from the picture's bit depth.
 
     Raises:
         UnknownRange: the largest value is not defined.

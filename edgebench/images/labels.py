@@ -64,14 +64,14 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
         raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
-    notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
+    notices = (f"{len(empty)} classes have no image but keep their numbers: {some(list(empty))}",) if empty else ()
     return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
 
 
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
     """Return the file that states the class of each picture; None if there is no such file.
 
-    If there are class folders, a `labels.txt` can be a list of the classes, not of pictures; it is then not returned.
+    Beside class folders, a `labels.txt` may list only the names of the classes; such a file is not returned.
     """
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(map(composed, names))
@@ -174,9 +174,10 @@ def _written(folders: Iterable[Path], labels_file: Path | None, given: set[str])
 
 
 def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
-    """Return the class named by each line: its first word, or the result of another function in READINGS.
+    """Return the class that each line names.
 
-    The first function whose result contains all `given` classes is used.
+    The functions in READINGS read the lines in different ways, for example only the first word of each line. The first
+    function whose result contains all `given` classes is used.
     """
     readings = [reading for read in READINGS if (reading := read([line for _, line in lines]))]
     unique = [reading for reading in readings if len(set(reading)) == len(reading)]
@@ -232,7 +233,7 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
-    """Refuse labels that mix numbers and names: sorted as names, 10 would come before 2 and get its number."""
+    """Refuse numbers among labels that are read as names: sorted as names, 10 would precede 2 and get its number."""
     if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]

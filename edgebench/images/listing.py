@@ -23,8 +23,8 @@ JUNK = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost
 JUNK |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 NAMED, KINDS = 3, 8  # the largest numbers of file names and of suffixes in a notice
 
-# A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes. Any
-# program may set the mtime, but only the kernel sets the ctime.
+# A stamp consists of a file's size, inode, mtime and ctime (times in ns); it changes whenever the content changes.
+# The mtime alone would not be enough, because any program may set it; only the kernel sets the ctime.
 Stamp = tuple[int, int, int, int]
 Identity = tuple[int, int]  # device and inode, which identify a real file
 
@@ -100,7 +100,7 @@ class _Walk:
             self._enter([link for link in links if self._leads_to_new_folder(link)])
 
     def files(self) -> Iterator[tuple[str, os.stat_result | None]]:
-        """Yield the name and status of each file, once even if several links lead to it; None for a broken link."""
+        """Yield each file's name and status, only once per file; for a broken link, the status is None."""
         for path, status in self._statuses.items():
             if status is None or self._is_new(path, status):
                 yield self._name(path), status
@@ -154,7 +154,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _kind(name: str, status: os.stat_result | None) -> str:
-    """Return why a file is not a picture, such as its suffix; an empty text if it is a list of labels or classes."""
+    """Return why a file is not a picture, for example its suffix; an empty text for a list of labels or classes."""
     if status is None:
         return f"link to nothing, {printable(name)}"
     if not S_ISREG(status.st_mode):

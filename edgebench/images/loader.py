@@ -102,7 +102,8 @@ class Inspected:
 
     Attributes:
         is_damaged: whether the picture cannot be used; `reason` says why, or is an empty text if decoding failed.
-        remarks: what decoding changes in the picture; a notice puts a number of pictures before each remark.
+        remarks: what decoding changes in the picture. A remark is the rest of a notice that begins with a number of
+            pictures.
     """
 
     is_damaged: bool = False
@@ -198,13 +199,13 @@ class Images:
         return self._normalized(self.pixels(indices))
 
     def truth(self, index: int) -> Truth:
-        """Return an image's true labels; boxes are in coordinates of the network's input, with any grey margins."""
+        """Return an image's true labels; boxes refer to the part that the network sees, including any grey margins."""
         return _padded(self._of_part(index), self.recipe, self.resolution)
 
     def _of_part(self, index: int) -> Truth:
         """Return an image's true labels, cut to the part of the picture that preprocessing keeps.
 
-        The class numbers are those of the network's outputs. An object whose centre is cropped away is left out. In the
+        Classes are numbered like the network's outputs. An object whose centre is cropped away is left out. In the
         mask, the background stays 0 and ignored pixels stay 255.
         """
         import numpy

@@ -1,7 +1,7 @@
-"""A split's decoded and cropped pixels -> one raw file in the cache, written while the split is first read in order.
+"""A split's decoded and cropped pixels -> a raw file in the cache, written when the split is first read completely.
 
-The file gets its final name after its last byte is written, so it is always complete. Its hash is stored in the seal, a
-file beside it, and verified before the pixels are used.
+The file gets its final name after its last byte is written, so it is always complete. The hash of the raw file is
+stored in a second file, the seal, and verified before the pixels are used.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Pixels:
                 for part in parts:
                     digest.update(part.data)
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
-                    if had_room and not missing:  # done now, because the caller may stop after the last part
+                    if had_room and not missing:  # not after the loop, which the caller may leave after the last part
                         self._appear(made, digest.hexdigest())
                     yield part
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-# TF-Slim's evaluation of MobileNet and Inception (inception_preprocessing.py, preprocess_for_eval); the first of a
-# TF-Slim network's 1001 outputs is the background class.
+# TF-Slim's evaluation of MobileNet and Inception: `preprocess_for_eval` in inception_preprocessing.py.
+# The first of the 1001 outputs of TF-Slim's networks is the background class.
 _TF = Preprocessing(
     name="tf",
     first="crop",
@@ -25,8 +25,8 @@ _TF = Preprocessing(
     std=(0.5, 0.5, 0.5),
     label_offset=1,
 )
-# torchvision, references/classification/presets.py, ClassificationPresetEval; its ratio of 256 to 224 is used at every
-# resolution.
+# torchvision's evaluation: `ClassificationPresetEval` in references/classification/presets.py.
+# There, 256 pixels are cropped to 224; the same ratio is used here at every resolution.
 _TORCHVISION = Preprocessing(
     name="torchvision", first="resize", crop=0.875, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
@@ -36,11 +36,9 @@ _CAFFE = Preprocessing(
 )
 # For networks whose first layers normalize the pixels.
 _RAW = replace(_TORCHVISION, name="raw", white=255.0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-# The whole picture becomes a square, which changes its proportions, as in edgebench's own detectors and TensorFlow's
-# SSD.
+# The whole picture becomes a square, which changes its proportions; edgebench's detectors and TensorFlow's SSD do this.
 _WHOLE = Preprocessing(name="whole", first="crop", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-# The picture keeps its proportions, and the rest of the square is grey, as in YOLO of Ultralytics
-# (utils/augmentations.py, letterbox).
+# The picture keeps its proportions, and the rest of the square is grey, as in Ultralytics' function `letterbox`.
 _LETTERBOX = Preprocessing(name="letterbox", first="letterbox", mean=(0.0, 0.0, 0.0))
 _ALL = (_TORCHVISION, _TF, replace(_TF, name="tf_1000", label_offset=0), _CAFFE, _RAW, _WHOLE, _LETTERBOX)
 WHITE = 255.0  # value of a white pixel in a picture with 8 bits per channel, as files of cameras have
@@ -61,7 +59,7 @@ def preset(name: str) -> Preprocessing:
 def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> Preprocessing:
     """Return a recipe for a model with an integer input of this scale and zero point.
 
-    After the recipe, the runtime quantizes the values, which gives the unchanged pixels again (minus 128 for int8).
+    The runtime quantizes the values that the recipe gives, and so restores the original pixels (minus 128 for int8).
     """
     offset, name = (128, "raw-128") if dtype == "int8" else (0, "raw")
     mean, std = float(zero + offset), 1 / scale if scale else 1.0
@@ -75,12 +73,12 @@ def of_integers(recipe: Preprocessing, dtype: str, scale: float, zero: int) -> P
 
 
 def read_as(recipe: Preprocessing) -> str:
-    """Return a text that says how a model's integer input scales unchanged pixels; an empty text without a scale."""
+    """Return a text on the values that unchanged pixels stand for in a model's integer input; empty without a scale."""
     if not recipe.name.endswith(("raw", "raw-128")) or recipe.std[0] == 1:
         return ""
     low, high = ((level - recipe.mean[0]) / recipe.std[0] for level in (0, 255))
     less = " less 128" if recipe.name.endswith("-128") else ""
-    return f"fed pixels as they are{less}, which its input's scale reads as {low:.3g} to {high:.3g}"
+    return f"fed unchanged pixels{less}, which stand for {low:.3g} to {high:.3g} by the scale of its input"
 
 
 def cut(picture: Image, recipe: Preprocessing, resolution: int) -> NDArray[Any]:

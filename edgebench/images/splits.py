@@ -1,4 +1,4 @@
-"""A network and a split's name -> the split's images as the network's inputs, or why there is no accuracy.
+"""A network and a split's name -> the split's images as inputs of the network, or why accuracy cannot be measured.
 
 A split is `train`, `calibration` or `test`; no image is in more than one split.
 """
@@ -151,7 +151,7 @@ def _memory(variant: Variant, name: str, images: Images) -> Pixels:
 
 
 def calibrated(variant: Variant) -> Variant:
-    """Return the same variant and preprocessing, but with the calibration data set in place of the data set."""
+    """Return the variant with its calibration data set in place of its data set; the preprocessing stays the same."""
     scheme = variant.quantization
     if scheme is None or not scheme.calibration or variant.feed:
         return variant
@@ -174,7 +174,7 @@ def too_few(variant: Variant, count: int) -> str:
 def require_calibration(variant: Variant) -> None:
     """Refuse to calibrate a variant on fewer images than requested, or on images from its test split.
 
-    Damaged images are included in the number here, because to find them, all images must be decoded.
+    Damaged images count as images here, because they can be found only by decoding all images.
 
     Raises:
         RequestError: there are too few images, or some are also in the test split.

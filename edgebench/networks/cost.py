@@ -1,8 +1,8 @@
 """A network's description (its layers, parameters and multiply-adds), computed once and then cached.
 
 A description is computed with torch, and importing torch takes ten times as long as the computation. The package ships
-descriptions of the built-in networks at their published sizes. Each is stored under a hash of the code and of the torch
-version that made it, and is computed again if the code or the version has changed.
+descriptions of the built-in networks at their published sizes. Each description is stored under a hash of the code and
+of the torch version that made it; if the code or the version changes, the description is computed again.
 """
 
 from __future__ import annotations

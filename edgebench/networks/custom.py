@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def stem(name: str, content_sha256: str, key: str) -> str:
-    """Return the name of a model's file in the cache, made of the model's name and content so that `given` finds it."""
+    """Return the name of a model's file in the cache; `given` finds it by its beginning, the model's name and hash."""
     return f"{file_title(name)}-{content_sha256[:16]}-{key}"
 
 

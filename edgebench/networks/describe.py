@@ -166,7 +166,7 @@ def enlarged_side(side: int, layer: Any, axis: int) -> int:
 
 
 def _of_one_image(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of the output for one image; if the image has several windows, add up the windows' channels."""
+    """Return the output's shape for one image; if a network gives a row per window, the rows become more channels."""
     rows, *rest = shape
     return tuple(rest) if rows == 1 or not rest else (rows * rest[0], *rest[1:])
 
@@ -267,21 +267,24 @@ class _Sight:
 
 
 def _sight(node: Node, graph: GraphModule, shapes: Shapes, sources: Sequence[tuple[tuple[int, ...], _Sight]]) -> _Sight:
-    """Return how much of the image a layer sees; if it has several inputs, return the largest result for any input."""
+    """Return how much of the image a layer sees; if it has several inputs, the largest of their results counts."""
     module: Any = graph.get_submodule(str(node.target)) if node.op == "call_module" else None
     seen = [_behind(module, shapes[node], inputs, sight) for inputs, sight in sources]
     return max(seen, key=lambda sight: (sight.field, sight.step), default=_Sight())
 
 
 def _behind(module: Any, outputs: tuple[int, ...], inputs: tuple[int, ...], before: _Sight) -> _Sight:
-    """Return how much of the image an output sees, given what the input sees (Dumoulin and Visin, arXiv:1603.07285)."""
+    """Return how much of the image a layer's output sees, if its input sees `before`.
+
+    Source: Dumoulin and Visin, arXiv:1603.07285.
+    """
     side, now = _longest(inputs), _longest(outputs)
     if type(module).__name__ in _WINDOWS:
         names = ("kernel_size", "stride", "dilation")
         kernel, stride, dilation = (max(_side(getattr(module, name, 1))) for name in names)
         kernel = dilation * (kernel - 1) + 1
         unread = max(_unread(module, length, axis) for axis, length in enumerate(inputs[1:]))
-    elif type(module).__name__ == "ConvTranspose2d":  # an output value sees all input values whose kernels reach it
+    elif type(module).__name__ == "ConvTranspose2d":  # each input value is spread over a kernel's area of output values
         wide, apart = (max(_side(getattr(module, name))) for name in ("kernel_size", "stride"))
         return _Sight(field=before.field + (-(-wide // apart) - 1) * before.step, step=max(1, before.step // apart))
     elif now > side:  # upsampling: the outputs lie closer together

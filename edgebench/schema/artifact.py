@@ -20,7 +20,8 @@ class LayerNoise:
         name: name of the network's layer, as `edgebench describe` shows it.
         sqnr_db: signal-to-quantization-noise ratio (SQNR) of the operator's output against the same operator's output
             in the float graph, dB; None if the two outputs are equal.
-        lost_db: SQNR at the operator's inputs minus SQNR at its output; negative if the operator averages noise out.
+        lost_db: the operator's loss of SQNR, which is the SQNR of its inputs minus the SQNR of its output; negative if
+            the operator averages noise out.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -33,9 +34,9 @@ class LayerNoise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputNoise:
-    """The difference between one output of an int8 file and of its float parent, the fp32 file that was quantized.
+    """The difference between an output of an int8 file and the same output of the fp32 file from which it was made.
 
-    Both files get the calibration inputs, and their outputs are compared.
+    To compare the outputs, both files are run on the calibration inputs.
 
     Attributes:
         sqnr_db: signal-to-quantization-noise ratio, dB; None if the two outputs are equal or were not compared.
@@ -44,9 +45,8 @@ class OutputNoise:
         agreement: for an output of class scores, the share of its rows in which both files give the largest score to
             the same class.
         rows: number of rows that `agreement` compares.
-        apart: if parts of the output, such as boxes and scores, share one int8 scale, the range of the widest part
-            divided by the range of the narrowest part; 0 if the parts do not share a scale, or if their ranges are
-            similar.
+        apart: the largest range of a part of the output, such as the boxes or the scores, divided by the smallest range
+            of a part; 0 unless the parts share one int8 scale and their ranges differ much.
         parts: names of the parts with the largest and the smallest range.
         not_finite: number of values that are NaN or infinite in the int8 output but not in the float output.
         uncompared: why the outputs were not compared; empty if they were compared.
@@ -72,24 +72,23 @@ class Artifact:
 
     Attributes:
         variant: the variant as text.
-        of: the variant itself; None on cards written by older versions.
+        of: the variant as an object; None on cards written by older versions.
         file: the file's name in the cache.
         float_nodes: names of operators with weights that an int8 graph still computes in float.
         made_by: everything that determines the file's content: source hashes, weights, tool versions.
-        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers.
+        integer_share: share of an int8 file's multiply-adds that a runtime computes in integers.
         layers: quantization noise per operator of an int8 file, in the graph's order.
         parent: name of the float artifact's file from which this int8 artifact was quantized; empty if the artifact has
             weights of its own.
-        took_s: seconds that each step of `STEPS` took, including the steps that made the parent. Each step is timed
-            when it runs, on the machine that runs it. Empty on cards written by older versions. Two artifacts that
-            differ only in this field are equal.
+        took_s: seconds that each step of `STEPS` took, including the steps that made the parent; empty on cards written
+            by older versions. Each step is timed when it runs, on the machine that runs it. Two artifacts that differ
+            only in `took_s` are equal.
         given: for a user-supplied file with quantized weights but float activations, how the weights are quantized;
             empty for other files.
         calibrated_on: number of calibration images from which an int8 file's ranges were computed; None if unknown.
         outputs: for each output of an int8 file, its difference from the same output of the float parent; empty for
             image classifiers.
-        uncounted: if `params` or `macs` is None although a part could be counted, the reason why the rest could not be
-            counted; otherwise empty.
+        uncounted: why not all parameters or multiply-adds could be counted; empty if all were counted.
         least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
     """
 

@@ -20,8 +20,7 @@ class Weights:
         classes: number of classes; 0 for a user-supplied file without a classifier.
         top1: share of test images classified correctly after training; 0 for tasks other than classification.
         images: number of test images from which `top1` or `metrics` is computed; 0 for a user-supplied file.
-        metrics: for a task other than classification, a mapping from the name of the task's main metric to the metric's
-            value, as a share.
+        metrics: name and value of the task's main metric, which is a share; empty for classification, which has `top1`.
         network: the network as text, such as `mobilenet_v1-0.25@96`.
         padding: `tf` for weights trained in TensorFlow, as in `Variant.padding`.
         inputs: the preprocessing that a user-supplied file's weights need; None if the preprocessing is not known.
@@ -61,12 +60,11 @@ class DataSet:
     The path is kept in the cache because results must not contain paths of this machine.
 
     Attributes:
-        name: `image_folder:val`; a bundled data set such as `digits` has no path and no hash.
+        name: such as `image_folder:val`; or such as `digits` for a bundled data set, which has no path and no hash.
         sha256: hash of the files' names, contents and labels, or hash of the archive that holds the files.
         damaged: names of files that cannot be decoded; None until the files are checked.
         reasons: mapping from the name of a damaged file to the reason why the file is refused, if the reason is known.
-        remarks: mapping from a description of a change that decoding makes to the number of pictures changed in this
-            way.
+        remarks: mapping from a remark on how decoding changes pictures to the number of pictures that it applies to.
         decoder: hash of the code and libraries that decoded the files; if the hash changes, the files are checked
             again.
     """
@@ -93,8 +91,8 @@ class CustomModel:
     """A user-supplied model, as its file describes it; the cache stores a copy of the file.
 
     Attributes:
-        file, sha256: name and hash of the copy, which contains all weights and has a fixed size on every axis except
-            the batch.
+        file, sha256: name and hash of the copy. The copy contains all weights, and fixes the size of every input axis
+            except the batch.
         name: `net.onnx`, or `nets.py:build` for a model that the function `build` returns.
         format: format of the copy: `onnx` or `tflite`.
         content_sha256: hash of the supplied files, including their external data; it identifies the model.
@@ -105,17 +103,17 @@ class CustomModel:
         batch: 1 if the file takes one image at a time, 0 if it takes any number of images.
         precision: number format in which the supplied file computes: `fp32` or `int8`.
         given: `dynamic range` if the model's weights are quantized but its activations are not; else empty.
-        float_nodes: names of the operators of an int8 file that its runtime computes in float.
-        integer_share: share of an int8 file's multiply-adds that its runtime computes in integers; None if not known.
-        input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). A scale of 0
-            means that the file states none.
+        float_nodes: names of the operators of an int8 file that a runtime computes in float.
+        integer_share: share of an int8 file's multiply-adds that a runtime computes in integers; None if not known.
+        input_scale, input_zero: an integer in the input stands for input_scale x (integer - input_zero). An
+            `input_scale` of 0 means that the file states no scale.
         params, macs: number of weights, and of multiply-adds per image; None if not all could be counted.
         uncounted: why not all parameters or multiply-adds could be counted; empty if all were counted.
         least_params, least_macs: lower bounds: the numbers of parameters and of multiply-adds that could be counted.
-        feed: the inputs of a model that is neither an image classifier nor a detector. With a feed, `classes` is 0,
-            `layout` and `dtype` are empty, and `batch` says whether the model takes one set of inputs at a time. None
-            for classifiers and detectors.
-        refused: why the model cannot be measured; the cache then has no copy of it. Empty if it can be measured.
+        feed: the inputs of a model that is neither an image classifier nor a detector; None for other models. If a
+            model has a feed, `classes` is 0, `layout` and `dtype` are empty, and `batch` is 1 if the model takes one
+            set of inputs at a time.
+        refused: why the model cannot be measured; empty if it can be. The cache has no copy of a refused model.
         decoding: how a detector's outputs become boxes; None for other models.
     """
 

@@ -15,9 +15,9 @@ class Purpose(StrEnum):
     """What a process measures.
 
     Latency and memory are measured in different processes, because memory runs need allocator settings that slow
-    inference. On an emulated processor, instructions are counted instead. A sustained run lasts minutes without a pause
-    and heats the board, so it comes after all other runs. Stages are the steps of an app before and after inference,
-    such as decoding a picture.
+    inference. On an emulated processor, instructions are counted instead of measuring latency. A sustained run lasts
+    minutes without a pause and heats the board, so it comes after all other runs. Stages are the steps of an app before
+    and after inference, such as decoding a picture.
     """
 
     LATENCY = "latency"
@@ -53,7 +53,7 @@ class Case:
 def names(cases: Iterable[Case]) -> dict[Case, str]:
     """Return a name for each case, without the runtime's version, so that an upgrade does not change the name.
 
-    The version is added only if two cases would otherwise have the same name.
+    The runtime's version is added only if two cases would otherwise have the same name.
     """
     plain = {case: name(case) for case in cases}
     taken = Counter(plain.values())
@@ -71,8 +71,8 @@ class Settings:
     """How long and how precisely to measure; each preset, such as `quick`, is an instance of this class.
 
     Attributes:
-        interim_analyses: numbers of processes after which the interval is checked; the last of them is the largest
-            number of processes.
+        interim_analyses: the interval is checked whenever the number of measured processes reaches one of these
+            numbers; when it reaches the last of them, measuring stops in any case.
         half_width: half-width of the 95 % interval, as a share of the median, at which measuring stops.
         half_width_noisy: the half-width that replaces `half_width` on a virtual machine.
         least_iterations, most_iterations: bounds of the number of timed iterations per process.
@@ -107,8 +107,9 @@ _STANDARD = Settings(
 )
 PRESETS = {
     "standard": _STANDARD,
-    # Six processes are the fewest that give an interval. They are enough here, because earlier nights show how much the
-    # results vary, and a suspected change is checked by running the old and the new version in turn.
+    # Six processes are the fewest that give an interval.
+    # They are enough for a nightly run, because earlier nights show how much its results vary.
+    # Besides, a suspected change is checked by running the old and the new version in turn.
     "nightly": replace(_STANDARD, interim_analyses=(6,), memory_runs=1, instruction_runs=1, stage_runs=1),
     # A first look, not a measurement: three processes give a range but no interval.
     "quick": replace(_STANDARD, interim_analyses=(3,), memory_runs=1, instruction_runs=1, stage_runs=1),

@@ -10,8 +10,8 @@ from typing import ClassVar
 from edgebench.foundation.errors import RequestError
 from edgebench.schema import STRICT
 
-# Boxes with a score below SCORE are dropped. If two boxes of one class overlap (IoU) by more than OVERLAP, the one with
-# the lower score is dropped, too.
+# Boxes with a score below SCORE are dropped.
+# If the IoU of two boxes of one class is above OVERLAP, the box with the lower score is dropped, too.
 SCORE, OVERLAP = 0.02, 0.5
 EXAMPLE = "yolov8 or yolov8+score=0.001+iou=0.7"
 _FORM = re.compile(r"(?P<name>\w+)(?P<options>(\+(score|iou)=\d*\.?\d+(e-\d+)?)*)")

@@ -25,11 +25,12 @@ class Environment:
     """Facts about a target, as reported by the agent, which is edgebench's program on the target.
 
     Attributes:
-        epoch: a hash of everything that can affect a measurement: CPU, kernel, governor, Python, the agent. Runs of
-            different epochs are never pooled. The hash does not cover runtime versions, which are part of the case.
+        epoch: a hash of everything that can affect a measurement, such as CPU, kernel, governor, Python and the agent.
+            Runs of different epochs are never pooled. The epoch does not depend on the versions of runtimes, because
+            these are part of the case.
         agent_sha256: hash of the agent's code as copied to the target.
-        runtimes: mapping from a runtime's name to the runtime with the default options that it has on the target; the
-            version is empty if the runtime is not installed there.
+        runtimes: mapping from a runtime's name to its version and default options on the target; the version is empty
+            if the runtime is not installed there.
         runtime_files: mapping from the name of an installed runtime to the hash of the list of the runtime's files;
             empty in journals that older versions wrote.
     """
@@ -45,7 +46,7 @@ class Environment:
     runtime_files: dict[str, str] = field(default_factory=dict)
 
     def name_of(self, runtime: Runtime) -> str:
-        """Return name and version of a runtime in this environment, for any options; an empty text if it is missing."""
+        """Return name and version of a runtime, whatever its options; an empty text if this environment lacks it."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
 
@@ -77,7 +78,7 @@ class Difference:
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Difference]:
     """Yield the components that differ between two environments, sorted by name.
 
-    Both arguments are environments in the form that the function `words` returns.
+    `before` and `after` are environments in the form that the function `words` returns.
     """
     for name in sorted(before.keys() | after.keys()):
         if before.get(name, "") != after.get(name, ""):
@@ -85,7 +86,7 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator
 
 
 def words(environment: Environment) -> dict[str, str]:
-    """Map each component of an environment to its value as text: facts, runtimes, packages and agent."""
+    """Map each component of an environment (fact, runtime, package or agent) to its value as text."""
     return (
         {"target": environment.target, "agent": environment.agent_sha256[:12]}
         | {f"machine {name}": str(fact) for name, fact in environment.facts.items()}

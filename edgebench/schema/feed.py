@@ -57,8 +57,8 @@ class Part:
 
     Attributes:
         name: name of the graph's file, followed by its signature if it has one: `decoder.onnx`, `net.tflite:decode`.
-        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
-        inputs: for each input, a pair: the input's name in this graph, and its name in the feed.
+        signature: for a TFLite file, the signature that is run; empty to run the file's first graph.
+        inputs: two names of each input: its name in this graph, and its name in the feed.
         links: inputs that receive an output of an earlier graph.
     """
 
@@ -77,7 +77,7 @@ class Feed:
     Attributes:
         inputs: the inputs that must be fed; inputs that receive an output of an earlier graph are not among them.
         parts: the graphs, if the model consists of several graphs; empty for a model of one graph.
-        signature: the signature that is run, if the file is TFLite; empty to run its first graph.
+        signature: for a TFLite file, the signature that is run; empty to run the file's first graph.
         data: name of the folder from which the input arrays come; empty for random values.
         data_sha256: hash of the arrays from that folder.
     """
@@ -104,7 +104,7 @@ class Feed:
 
     @property
     def without_data(self) -> Feed:
-        """The same inputs with random values."""
+        """This feed, but with random values instead of given arrays."""
         return replace(self, data="", data_sha256="")
 
     @property
@@ -118,7 +118,7 @@ class Feed:
         return ", ".join([*signature, *inputs, *self._links()]) or "nothing"
 
     def _links(self) -> list[str]:
-        """Say which output feeds which input of a later graph; mark pairs that match by type and shape, not by name."""
+        """Say which output feeds which input of a later graph; add a remark if only their types and shapes match."""
         return [
             f"{part.name}:{link.input} takes {self.parts[link.part].name}:{link.output}"
             + (" of the same type and shape" if link.by == "shape" else "")

@@ -1,4 +1,4 @@
-"""The text by which a user names a model, weights or a data set -> its parts and what it refers to; opens no file."""
+"""A user's text for a model, weights or a data set -> the parts of the text, and what they refer to; opens no file."""
 
 import hashlib
 import re
@@ -11,11 +11,11 @@ from edgebench.foundation.shelf import literal, names
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
 PARTS = "|"  # joins the names of files that are run one after the other as one model
-_PARTS = (PYTHON, ".tflite")  # in these files, a function or signature can be named after a colon
+_PARTS = (PYTHON, ".tflite")  # a colon and the name of a function or signature may follow the names of these files
 CLASSIFICATION = "classification"  # task of networks that state no other task, and of user-supplied models
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a results folder
-MOST_TITLE_BYTES = 120  # limit on a name in a file's name, which also has hashes and suffixes
+MOST_TITLE_BYTES = 120  # limit on a model's or data set's name within a file's name, which adds hashes and suffixes
 MOST_SHOWN = 80  # a message repeats at most this many characters of a name
 HUB = "hub:"
 DARKNET_FILES = (".weights",)

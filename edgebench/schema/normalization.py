@@ -26,7 +26,8 @@ class Normalization:
     def apply(self, pixels: NDArray[Any], values: NDArray[float32] | None = None) -> NDArray[float32]:
         """Normalize pixels, (N, 3, R, R), to float32 inputs, (N, C, R, R).
 
-        `values`, (N, 3, R, R), is a buffer for the results; if it is missing, a new buffer is allocated.
+        The normalized channels are written to the buffer `values`, (N, 3, R, R), or to a new buffer if it is missing.
+        If `grey` is true, the channels are averaged afterwards.
         """
         import numpy
 

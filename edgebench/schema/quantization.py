@@ -18,8 +18,8 @@ class Quantization:
     Attributes:
         granularity: `per_channel` if each output channel has its own weight range, `per_tensor` if all channels share
             one.
-        activations, weights: the integer types. The range of int8 weights is symmetric about zero; the range of uint8
-            weights is not.
+        activations, weights: the integer type of the activations, and that of the weights. The range of int8 weights is
+            symmetric about zero; the range of uint8 weights is not.
         symmetric: whether activation ranges are symmetric about zero.
         range_method: how an activation's range is chosen from its calibration values. `min-max` covers all values;
             `percentile` covers all but 0.001 % of them; `entropy` minimizes the Kullback-Leibler divergence; `mse`
@@ -31,13 +31,13 @@ class Quantization:
             et al. 2019, section 4.2).
         aware: whether the weights are fine-tuned under fake quantization first (quantization-aware training, QAT), on
             the data set's training split.
-        float_outputs: whether all operators after the last layers with weights stay in float. If an output comes from a
-            single layer with weights, not from several layers that are joined, this single layer stays in float, too.
+        float_outputs: whether all operators after the last layers with weights stay in float. The last layer with
+            weights stays in float, too, unless the output joins it with other layers.
         images: number of calibration images, drawn at random from the calibration split of a data set.
         seed: seed of the draw of the calibration images.
         calibration: name of the data set of the calibration images, such as `image_folder:val`; empty for the variant's
-            own data set. For a model that is not an image classifier, it is `data:` with the name of a folder of
-            inputs, or `random`.
+            own data set. For a model that is not an image classifier, `calibration` is `random`, or it is `data:`
+            followed by the name of a folder of inputs.
         calibration_sha256: hash of the content of a user-supplied calibration data set; empty for any other data set.
     """
 
@@ -148,7 +148,7 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
 
 
 def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
-    """Return whether a file's outputs are wrong on this CPU because its int8 products overflow.
+    """Return whether a file's outputs are wrong on this CPU because sums of int8 products overflow.
 
     Only onnxruntime on a CPU is affected. Signed activations overflow, too, because onnxruntime computes them with its
     kernels for unsigned activations.

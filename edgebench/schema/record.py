@@ -1,7 +1,7 @@
 """The records of a journal: what each process, evaluation and export observed.
 
-A journal is the file of JSON lines that a measurement appends to. It stores only observations: medians, intervals and
-verdicts are computed when the journal is read.
+A journal is the file of JSON lines that a measurement appends to. A journal stores only observations; medians,
+intervals and verdicts are computed when it is read.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _CLOCK_LOWERED = ("_before", "_after", "_since_boot_before", "_since_boot_after"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The artifact with which a session measures a case, from this line of the journal on."""
+    """A line of the journal that says with which artifact the session measures a case from then on."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -72,7 +72,8 @@ class Stop:
 class MemoryMarks:
     """Resident memory of one process, in bytes: before loading, while loading, after loading, and while running.
 
-    The kernel's peak is reset before loading and before running, so each peak belongs to one of these two phases.
+    The kernel's record of peak memory is reset before loading and again before running, so that each of these two
+    phases has a peak of its own.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -157,20 +158,21 @@ class Run:
 
     Attributes:
         samples_s: wall time of each timed iteration, in order; empty unless the purpose is latency.
-        wall_s: wall time of the timed loop without the reference beats in it.
+        wall_s: wall time of the timed loop, from which the time of the reference beats in it is subtracted.
         cpu_s: CPU time of the process in the timed loop.
         others_cpu: mean number of cores that all other processes kept busy during warm-up and timed loop: their CPU
             time divided by the wall time.
         steal: share of all cores' time that the hypervisor took away during warm-up and timed loop.
         conditions: clocks, governor, temperature, load and swap, before and after the timed loop; and facts that the
-            runtime reports, such as the `delegate`, the library to which the runtime hands operators.
+            runtime reports. An example of such a fact is `delegate`: the library to which the runtime hands operators.
         instructions: number of instructions of each of a few iterations on one thread; empty unless the purpose is to
             count instructions.
         windows: the windows of a sustained run, in order; empty for other purposes.
         took_s: total time for which the caller waited for the process; None in journals of older versions.
         beats: times of the reference beats; None if there were none.
-        opened_sha256: hash of the artifact's file as the process itself computed it, whereas `artifact_sha256` is the
-            hash of the file that was deployed. Empty for reference workloads and in journals of older versions.
+        opened_sha256: hash of the artifact's file, computed by the measured process itself; empty for reference
+            workloads and in journals of older versions. In contrast, `artifact_sha256` is the hash of the file that was
+            deployed.
         runtime_files: hash of the list of the runtime's files, computed by the measured process itself; empty in the
             same cases as `opened_sha256`.
         stages: times of the steps before and after inference; None unless the purpose is to time them.
@@ -207,7 +209,7 @@ class Run:
 
     @property
     def clock_lowered(self) -> tuple[str, ...]:
-        """Why the firmware lowered the clock before, during or after the process; an empty text if it did not do so."""
+        """The reasons why the firmware lowered the clock before, during or after the process; empty if it did not."""
         before, after, once_before, once_after = (
             set(self.conditions.get(f"clock_lowered{key}", NOTHING).split(", ")) for key in _CLOCK_LOWERED
         )
@@ -216,7 +218,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotCheck:
-    """A comparison of the board's outputs with the host's on a few images; made if the host measures accuracy for it.
+    """A comparison of the board's outputs with the host's on a few images, if the host evaluates the board's accuracy.
 
     Attributes:
         host: machine, instruction set extensions and runtime of the host.
@@ -248,15 +250,17 @@ class Accuracy:
         made_by: hash of the source code that reads, crops and normalizes images; if it changes, accuracy is evaluated
             again.
         damaged: number of images of the split that cannot be read; `images` does not count them.
-        not_finite: number of images with an output that is NaN or infinite. If there is any such image, the artifact
-            has no accuracy, agreement or SQNR.
+        not_finite: number of images with an output that is NaN or infinite. If there are such images, the artifact has
+            no accuracy, agreement or SQNR.
         spot: comparison with the board, if the host evaluated accuracy in place of the board; else None.
         opened_sha256, pixels_sha256: hashes of the artifact and of the images' pixels, computed by the processes that
-            evaluate accuracy. If the images are sent in several parts, `pixels_sha256` is a hash of the parts' hashes.
-            Both are empty in journals of older versions.
-        metrics: metrics of a task such as detection, whose predictions can be partly right. For such a task,
-            `correct` is 0, and `agreement` is the share of the float parent's confident boxes that this artifact finds.
-        change: the task's main metric minus the float parent's, compared image by image.
+            evaluate accuracy; both are empty in journals of older versions. If the images are sent in several parts,
+            `pixels_sha256` is a hash of the parts' hashes.
+        metrics: metrics of a task such as detection, whose predictions can be partly right. If `metrics` is not empty,
+            `correct` is 0. For a detector, `agreement` is the share of the float parent's confident boxes that this
+            artifact finds, too.
+        change: the artifact's main metric minus the float parent's, with an interval that pairs the two artifacts'
+            results image by image.
         reliability: how well a classifier's confidence matches the share of its predictions that are right; None in
             journals of older versions.
         parent_reliability: the `reliability` of the float parent.

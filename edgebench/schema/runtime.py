@@ -10,7 +10,7 @@ from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
 
-OptionGroups = Sequence[Sequence[str]]  # exactly one option of each group applies; see `agent.runtimes`
+OptionGroups = Sequence[Sequence[str]]  # a runtime runs with exactly one option of each group; see `agent.runtimes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class RuntimeRequest:
         return f"{self.name}{PIN}{self.version}" if self.version else self.name
 
     def resolve(self, groups: OptionGroups, usual: Sequence[str] = ()) -> tuple[str, ...]:
-        """Return one option of each group: the requested option, else the group's option in `usual`, else its first.
+        """Return one option of each group: the requested one, or else the one in `usual`, or else the group's first.
 
         Raises:
             RequestError: a requested option is in no group, or two requested options are in the same group.

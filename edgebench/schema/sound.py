@@ -1,7 +1,7 @@
 """A record of a journal -> a short reason why its values are impossible; empty if they are possible.
 
-The types of the values have been checked before. The same rules apply to a target's reply, to a record before it is
-written, and to records that are read.
+The types of the values have been checked before. The rules apply to a target's reply, to a record before it is written,
+and to a record that is read.
 """
 
 from __future__ import annotations
@@ -140,18 +140,18 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield a reason for each impossible amount of memory, and for each peak far below the memory in use before it."""
+    """Yield a reason for each impossible amount of memory; a peak far below the memory already in use is impossible."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
         ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
     ):
         if 2 * peak < before:
-            yield f"{name} is {peak:g}, wanted about {before:g} or more, which were in use before"
+            yield f"{name} is {peak:g}, wanted no less than the {before:g} in use before"
 
 
 def _of_purpose(run: Run) -> Iterator[str]:
-    """Yield a reason for a missing value of the purpose, a value of another purpose, and an impossible value."""
+    """Yield a reason for each value that the run's purpose lacks or does not allow, and for each impossible value."""
     values = (
         (Purpose.LATENCY, "samples_s", run.samples_s),
         (Purpose.MEMORY, "memory", run.memory),
@@ -178,7 +178,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
 
 
 def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
-    # A journal has millions of times, so they are first checked together. A NaN anywhere makes their sum NaN.
+    # A journal has millions of measured times, so they are first checked all together, which is fast.
+    # The sum finds NaN values, because a single NaN makes it NaN.
     if not times_s or (min(times_s) > 0 and max(times_s) <= MOST_S and isfinite(sum(times_s))):
         return
     for time_s in times_s:

@@ -64,8 +64,9 @@ class Cell:
             `ids:1x128,mask:1x128`; empty if the model's file states the shapes.
         input_data: a folder of arrays or of images that is fed to a user-supplied model; empty for random values.
         calibration: where the calibration images for int8 come from: a folder's path, or a data set's name with its
-            path if it needs one; empty for `dataset`. A `calibration=` option of the scheme takes precedence.
-        task: the task that the user expects the model to have, which is then checked; empty for no check.
+            path if it needs one; empty to use the data set in the field `dataset`. If the quantization scheme has an
+            option `calibration=`, the option is used in place of this field.
+        task: the task that the user expects of the model, or empty; edgebench refuses a model of another task.
         decode: the decoder of a user-supplied detector, `yolov8` or `yolov8+score=0.001`; empty for other models.
     """
 
@@ -180,7 +181,7 @@ def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ..
 
 
 def _schemes(precisions: tuple[Precision, ...], quantizations: tuple[str, ...]) -> tuple[tuple[Precision, str], ...]:
-    """Return pairs of precision and scheme: int8 with each quantization scheme, other precisions with an empty text."""
+    """Return pairs of precision and scheme: int8 with every scheme, and every other precision with an empty scheme."""
     return tuple(
         (precision, quantization)
         for precision in precisions

@@ -17,7 +17,7 @@ class Peak:
     Attributes:
         gflops: fp32 operations per second and core, in units of 10^9; a multiply-add is two operations.
         gops_int8: 8-bit operations per second and core, in units of 10^9; None if unknown.
-        gbytes: bytes per second between memory and all cores together, in units of 10^9.
+        gbytes: memory bandwidth that all cores share, in units of 10^9 bytes per second.
         source: where these figures come from.
     """
 

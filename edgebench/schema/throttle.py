@@ -13,7 +13,7 @@ class Harm(StrEnum):
     """The effect of a lowered clock on a measured time."""
 
     NONE = "none"
-    DOUBTFUL = "doubtful"  # the time holds only for this GPU under this power limit
+    DOUBTFUL = "doubtful"  # the measured time is valid only for this GPU with this power limit
     SPOILT = "spoilt"  # with enough cooling and power, the same GPU would be faster
 
 

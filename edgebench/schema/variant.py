@@ -12,7 +12,7 @@ from edgebench.schema.decoding import Decoding
 from edgebench.schema.feed import Feed
 from edgebench.schema.quantization import ORDINARY, Quantization
 
-MAX_WIDTH = 4.0  # a larger width is a typing error: already at 4, pointwise layers have 16 times as many weights
+MAX_WIDTH = 4.0  # pointwise layers of width 4 have 16 times as many weights; a larger width is surely a typing error
 MAX_RESOLUTION = 2048
 MAX_CLASSES = 100_000
 
@@ -34,7 +34,8 @@ class WeightSource(StrEnum):
     NONE = "none"  # a network without parameters
     CUSTOM = "own"  # contained in a user-supplied model
 
-    __repr__ = str.__repr__  # as for plain strings, so that variants read from files get equal keys
+    # Cache keys contain the `repr`; it must be the same for a member of this enum and for a plain string from a file.
+    __repr__ = str.__repr__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,11 @@ class Preprocessing:
         first: the first of the steps that make an RxR image. `resize`: resize the shorter side, then crop the centre to
             RxR. `crop`: crop the central share of each side, then resize to RxR. `letterbox`: resize the longer side to
             R, then pad to RxR with grey.
-        crop: the share of each side that is kept; if `first` is `resize`, R divided by the resized shorter side.
+        crop: if `first` is `crop`, the share of each side that is kept. If `first` is `resize`, R divided by the length
+            to which the shorter side is resized.
         shorter_side: length to which the shorter side is resized, pixels, at least R; 0 if `crop` determines it.
-        interpolation: `bilinear` or `bicubic`, both with antialiasing over all source pixels of one output pixel, as in
-            Pillow; or `plain bilinear` between four neighbours, as in TensorFlow 1.
+        interpolation: `bilinear` or `bicubic`, as in Pillow, which computes an output pixel from all source pixels that
+            it covers; or `plain bilinear`, as in TensorFlow 1, which computes it from only four source pixels.
         white: value of a white pixel, 1 or 255, before `mean` is subtracted and the result is divided by `std`.
         channels: order of the channels, `RGB` or `BGR`; `mean` and `std` have the same order.
         label_offset: number that is added to every label: 1 if a network's first output is the background class.
@@ -95,12 +97,12 @@ class Variant:
         width: the width multiplier alpha, which scales the number of channels of every layer.
         resolution: the side rho of the square input, pixels.
         classes: number of the network's outputs.
-        weights: a `WeightSource`, or a file's name. For a file, `weights_sha256` is its hash.
+        weights: a `WeightSource`, or the name of a weights file, whose hash is then in `weights_sha256`.
         dataset: the data set's name, such as `image_folder:val` for a user-supplied one. For a user-supplied data set,
             `dataset_sha256` is the hash of its content and `dataset_classes` its number of classes.
         preprocessing: how pictures become inputs; None for the data set's own preprocessing.
-        feed: the inputs of a user-supplied model that is not an image classifier; None for other models. With a feed,
-            `classes` is 0; `resolution` is 0, too, if the model takes anything other than square images.
+        feed: the inputs of a user-supplied model that is not an image classifier; None for other models. If a variant
+            has a feed, `classes` is 0; `resolution` is 0, too, unless the model takes square images.
         padding: `tf` if the weights need TensorFlow's SAME padding, average pooling and epsilon of batch norm; empty if
             the weights need torch's padding, pooling and epsilon.
         decoding: how the outputs of a user-supplied detector become boxes; None for other models.
@@ -148,8 +150,8 @@ _LATER = ("feed", "padding", "decoding", "classifier")  # fields that keys made 
 def identity(variant: Variant) -> dict[str, str]:
     """Return, as text for cache keys, each field that affects the content of an artifact.
 
-    A field of `_LATER` is included only if it has a value, so that a variant without a value keeps the key that older
-    versions gave it. The values that a feed gives to its inputs do not affect an artifact.
+    A field of `_LATER`, which older versions of edgebench did not have, is left out if it is empty, so that cache keys
+    of older versions stay valid. The values that a feed gives to its inputs do not affect an artifact.
     """
     shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
     return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}

@@ -19,11 +19,12 @@ N is a number of images. A task defines
     figures(images)                 metric -> value, from the results of all images; without metrics that have no value
     intervals(images)               metric -> (low, high), a 95 % interval
     reduced(values, classes, resolution)
-                                    optional: a shorter form of the values, (N, bytes) uint8, that the target sends
-                                    instead of them and `tally` receives; computing it is a timed post-processing
-    LEARNED, chance(classes)        optional: the name of the metric, a literal, that shows whether a network has
-                                    learned something, and the value below which it has learned nothing; by default
-                                    METRIC and nearly 0
+                                    optional: the values in a shorter form, (N, bytes) uint8. The target sends this form
+                                    in place of the values, and `tally` receives it; the time to compute it is measured
+                                    as post-processing
+    LEARNED, chance(classes)        optional: LEARNED, a literal, names the metric that shows whether a network has
+                                    learned something; `chance` returns the value of this metric below which a network
+                                    has learned nothing. By default, they are METRIC and nearly 0
     tally(outputs, reference, truth, classes, resolution)
                                     fields of `schema.record.Accuracy`. `outputs` and `reference` yield parts of the
                                     outputs, (n, values), of the file and of its float parent; `reference` is None

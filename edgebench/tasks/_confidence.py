@@ -1,6 +1,7 @@
 """Predicted probabilities -> the calibration error: the gap between confidence and the share of right predictions.
 
-It is the expected calibration error over 15 bins of Guo et al., On Calibration of Modern Neural Networks (ICML 2017).
+The calibration error is the expected calibration error over 15 bins of confidence, as defined in Guo et al., On
+Calibration of Modern Neural Networks (ICML 2017).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES, SEED = 1000, 0  # number of resamples of the bootstrap over images
-SUMS_TO_ONE = 0.1  # the sums of probabilities, which int8 has rounded, may differ from 1 by this much on average
+SUMS_TO_ONE = 0.1  # an image's probabilities may miss the sum of 1 by this much on average, because int8 rounds them
 
 
 def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
@@ -32,10 +33,11 @@ def confidences(outputs: NDArray[float32]) -> NDArray[float64]:
 def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Reliability:
     """Sort images into bins of confidence, and compute the calibration error with a bootstrap interval.
 
-    The error is a sum of absolute values, so noise makes it too large on average, and even larger in a resample of the
-    images. Therefore the upper end of the interval is the upper end of the basic bootstrap interval (Davison and
-    Hinkley 1997, 5.2). The lower end is the error minus the noise of the bins: the 97.5 % quantile, over resamples, of
-    the sum of absolute differences between the resample's bins and these bins.
+    The error is a sum of absolute values, so noise makes it too large on average, and in a resample of the images the
+    error is even larger. Therefore the upper end of the interval is the upper end of the basic bootstrap interval
+    (Davison and Hinkley 1997, 5.2). The lower end is the error minus the noise of the bins. To find this noise, the
+    absolute differences between a resample's bins and the bins of all images are added up; the noise is the 97.5 %
+    quantile of these sums over all resamples.
     """
     import numpy
 
@@ -58,8 +60,10 @@ def reliability(confidences: NDArray[float64], is_correct: NDArray[bool_]) -> Re
 
 
 def _gaps(places: NDArray[int64], gaps: NDArray[float64]) -> NDArray[float64]:
-    """Return each bin's part of the signed error, (BINS,): confidences minus correct predictions, divided by all
-    images.
+    """Return each bin's part of the signed error, (BINS,).
+
+    The part is the sum of the confidences in the bin minus the number of correct predictions in it, divided by the
+    number of all images.
     """
     import numpy
 

@@ -21,7 +21,7 @@ Ends = tuple[float, float]
 def weights(images: int, resamples: int = RESAMPLES) -> NDArray[float64]:
     """Return how often each of R resamples contains each image, (R, images).
 
-    The same number of images always gives the same resamples.
+    The resamples have a fixed seed, so that two networks evaluated on equally many images get the same ones.
     """
     import numpy
 

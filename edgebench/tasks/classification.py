@@ -260,7 +260,7 @@ def tally(
 
 @dataclass(frozen=True, slots=True)
 class _Sure:
-    """For each image, the confidence of the predicted class and whether it is right; collected batch by batch."""
+    """For each image, the confidence in the predicted class, and whether this class is right; added batch by batch."""
 
     confidences: list[NDArray[float64]] = field(default_factory=list)
     is_correct: list[NDArray[bool_]] = field(default_factory=list)

@@ -22,9 +22,9 @@ OUTPUTS = ("logits", "box")
 METRIC = "iou"
 HEADING = "IoU"
 COLUMNS = {"iou": True, "iou50": True, "both_right": True, "top1": True}
-LEARNED = "top1"  # not the IoU, because the same box in the middle of every image has an IoU far above 0
+LEARNED = "top1"  # rather than "iou", because one box in the middle, the same for all images, has an IoU far above 0
 AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift would also have to move the box
-PART = 2000  # twice that of detection or segmentation: one class and one box per image teach little
+PART = 2000  # twice as many images as in detection or segmentation, because a class and a box per image teach little
 THRESHOLDS: dict[str, float] = {}
 
 OVERLAP = 0.5  # a box with a larger IoU is right
@@ -66,7 +66,7 @@ def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
     """Return class and box of the image's largest object, the box as fractions; class `NOTHING` if it has no object."""
     import numpy
 
-    assert truth.boxes is not None, "a data set of TASKS with localization has boxes"
+    assert truth.boxes is not None, "if the TASKS of a data set contain localization, it has boxes"
     if not len(truth.boxes):
         return NOTHING, numpy.zeros(4)
     sides = truth.boxes[:, 2:] - truth.boxes[:, :2]
@@ -89,7 +89,8 @@ def loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answer]:
     """Return the class and the box that a network gives for each image.
 
-    A box is cut at the image's edges. Its right and bottom are never before its left and top.
+    A box is cut at the image's edges. If a network gives a box whose right lies before its left, or whose bottom lies
+    above its top, the box gets a width or height of 0.
     """
     import numpy
 
@@ -113,7 +114,7 @@ def _overlap(box: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def figures(images: Sequence[Result]) -> dict[str, float]:
-    """Return the mean IoU and the shares of images for which the box, both box and class, and the class are right.
+    """Return the mean IoU and three shares of images: with the right box, with both right, and with the right class.
 
     The mapping is empty if no image has an object.
     """

@@ -1,4 +1,4 @@
-"""The task of scoring classes at each position of an image. It has no metrics, because no data set has such labels."""
+"""The task of scoring classes at each position of an image; without metrics, because no data set has such labels."""
 
 from __future__ import annotations
 

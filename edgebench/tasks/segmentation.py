@@ -1,4 +1,4 @@
-"""The task of a class for every pixel; its metric is the mean intersection over union (mIoU) over all images' pixels.
+"""The task of giving every pixel a class; its metric is the mean intersection over union (mIoU) over all images.
 
 In a map of classes, 0 is the background, and class c of the data set is 1 + c. A pixel of the truth with the value
 `IGNORED` belongs to no class and is not counted. A network's map is resized to the truth's size before it is compared,
@@ -31,21 +31,20 @@ AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift
 PART = 1000
 THRESHOLDS: dict[str, float] = {}
 
-# In a label: a pixel that metrics ignore, such as VOC's borders. In a predicted map: a pixel with a NaN or infinite
-# score.
+# The value of a label's pixel that metrics ignore, such as VOC's borders.
+# In a predicted map, it is the value of a pixel that has a NaN or infinite score.
 IGNORED = 255
 MOST_CLASSES = IGNORED - 1  # the largest number of classes without background: a map has a byte per pixel
 BACKGROUND = 0.2  # weight of a background pixel in the loss, because most pixels are background
 
 
 class Counts(NamedTuple):
-    """The numbers of pixels of each class in one image, which are all that mIoU needs of a confusion matrix; each array
-    is (IGNORED,).
+    """Three numbers of pixels for each class in one image, each (IGNORED,); mIoU is computed from these alone.
 
     Attributes:
-        hits: number of pixels of each class that are right, which are the diagonal of the matrix.
-        truths: number of pixels of each class in the label, which are the sums of the matrix's rows.
-        answers: number of pixels of each class in the network's map, which are the sums of the columns.
+        hits: number of correctly predicted pixels of each class: the diagonal of the confusion matrix.
+        truths: number of pixels of each class in the label: the sums of the confusion matrix's rows.
+        answers: number of pixels of each class in the network's map: the sums of the confusion matrix's columns.
     """
 
     hits: NDArray[int64]
@@ -151,11 +150,10 @@ def seen(answer: NDArray[uint8], truth: Truth) -> Counts:
 
 
 def figures(images: Sequence[Counts]) -> dict[str, float]:
-    """Return mIoU, the mean IoU of the classes without the background, and pixel accuracy; metrics without a value are
-    absent.
+    """Return three metrics: mIoU over all classes, the same mean without the background, and the pixel accuracy.
 
-    A class that is in neither the truth nor the predictions is left out of the mean. A class that is only in the
-    predictions is included with an IoU of 0.
+    Metrics without a value are absent. A class that is in neither the truth nor the predictions is left out of a mean.
+    A class that is only in the predictions is included with an IoU of 0.
     """
     import numpy
 

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
     from edgebench.images.loader import Images
 
-# A network is trained once per width on small images and then fine-tuned for each resolution. Fine-tuning costs a third
-# of training from scratch at that resolution.
+# A network is trained once per width on small images and then fine-tuned for each resolution.
+# At a given resolution, fine-tuning costs a third of training from scratch.
 BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
 RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates of base training, and of fine-tuning
-# UNNORMALIZED scales these rates for networks that have more than DEEP layers with weights and no batch norm, such as
-# AlexNet and VGG. At the full rates their ReLUs die in the first steps, so such networks never get better than chance.
-# LeNet-5, which has five layers, learns best at the full rates.
+# UNNORMALIZED scales these rates for networks without batch norm that have more than DEEP layers with weights.
+# At the full rates, the ReLUs of such networks (AlexNet, VGG) die in the first steps, and nothing is learned.
+# LeNet-5, which has no batch norm either but only five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
 MOST_MACS = 2e13  # limit on the multiply-adds of one training: about an hour on two cores
 MOST_MACS_REQUESTED = 5e14  # the same limit if the user requested the training: about a day
 GPU_FACTOR = 300  # a GPU computes this many times as many multiply-adds as two cores in the same time
-HELD_OUT = 100  # number of held-out images on which a network is scored if an epoch trains on only a part of the images
+HELD_OUT = 100  # if an epoch trains on only a part of the images, the network is scored on this many held-out images
 WARN_AFTER = 3  # after this many epochs, a network that learns is better than chance
-LEAST_METRIC = 1e-3  # a detector with a lower metric has learned nothing
+LEAST_METRIC = 1e-3  # if the metric of a detector is below this value, the detector has learned nothing
 SHOW_S = 5.0  # seconds between two progress messages
 
 
@@ -163,7 +163,7 @@ def _base(variant: Variant, options: Options) -> Path | None:
 
 
 def _owner(variant: Variant) -> str:
-    """Return the network whose base weights a training starts from: the network itself, or one with equal features."""
+    """Return the network whose base weights a training starts from: the given one, or the BASE in its module."""
     return literal("architectures", variant.architecture, "BASE") or variant.architecture
 
 
@@ -316,14 +316,14 @@ def _drawing(course: Course, variant: Variant) -> str:
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
-    """Return the options that determine the weights; to give an option its default value changes nothing."""
+    """Return the options that determine the weights; an option that is given with its default value has no effect."""
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
     explicit = replace(options, augmentation=default if options.augmentation is None else options.augmentation)
     return {f"recipe.{name}": repr(value) for name, value in asdict(explicit).items() if name != "requested"}
 
 
 def _stem(variant: Variant, options: Options) -> str:
-    """Return a file name made of everything that determines the weights; the precision does not affect them."""
+    """Return a file name that is a hash of everything that determines the weights; this excludes the precision."""
     base_file = _base(variant, options)
     parts = {
         **({"base": files.sha256(str(base_file))} if base_file else {}),

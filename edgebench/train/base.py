@@ -5,9 +5,9 @@ weights. The command
 
     python -m edgebench.train.base --out edgebench/train/bases
 
-makes these four files, in parallel, by training on scenes, synthetic images that worker processes draw first. On a CPU,
-each training uses one thread, and the same command gives the same bytes. The command needs torch, numpy, scikit-learn
-and Pillow, but none of this package's other dependencies.
+makes these four files, in parallel. The networks are trained on scenes, which are synthetic images; worker processes
+draw the scenes before the training starts. On a CPU, each training uses one thread, and the same command gives the same
+bytes. The command needs torch, numpy, scikit-learn and Pillow, but none of this package's other dependencies.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SEED = 0
 WEIGHT_DECAY, WARM_UP, LONGEST_GRADIENT = 1e-2, 0.08, 10.0
 TRIED_STEPS = 20  # number of training steps that are timed in each memory layout on a GPU
 PART = 250  # number of scenes that a worker process draws at a time
-FIRST = 1_000_000  # index of the first scene; it is so large that later training, at each resolution, sees other scenes
+FIRST = 1_000_000  # index of the first scene; later training, at each resolution, uses scenes with smaller indices
 SHOW_S = 10.0
 EPOCH = (1980, 1, 1, 0, 0, 0)  # earliest date in a zip file; it is fixed so that the same weights give the same bytes
 
@@ -67,8 +67,8 @@ class BaseRecipe:
 
     Attributes:
         scenes: number of different scenes, each seen once per epoch.
-        limit_s: limit on the time of training, seconds; 0 for no limit. With a limit, two runs can give different
-            weights.
+        limit_s: limit on the time of training, seconds; 0 for no limit. If there is a time limit, two trainings can
+            have different numbers of steps, and so give different weights.
     """
 
     scenes: int
@@ -396,7 +396,7 @@ def made() -> Path:
 
 
 def has_gpu() -> bool:
-    """Return whether torch finds a GPU; another process asks torch, because a process that has asked cannot fork."""
+    """Return whether torch finds a GPU; a child process asks torch, so that this process can still be forked."""
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

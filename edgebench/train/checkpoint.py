@@ -164,7 +164,7 @@ def _expected(shapes: Shapes, name: str, width: float, resolution: int) -> tuple
     """Return the number of classes for which the file was trained, and the network's shapes for that number.
 
     The number follows from an axis whose length grows with the number of classes. The axis can be longer than the
-    number of classes: in a detector, it has one more score, for "there is an object".
+    number of classes: for example, a detector also has a score of "there is an object".
     """
     few, more = (_network_shapes(name, width, resolution, count) for count in (1, 2))
     counts = [

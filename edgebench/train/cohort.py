@@ -35,7 +35,7 @@ Family = tuple[Variant, ...]  # a family: the variants of one architecture and w
 def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
     """Train all variants that are not trained yet, in parallel, if the machine has several cores and no GPU.
 
-    Otherwise nothing is trained here, and each variant is trained when its weights are needed.
+    If nothing is trained here, each variant is trained when its weights are needed.
     """
     families = _untrained(variants, options)
     workers = min(len(families), len(os.sched_getaffinity(0)))
@@ -68,7 +68,7 @@ def _work(family: Family) -> int:
 
 @contextmanager
 def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> Iterator[list[Connection]]:
-    """Start a process for each share of the trainings; yield a connection to each process; finally terminate them."""
+    """Start a process for each share of the trainings; yield a connection to each; at the end, terminate them all."""
     context = get_context("spawn")
     processes: list[SpawnProcess] = []
     readers: list[Connection] = []
@@ -77,7 +77,7 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
             reader, writer = context.Pipe(duplex=False)
             process = context.Process(target=_train, args=(share, options, writer), daemon=True)
             process.start()
-            writer.close()  # the child process has a copy of this end; while ours is open, reading would never end
+            writer.close()  # only the child process writes; if this process kept the end open, reading would never stop
             processes.append(process)
             readers.append(reader)
         yield readers

@@ -90,8 +90,8 @@ class Course:
         self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # By default, OneCycleLR would also vary the momentum of SGD, and MOMENTUM would have no effect. For AdamW, it
-        # varies the first beta, from 0.95 to 0.85 and back: the published weights were trained in this way.
+        # For SGD, OneCycleLR is told not to vary the momentum, because otherwise MOMENTUM would have no effect.
+        # For AdamW, OneCycleLR varies the first beta from 0.95 to 0.85 and back; the published weights were made so.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
         )

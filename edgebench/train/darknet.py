@@ -1,8 +1,9 @@
 """A `.weights` file of Darknet -> tensors under the names that they have in this package's network.
 
-A file has no names and no shapes. It consists of a header of three integers, the number of images seen in training, and
-the floats of every convolution in the order of the network's cfg file. This package builds the networks in the same
-order, so the networks' modules say how many floats belong to each convolution.
+Darknet's files contain no names and no shapes. A `.weights` file begins with a header of three integers; then comes the
+number of images seen in training; then come the floats of every convolution, in the order of the network's cfg file.
+This package builds the networks in the same order, so the networks' modules say how many floats belong to each
+convolution.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _HEADER = 3  # number of integers of 4 bytes in the header: major version, minor
 _LONG = 2  # from this version on, the number of images takes 8 bytes instead of 4
 _FLOAT_BYTES = 4
 _NORM = ("bias", "weight", "running_mean", "running_var")  # tensors of a batch norm, in the order of a file
-_COORDINATES = 4  # number of values of a box in a file before the box's scores: its coordinates
+_COORDINATES = 4  # in a file, a box has four coordinates, which come before the box's scores
 
 
 def read(path: str, name: str, resolution: int) -> State:
@@ -63,7 +64,7 @@ def _floats(path: str) -> NDArray[float32]:
     major, minor, _ = numpy.frombuffer(content, "<i4", _HEADER).tolist()
     start = 4 * _HEADER + (8 if major * 10 + minor >= _LONG and major < 1000 and minor < 1000 else 4)
     if (len(content) - start) % _FLOAT_BYTES:
-        raise RequestError(f"{path}: not a complete file of Darknet: {len(content)} bytes do not end after a float")
+        raise RequestError(f"{path}: not a complete file of Darknet: {len(content)} bytes end within a float")
     return numpy.frombuffer(content[start:], "<f4")
 
 

@@ -1,8 +1,9 @@
 """A weights file of keras.applications -> tensors under the names that they have in this package's network.
 
-Every layer of the file must have the expected name. This package builds the networks in the order in which Keras builds
-them, so the names of Keras' layers are listed once per network and matched with its modules in order. Two things differ
-besides names: Keras orders axes differently, and has convolutions with biases before a batch norm.
+Every layer of the file must have the expected name. This package builds a network's modules in the order in which Keras
+builds its layers. This module therefore lists the names of Keras' layers once per network, and the n-th name belongs to
+the n-th module. Besides names, two things differ; Keras orders axes differently, and it has convolutions with biases
+before a batch norm.
 """
 
 from __future__ import annotations
@@ -200,8 +201,8 @@ def _kind(name: str, layer: str, module: Any) -> str:
 def _converted(part: Part, values: list[Tensor], biases: list[Tensor]) -> State:
     """Return a layer's tensors in the form that torch needs.
 
-    torch's convolutions before a batch norm have no bias, so `biases` holds such a bias until the batch norm's mean has
-    been corrected by it.
+    In torch, a convolution before a batch norm has no bias. If Keras' convolution has a bias, the bias is kept in
+    `biases` until it is subtracted from the mean of the batch norm.
 
     Raises:
         ValueError, RuntimeError: the arrays do not belong to such a layer.
@@ -243,14 +244,17 @@ def _depthwise(kernel: Tensor) -> Tensor:
 
 
 def _dense(kernel: Tensor, *, maps: bool) -> Tensor:
-    """Return a dense layer's weights, (outputs, inputs); if `maps`, in another order: Keras flattens channels last."""
+    """Return a dense layer's weights, (outputs, inputs).
+
+    If `maps` is true, the layer reads flattened maps; its inputs are reordered, because Keras flattens channels last.
+    """
     if maps:
         return kernel.reshape(SIDE, SIDE, -1, kernel.shape[1]).permute(3, 2, 0, 1).flatten(1).contiguous()
     return kernel.flatten(0, -2).T.contiguous()  # MobileNetV1's classifier is a 1x1 convolution
 
 
 def _depths(network: nn.Module) -> dict[str, int]:
-    """Return the number of operations from each module to the output, because Keras numbers its layers by it."""
+    """Return the number of operations from each module to the output; Keras numbers its layers in this order."""
     from torch import fx
 
     depths = dict[Any, int]()
@@ -322,7 +326,7 @@ def _class(part: Part) -> str:
 
 
 def _hint(name: str, found: set[str]) -> str:
-    """Return the end of a message, which names the network with the file's layers; an empty text if there is none."""
+    """Return the end of a message that names a network with the file's layers; an empty text if no network has them."""
     own = {CONVOLUTION, NORM}
     fitting = [
         other for other, layers in _LAYERS.items() if other != name and set(layers) - own and set(layers) - own <= found

@@ -106,7 +106,7 @@ def test_an_integer_input_of_onnx_takes_pixels_as_they_are(place: Path, fed: Fed
 def test_the_row_says_what_its_scale_makes_of_the_pixels() -> None:
     for name, meant in (("unit", "0 to 1"), ("int8u", "-1 to 0.996")):
         recipe = own_cells.recipe(PRESETS["raw"], custom.adopt(str(DATA / f"{name}.tflite"), ""))
-        assert recipe and read_as(recipe) == f"fed pixels as they are, which its input's scale reads as {meant}"
+        assert recipe and read_as(recipe) == f"fed unchanged pixels, which stand for {meant} by the scale of its input"
     assert [read_as(preset) for preset in PRESETS.values()] == [""] * len(PRESETS)
 
 
@@ -205,5 +205,5 @@ def test_the_whole_way_a_file_of_integers_is_right_on_what_it_is_right_on_by_han
     found = {row["architecture"]: row for row in rows(*asked)}
     assert {name: row["top1"] for name, row in found.items()} == dict.fromkeys(found, 100.0)
     assert [found[f"{name}.tflite"]["preprocessing"] for name in ("unit", "int8u")] == ["raw", "raw"]
-    assert "which its input's scale reads as 0 to 1" in found["unit.tflite"]["reasons"]
+    assert "which stand for 0 to 1 by the scale of its input" in found["unit.tflite"]["reasons"]
     assert found["dynamic.tflite"]["quantization"] == "given: dynamic range"

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from edgebench.images.listing import Stamp
 
-MOST_MASKED = 254  # a mask of bytes has no more classes, because 0 is the background and 255 marks ignored pixels
+MOST_MASKED = 254  # the most classes that a mask's byte can tell apart: 0 is the background, and 255 is ignored
 OUTSIDE = "objects outside of their picture are left out"
 CUT = "boxes reach beyond their picture and are cut at its edge"
 EMPTY = "objects without an area are left out"
 ODD = "objects whose box is not finite are left out"
 TWICE = "objects are annotated twice and count once"
 OTHER_SIZE = "pictures have another size than their annotations say and are left out"
-MASK_SIZE = "masks have another size than their picture; their objects stay, and the pixels of their boxes do not count"
+MASK_SIZE = "masks have another size than their picture; objects stay, but metrics ignore the pixels in their boxes"
 MISSING = "annotated pictures are not in the folder and are left out"
 UNNAMED = "pictures have no annotations file or entry and are left out"
 WITHOUT = "pictures have no object and stay: every box found on them is wrong"
@@ -64,7 +64,7 @@ class Notes:
     names: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, what: str, name: str = "", count: int = 1) -> None:
-        """Add `count` cases to the reason `what`; a notice consists of the number of all cases and the text `what`."""
+        """Count `count` more cases of `what`; the notice for `what` is the number of its cases followed by its text."""
         self.counts[what] += count
         if name and len(self.names[what]) < 4:
             self.names[what].append(printable(name))
@@ -84,8 +84,8 @@ class Annotated(Files):
     Attributes:
         sizes: width and height of each picture after it is turned upright; (0, 0) for an unreadable picture.
         objects: the objects of each picture.
-        draw: a function that returns the mask, (H, W), of a picture, or None for a picture without a mask; `draw`
-            itself is None if no picture has a mask.
+        draw: a function that returns the mask of a picture, (H, W); it returns None for a picture without a mask. If no
+            picture has a mask, there is no function: `draw` is None.
     """
 
     sizes: tuple[tuple[int, int], ...]

@@ -17,7 +17,7 @@ Outlined = tuple[int, tuple[float, ...], Any]  # an object: class, box, and outl
 def drawn(size: tuple[int, int], objects: Sequence[Outlined]) -> NDArray[uint8]:
     """Return a mask, (H, W): 0 for background, else a pixel's class plus 1; small objects are drawn over large objects.
 
-    Pixels in the box of an object without a usable outline are 255, which metrics ignore.
+    If an object has no usable outline, all pixels in its box get the value 255, which metrics ignore.
     """
     import numpy
 
@@ -37,7 +37,7 @@ def _area(box: Sequence[float]) -> float:
 
 
 def _inside(outline: Any, size: tuple[int, int]) -> NDArray[bool_] | None:
-    """Return an array, (H, W), true inside an outline; None if the outline's form is unknown or its size is another."""
+    """Return an array, (H, W), true inside an outline; None if the outline has an unknown form, or another size."""
     if isinstance(outline, dict):
         return _runs(outline, size)
     if isinstance(outline, list):

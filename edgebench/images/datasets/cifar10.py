@@ -1,6 +1,7 @@
 """CIFAR-10 in one of its published forms: the binary or the Python version, as an archive or unpacked.
 
-The Python version is pickled. No code in it is executed: only numeric arrays, strings and lists are accepted.
+The Python version consists of pickles. No code in a pickle is executed: only numeric arrays, strings and lists are
+accepted.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _part(place: Path, sha256: str, name: str) -> Thumbnails:
 
 
 def _inside(place: Path) -> Path:
-    """Return the archive or folder that has the six files: `place`, or an archive or a folder of that name in it."""
+    """Return the archive or folder that has the six files: one of a published name in `place`, or `place` itself."""
     if not place.is_dir():
         return place
     entries = (place / name for name in (*FOLDERS, *ARCHIVES) if (place / name).exists())
@@ -208,7 +209,7 @@ class Unpickler(pickle.Unpickler):
     """An unpickler that refuses all names except the few that pickled numeric arrays need."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return the object for a name in a pickle.
+        """Return the class or function that a name in a pickle stands for.
 
         Raises:
             UnpicklingError: the name is not allowed.

@@ -143,7 +143,7 @@ def _images(file: Path, images: Mapping[int, Mapping[str, Any]]) -> Path:
 
 
 def _places(images: Mapping[int, Mapping[str, Any]], found: Folder, notes: Notes) -> dict[int, int]:
-    """Map ids of annotated images to their indices in the folder; leave out images that are missing or changed size."""
+    """Map ids of annotated images to indices in the folder; leave out images that are missing or of another size."""
     known, places = found.by_name(), dict[int, int]()
     for number, entry in images.items():
         name = str(entry.get("file_name", ""))

@@ -48,7 +48,8 @@ TOOLS = ("pillow", "numpy")
 NOTE = "user-supplied images; those set aside for calibration are not in the test set."
 
 PARTS = ("train", "val")
-# A tenth of all images are for calibration: at most CALIBRATION and, if enough exist, at least LEAST_CALIBRATION.
+# A tenth of all images are for calibration, but never more than CALIBRATION images.
+# If enough images exist, at least LEAST_CALIBRATION of them are for calibration.
 CALIBRATION, LEAST_CALIBRATION, SEED = 500, 32, 0
 
 
@@ -148,7 +149,7 @@ def _opened(files: Files, parts: dict[str, Files], also: Files | None = None) ->
 
 
 def _unread(place: Path) -> Iterator[str]:
-    """Return a notice that names the folders beside `train` and `val`, which are not read."""
+    """Yield a notice if there are folders other than `train` and `val`, because only these two are read."""
     beside = sorted(entry.name for entry in place.iterdir() if entry.is_dir() and not is_junk(entry.name))
     if others := [printable(name) for name in beside if name not in PARTS]:
         yield f"only train and val are read; other folders beside them are ignored: {some(others)}"

@@ -1,4 +1,4 @@
-"""An image folder that the user calls ImageNet: published ImageNet accuracies are shown beside measured accuracies."""
+"""An image folder that the user calls ImageNet, so that tables show published accuracies beside the measured ones."""
 
 from __future__ import annotations
 

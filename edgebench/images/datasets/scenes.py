@@ -4,11 +4,10 @@ The class, the tight box and the mask of every digit are known exactly, because 
 a pure function of (SEED, split, index). The digits are split as in the data set `digits`. The left part of
 each photo is for training, the right part for calibration and test.
 
-Sources of the images, which scikit-learn includes and this module combines:
-
-- digits: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998, CC BY 4.0
-- photos, which are cropped, mirrored, dimmed and drawn on: china.jpg by danielbuechele,
-  flickr.com/photos/danielbuechele/6061409035, and flower.jpg, flickr.com/photos/vultilion/6056698931, CC BY 2.0
+Digits and photos come with scikit-learn. The digits are from Alpaydin and Kaynak, Optical Recognition of Handwritten
+Digits, UCI, 1998, CC BY 4.0. The photos are cropped, mirrored, dimmed and drawn on; they are china.jpg by
+danielbuechele, flickr.com/photos/danielbuechele/6061409035, and flower.jpg, flickr.com/photos/vultilion/6056698931,
+both CC BY 2.0.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ CROPS = range(112, SIDE + 1, 16)  # sides of a photo's crop in pixels; each back
 CONTRAST, LEVEL = (0.3, 0.8), (40.0, 110.0)  # ranges of the background's contrast factor and of its mean grey level
 MOST = 6  # the largest number of digits in a scene
 LIFT = (80.0, 140.0)  # range of grey levels by which a digit is lighter than the background
-TINT = (0.75, 1.0)  # range of factors for a digit's brightness, one factor per channel
+TINT = (0.75, 1.0)  # range of the random factors by which the channels of a digit's colour are multiplied
 GAP = 2  # minimum gap between the boxes of two digits, pixels
 TRIES = 20  # number of attempts to find a free place for a digit
 FINE = 64  # side of a smoothly enlarged digit, before it is scaled to the size in the scene, pixels
@@ -93,7 +92,8 @@ class Parts:
     """What a split's scenes are composed of: tightly cropped digits with their classes, and parts of the photos.
 
     Attributes:
-        photos: each photo, (H, W, 3), enlarged once for each of `CROPS`, so that backgrounds are only cut out.
+        photos: enlarged copies of each photo, (H, W, 3), one for each side in `CROPS`. A background is cut out of such
+            a copy, so that no photo is enlarged for a scene.
     """
 
     photos: tuple[NDArray[uint8], ...]
@@ -157,8 +157,7 @@ def draw(split: str, index: int, kind: Kind = SEVERAL) -> Scene:
     return Scene(pixels=pixels, truth=Truth(classes=classes, boxes=boxes, mask=mask, size=(SIDE, SIDE)))
 
 
-# The cache holds the scenes of a few batches: all pictures of a batch are read first, and then all labels of the batch,
-# so without the cache each scene would be drawn twice.
+# For each batch, all pictures are read first, and then all labels; without this cache, each scene would be drawn twice.
 @lru_cache(maxsize=160)
 def _kept(split: str, index: int, kind: Kind) -> Scene:
     return draw(split, index, kind)
@@ -188,7 +187,7 @@ def _enlarged(photo: NDArray[uint8], crop: int) -> NDArray[uint8]:
 
 
 def _fine(pixels: NDArray[float32]) -> Image.Image:
-    """Enlarge a digit of 8x8 pixels smoothly, sharpen the edges and crop it; each pixel is its coverage, 0 to 255."""
+    """Enlarge a digit of 8x8 pixels smoothly, sharpen and crop it; a pixel's value is how far the digit covers it."""
     import numpy
     from PIL.Image import Resampling, fromarray
 

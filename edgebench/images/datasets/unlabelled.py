@@ -26,8 +26,8 @@ TASKS: tuple[str, ...] = ()
 SOURCE = "given"
 PLACE = "a folder of images, or a data set such as digits or image_folder:path"
 NOTE = (
-    "images without labels: an int8 file is compared with its float parent on them, and calibrated"
-    " on the same images unless its scheme names others."
+    "images without labels. An int8 file and its float parent are compared on them; they also calibrate the int8 file,"
+    " unless its scheme names other images."
 )
 
 

@@ -144,7 +144,7 @@ def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
 
 
 def _of_yaml(file: Path) -> tuple[str, ...]:
-    """Return the class names in a data.yaml, a list or a mapping from number to name; an empty tuple if it has none."""
+    """Return the class names in a data.yaml, which lists them or maps numbers to them; an empty tuple without names."""
     match = _NAMES.search(file.read_text(encoding="utf-8", errors="replace"))
     if not match:
         return ()

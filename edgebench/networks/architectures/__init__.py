@@ -18,8 +18,8 @@ A family's module defines:
                                    one
 
 Global average pooling is written as nn.AdaptiveAvgPool2d(1), because an int8 graph would compute a mean in float.
-Pooling to more than one pixel is possible only if all windows have the same size, because ONNX has no other pooling; a
-resolution that gives windows of different sizes is refused.
+Pooling to a map of more than one pixel needs windows of equal size, because ONNX has no pooling with windows of
+different sizes. A network refuses a resolution at which its windows would differ.
 """
 
 OFFERS = ("SOURCE", "NAMES", "RESOLUTIONS", "CHANNELS", "WIDTHS", "CLASSES", "accepts", "build")

@@ -1,4 +1,4 @@
-"""A classifier with dense layers -> for larger images, a network of convolutions and a network with a sliding window.
+"""A classifier with dense layers -> two networks for larger images: one all of convolutions, one with a sliding window.
 
 A dense layer of K units that reads maps of C x S x S computes the same as a convolution without padding that has K
 filters of S x S and the same weights (Long et al., arXiv:1411.4038, section 3.1). For an image larger than the

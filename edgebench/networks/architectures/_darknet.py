@@ -21,7 +21,8 @@ class Unit(nn.Sequential):
 class Output(nn.Module):
     """Darknet's last convolution, split into two so that boxes and scores each have an int8 scale of their own.
 
-    In Darknet's files it is one convolution, whose outputs are x, y, width, height, objectness and classes of each box.
+    Darknet's files have a single convolution here; its outputs are x, y, width, height, objectness and classes of each
+    box.
     """
 
     def __init__(self, inputs: int, per_cell: int, classes: int) -> None:

@@ -1,8 +1,8 @@
 """A light detection head on a classifier's features, shared by `mobilenet_v1_det` and `mobilenet_v2_det`.
 
 The head reads features at strides 8, 16 and 32, and predicts one box for each cell of 8x8 pixels. Features of larger
-strides are enlarged by repeating pixels, because every runtime does this in int8, whereas it would compute a transposed
-convolution in float.
+strides are enlarged by repeating pixels, because every runtime does this in int8. Transposed convolutions would be
+computed in float.
 """
 
 from collections.abc import Sequence

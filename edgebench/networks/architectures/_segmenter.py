@@ -2,8 +2,8 @@
 
 The head follows Long, Shelhamer and Darrell, arXiv:1411.4038. Features at strides 32, 16, 8 and 4 become maps of a few
 channels. A transposed convolution enlarges each map, and the result is added to the map of the next smaller stride. The
-last transposed convolution gives the scores of every pixel. No transposed convolution has groups, because TFLite would
-split it into one operator per group, and onnxruntime would compute each group in float.
+last transposed convolution gives the scores of every pixel. Transposed convolutions have no groups here, because TFLite
+would make one operator of each group, and onnxruntime would compute each group in float.
 """
 
 from collections.abc import Sequence

@@ -127,7 +127,7 @@ def extra(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def cut(chain: nn.Sequential, place: int, inside: nn.Sequential) -> tuple[nn.Module, nn.Module]:
-    """Split a chain of blocks after the first layer of the block at `place`; `inside` has the block's layers."""
+    """Split a chain of blocks inside the block at `place`, after that block's first layer; `inside` has its layers."""
     blocks = [*chain]
     return nn.Sequential(*blocks[:place], inside[0]), nn.Sequential(inside[1:], *blocks[place + 1 :])
 

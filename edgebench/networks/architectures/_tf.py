@@ -1,7 +1,8 @@
 """A network with torch's padding and batch norm -> the same layers with the padding and batch norm of Keras.
 
-Keras uses TensorFlow's SAME padding. At stride 2 it adds a row below and a column on the right of an even map, whereas
-torch adds a row or column on every side. Shapes, parameters and multiply-adds stay the same.
+Keras uses TensorFlow's SAME padding. For a layer of stride 2 and an even map, SAME padding adds a row below the map and
+a column on its right, whereas torch adds a row or column on every side. Shapes, parameters and multiply-adds stay the
+same.
 """
 
 from typing import Any
@@ -52,7 +53,7 @@ def _sides(network: nn.Module, resolution: int) -> dict[Any, int]:
 
 
 def _pad(layer: Any, side: int) -> None:
-    """Give a layer SAME padding: the zeros that its windows lack, half on each side, an odd row or column last."""
+    """Give a layer SAME padding: half of the lacking rows and columns on each side, and an odd one below or right."""
     lacking = max((-(-side // 2) - 1) * 2 + _side(layer.kernel_size) - side, 0)
     before, after = lacking // 2, lacking - lacking // 2
     if isinstance(layer, nn.MaxPool2d):

@@ -1,4 +1,4 @@
-"""AlexNet with one tower (torchvision) and with two towers (the paper: Krizhevsky et al., NIPS 2012, section 3).
+"""AlexNet in two forms: with one tower as in torchvision, and with two towers as in the paper (Krizhevsky et al.).
 
 The names in the state dict are torchvision's; `alexnet_paper` has more layers, whose names follow the same pattern.
 """

@@ -17,7 +17,8 @@ CHANNELS = 3
 CLASSES = 20
 
 PADDING = 100  # padding of the first convolution; it is so large that scores cover an image of any size
-# Offsets at which the part of a map that shows the image begins: in the last map, and in the scores from pools.
+# Because of the padding, the image does not begin at the first row and column of a map, but at these.
+# OFFSETS are for the last map, and POOL_OFFSETS for the scores from pools.
 OFFSETS = {"fcn32s": 19, "fcn16s": 27, "fcn8s": 31}
 POOL_OFFSETS = {4: 5, 3: 9}
 POOLS = {"fcn32s": (), "fcn16s": (4,), "fcn8s": (4, 3)}

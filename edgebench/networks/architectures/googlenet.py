@@ -1,4 +1,4 @@
-"""GoogLeNet with batch norm, as in torchvision, and as in the paper (Szegedy et al., arXiv:1409.4842, Table 1).
+"""GoogLeNet in two forms: with batch norm as in torchvision, and as in the paper (Szegedy et al., arXiv:1409.4842).
 
 The names in the state dict are torchvision's, without the auxiliary heads, which are used only in training.
 `googlenet_paper` has biases instead of batch norm, and the constants of BVLC's Caffe model bvlc_googlenet.

@@ -17,7 +17,9 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-Step = tuple[int, *tuple[int | tuple[int, int], ...]]  # output maps, kernels; the last step may be two parallel ones
+# The number of output maps, then the kernel.
+# The last step of a chain may have two kernels, for two convolutions that run in parallel.
+Step = tuple[int, *tuple[int | tuple[int, int], ...]]
 Chains = dict[str, tuple[Step, ...]]  # each branch's steps; a module with an empty `branch_pool` halves the side
 
 STEM, DROPOUT = 192, 0.5  # STEM is the number of maps before the first module
@@ -75,7 +77,7 @@ MODULES: dict[str, Chains] = {
 
 
 def named(branch: str, chain: tuple[Step, ...]) -> list[list[str]]:
-    """Return the convolutions' names for each step of a chain: branch3x3_1, or branch3x3_2a and branch3x3_2b."""
+    """Return the names of each step's convolutions: one, as in branch3x3_1, or two, as in branch3x3_2a and _2b."""
     if len(chain) == 1:
         return [[branch]]
     steps = enumerate(chain, 1)

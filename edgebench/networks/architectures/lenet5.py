@@ -33,7 +33,7 @@ class Squash(nn.Module):
 
 
 class Subsample(nn.Sequential):
-    """2x2 average pool with a gain and a bias per map; equal to the paper's sum with a quarter of the gain."""
+    """2x2 average pool with a gain and a bias per map; the paper's layer is equal: a sum with a quarter of the gain."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(nn.AvgPool2d(2), nn.Conv2d(maps, maps, 1, groups=maps))
@@ -57,8 +57,8 @@ class SparseConvolution(nn.Module):
 class Codes(nn.Module):
     """The scores: for each class, the negative squared distance to the code of the class, a fixed vector of ±1.
 
-    The paper's codes are pictures of characters, 7x12 pixels large. Here the codes are random: the paper names this as
-    an alternative, and it works for any number of classes.
+    The paper's codes are pictures of characters, 7x12 pixels large. This class uses random codes, which the paper names
+    as an alternative, because they exist for any number of classes.
     """
 
     codes: Tensor
@@ -72,7 +72,7 @@ class Codes(nn.Module):
 
 
 def modern(classes: int) -> dict[str, nn.Module]:
-    """Return the layers of the common form: ReLU, maximum pooling, a learned output layer; C3 maps read all S2 maps."""
+    """Return the layers of the common form, with ReLU, maximum pooling and learned outputs; C3 reads all maps of S2."""
     return {
         "conv1": nn.Conv2d(CHANNELS, FIRST, 5),
         "relu1": nn.ReLU(),

@@ -1,7 +1,7 @@
 """LeNet-5 on larger images than it was made for: convolutions in one pass, or a window that slides over the image.
 
-Both forms give the same scores, because no layer has padding. The output `scores` has the shape (N, classes, S, S). The
-weights have the same names and shapes as in `lenet5`.
+The convolutional form and the sliding window give the same scores, because no layer has padding. The output `scores`
+has the shape (N, classes, S, S). The weights have the same names and shapes as in `lenet5`.
 """
 
 from torch import nn

@@ -22,7 +22,7 @@ CHANNELS = 3
 CLASSES = 80
 
 BOXES = (3, 6, 6, 6, 6, 6)  # number of boxes per cell of each feature map
-PLACE, EXPANDED = 14, 576  # index of the block whose expansion is the first map, and the number of its channels
+PLACE, EXPANDED = 14, 576  # the first feature map is the expansion in block PLACE; this map has EXPANDED channels
 
 
 def backbone() -> Backbone:

@@ -38,7 +38,10 @@ class SeparableConv(nn.Sequential):
 
 
 class Block(nn.Module):
-    """A block: separable convolutions, each after a ReLU, plus its input; both are halved if channels are added."""
+    """A block: separable convolutions, each after a ReLU, plus the block's input.
+
+    If the block has more output channels than input channels, it also halves the side of the maps.
+    """
 
     def __init__(self, inputs: int, widths: tuple[int, ...], *, activated: bool) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ CHANNELS = 3
 CLASSES = 1000
 WIDTHS = (1.0,)
 
-POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)  # reduces maps from 110 to 55, 26 to 13 and 13 to 6 pixels
+POOL = partial(nn.MaxPool2d, 3, 2, ceil_mode=True)  # reduces the side of maps: 110 to 55, 26 to 13, 13 to 6 pixels
 LAYERS: tuple[Layer, ...] = (  # by convolution: output maps, kernel, stride, padding, groups; layers after the ReLU
     (96, 7, 2, 1, 1, POOL, NORM),
     (256, 5, 2, 0, 1, POOL, NORM),

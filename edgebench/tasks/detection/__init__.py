@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edgebench.tasks import Truth
     from edgebench.tasks.detection.coco import Matches
 
-    Decode = Callable[..., list[Boxes]]  # outputs (N, values), and optionally the lowest score -> boxes of each image
+    Decode = Callable[..., list[Boxes]]  # takes outputs, (N, values), and an optional lowest score
 
 OUTPUTS = ("scores", "boxes")
 METRIC = "map"
@@ -35,7 +35,8 @@ PART = 1000
 THRESHOLDS = {"score": boxes.SCORE, "iou": boxes.OVERLAP}
 
 STRIDE = 8  # the heads predict one box per square cell of the input; side of a cell, pixels
-# To compare an int8 file with its float parent: the lowest score of a compared box, and the least overlap of a match.
+# To compare an int8 file with its float parent, all boxes with a score of SURE or more are compared.
+# Two boxes are alike if their overlap is at least ALIKE.
 SURE, ALIKE = 0.3, 0.5
 
 
@@ -62,7 +63,7 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
 
 
 def _of(truth: Truth) -> NDArray[Any]:
-    assert truth.boxes is not None, "a data set of TASKS with detection has boxes"
+    assert truth.boxes is not None, "if the TASKS of a data set contain detection, it has boxes"
     return truth.boxes
 
 
@@ -124,7 +125,7 @@ def tally(
 def sure(found: Boxes) -> Boxes:
     """Return the boxes with a score of at least `SURE`.
 
-    These are the boxes that decoding with this threshold finds: a box is suppressed only by boxes of higher scores.
+    Decoding with the threshold `SURE` would find the same boxes, because only boxes of higher scores suppress a box.
     """
     is_sure = found.scores >= SURE
     return Boxes(*(part[is_sure] for part in found))

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy import bool_, float32, float64, int64
     from numpy.typing import NDArray
 
-PRIOR = 0.125  # unit of width and height: a box with this side has logarithms of 0; a fraction of the picture's side
+PRIOR = 0.125  # width and height of a box, as fractions of the picture's side, for which a head gives logarithms of 0
 SCORE, OVERLAP = decoding.SCORE, decoding.OVERLAP
 CANDIDATES, MOST = 200, 100  # largest numbers of boxes per picture before and after suppression; COCO evaluates 100
-LARGEST_LOG = 2.1  # limit on the logarithms of width and height, which gives boxes as large as the picture
+LARGEST_LOG = 2.1  # limit on the logarithms of width and height; at the limit, a box is as large as the picture
 
 
 class Boxes(NamedTuple):
@@ -149,8 +149,8 @@ def assigned(objects: NDArray[float64], side: int) -> tuple[NDArray[int64], NDAr
 
     Returns:
         Classes (N, S * S) and raw boxes (N, 4, S * S). A cell belongs to an object if it contains the object's centre,
-        or if the object's central quarter contains the cell's centre. If there are several such objects, the cell
-        belongs to the nearest.
+        or if the object's central quarter contains the cell's centre. A cell that would belong to several objects
+        belongs to the nearest one.
     """
     import numpy
 

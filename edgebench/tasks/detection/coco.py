@@ -1,8 +1,8 @@
 """Boxes and labels -> COCO's mean average precision, with intervals from a bootstrap over images; plain numpy.
 
-The matches of boxes with objects are stored per image. A resample only changes the images' weights, so that nothing
-has to be matched again. Two networks are compared on the same resamples. The figures equal the figures of pycocotools:
-101 recall points, ten overlaps, at most 100 boxes per image.
+The matches of boxes with objects are stored per image. A resample only changes how often each image counts, so that no
+box has to be matched again. Two networks are compared on the same resamples. The figures equal the figures of
+pycocotools: 101 recall points, ten overlaps, at most 100 boxes per image.
 """
 
 from __future__ import annotations
@@ -92,8 +92,9 @@ def _counted(found: Boxes) -> NDArray[int64]:
 
 
 def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArray[bool_], NDArray[bool_]]:
-    """Match each box with the object that it overlaps most and that no other box has yet; prefer objects in the range
-    of areas.
+    """Match each box with the object that it overlaps most, among the objects that no earlier box was matched with.
+
+    Objects whose area is in the range of areas are preferred.
 
     Returns:
         Whether each box found an object in the range of areas, and whether it found an object outside of the range;
@@ -108,7 +109,7 @@ def _matched(overlaps: NDArray[float64], counts: NDArray[bool_]) -> tuple[NDArra
     for box in (overlaps >= OVERLAPS[0]).any(1).nonzero()[0]:
         is_open = is_free & (overlaps[box] >= least)
         merit = numpy.where(is_open, overlaps[box] + 2.0 * counts[:, None], -1.0)
-        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # the last if overlaps are equal, as in pycocotools
+        best = objects - 1 - merit[..., ::-1].argmax(-1)[..., None]  # ties go to the last object, as in pycocotools
         is_found = numpy.take_along_axis(is_open, best, -1)
         numpy.put_along_axis(is_free, best, numpy.take_along_axis(is_free, best, -1) & ~is_found, -1)
         is_counted = numpy.take_along_axis(numpy.broadcast_to(counts[:, None], is_free.shape), best, -1)
@@ -167,9 +168,10 @@ def _precision(one: _Ranked, area_range: int, overlap: int, weights: NDArray[flo
 def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[float64]) -> NDArray[float64]:
     """Average the precision over 101 recall points.
 
-    At each of n true boxes, `true` and `boxes` have the sums of the weights so far of true boxes and of all boxes,
-    (R, n). `objects` has the sum of the weights of all objects, (R, 1). From one true box to the next the precision
-    only falls, so its values at the true boxes are enough.
+    For each of n true boxes in the order of scores, `true` and `boxes`, (R, n), have the numbers of true boxes and of
+    all boxes up to this box. `objects`, (R, 1), has the number of all objects. A box or object counts as often as its
+    image occurs in the resample. Between two true boxes the precision can only fall, so it is enough to know the
+    precision at the true boxes.
     """
     import numpy
 
@@ -181,14 +183,14 @@ def _average(true: NDArray[float64], boxes: NDArray[float64], objects: NDArray[f
 
 
 def _points() -> NDArray[float64]:
-    """Return the recall points. They are not rounded, because rounding would change the sixth digit of the result."""
+    """Return the recall points, unrounded, because rounded points would change the sixth digit of the result."""
     import numpy
 
     return numpy.linspace(0, 1, 101)
 
 
 def figures(images: Sequence[Matches]) -> Figures:
-    """Return the mean average precision over all images, and its values at single overlaps and for sizes of objects."""
+    """Return the mean average precision over all images: overall, at two single overlaps, and for two object sizes."""
     import numpy
 
     ranked, weights = _ranked(images), numpy.ones((1, len(images)))
@@ -216,7 +218,7 @@ def _mean(values: NDArray[float64]) -> float:
 def resampled(images: Sequence[Matches], resamples: int = RESAMPLES) -> NDArray[float64]:
     """Return the mean average precision of each of R resamples, (R,).
 
-    The same number of images always gives the same resamples.
+    The resamples have a fixed seed, so that two networks evaluated on equally many images get the same ones.
     """
     import numpy
 

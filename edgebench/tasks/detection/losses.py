@@ -14,9 +14,10 @@ BOX_WEIGHT, BETA = 1.0, 0.2  # the smooth L1 loss's weight, and the error above 
 def loss(scores: Tensor, raw: Tensor, classes: Tensor, boxes: Tensor) -> Tensor:
     """Return the loss of a batch, divided by the number of cells that have an object.
 
-    It is the sum of three terms: the focal loss of "there is an object" over all cells (Lin et al., arXiv:1708.02002),
-    and the cross-entropy of the class and the smooth L1 loss of the box over cells that have an object. Cells without
-    an object are masked instead of removed, so that a GPU need not send their number to the host.
+    The loss is a sum of three terms. The first is the focal loss of "there is an object" over all cells (Lin et al.,
+    arXiv:1708.02002). The other two cover only cells that have an object: the cross-entropy of the class, and the
+    smooth L1 loss of the box. Cells without an object are masked instead of removed, so that a GPU need not send their
+    number to the host.
 
     Args:
         scores: the logits of an object and of each class, (N, 1 + classes, S, S).

@@ -42,7 +42,7 @@ CANDIDATES = 1000  # largest number of boxes per picture before suppression, whi
 
 
 def require_fit(model: str, decoder: str, shapes: Shapes) -> int:
-    """Return how many classes a detector has, as its decoder reads it from the outputs' shapes (without batch axis).
+    """Return a detector's number of classes, which the decoder derives from the outputs' shapes (without batch axis).
 
     Raises:
         RequestError: there is no such decoder, or the shapes do not fit the decoder.
@@ -62,11 +62,10 @@ def fitting(shapes: Shapes) -> tuple[str, ...]:
 
 
 def alternatives(decoding: Decoding, classes: int, wanted: int) -> str:
-    """Say that a decoder finds a wrong number of classes in the outputs, and which other decoder finds the right
-    number.
+    """Say that a decoder finds a wrong number of classes in the outputs, and which decoder finds the right number.
 
     `classes` is the number that the decoder finds in the outputs, and `wanted` is the data set's number. The text is
-    empty if both are equal.
+    empty if both numbers are equal.
     """
     if classes == wanted:
         return ""
@@ -98,7 +97,7 @@ def of_network(name: str, classes: int, resolution: int) -> Decoding | None:
 
 
 def decoder(decoding: Decoding, resolution: int) -> Callable[..., list[Boxes]]:
-    """Return a function that decodes all outputs of N images, (N, values), to boxes, given a lowest score if wanted."""
+    """Return a function that decodes all outputs of N images, (N, values), to boxes; a least score is optional."""
     return partial(_decoded, load("decoders", decoding.name), decoding, resolution)
 
 

@@ -22,9 +22,9 @@ MOST_LOG = log(1000 / 16)  # limit on the logarithm of width and of height
 
 
 def shapes(*counts: int) -> str:
-    """Return a text that describes the shapes of two raw outputs for one of these numbers of boxes."""
+    """Return a text that describes the shapes of two raw outputs; `counts` are the possible numbers of boxes."""
     count = " or ".join(map(str, counts))
-    return f"two raw outputs for {count} boxes: scores of 1xboxesx(1+classes), then boxes of 1xboxesx4"
+    return f"two raw outputs for {count} boxes: scores of 1 x boxes x (1 + classes), then boxes of 1 x boxes x 4"
 
 
 def classes(found: Sequence[tuple[int, ...]], *counts: int) -> int:
@@ -48,7 +48,7 @@ def placed(sides: Sequence[int], sizes: Sequence[Sequence[Size]], cells: Sequenc
     Args:
         sides: the side of each map, in cells.
         sizes: for each map, the sizes of the boxes in a cell.
-        cells: for each map, the input's width in cells, if it differs from the side of the map.
+        cells: for each map, the number of cells across the input; by default the side of the map.
     """
     import numpy
 
@@ -85,7 +85,7 @@ def square_and(scale: float, larger: float, ratios: Sequence[float]) -> list[Siz
 
 
 def moved(offsets: NDArray[Any], priors: NDArray[float32]) -> NDArray[Any]:
-    """Return boxes as left, top, right, bottom, (n, 4), from default boxes and offsets from them, (n, 4) each."""
+    """Return boxes as left, top, right, bottom; `offsets` are relative to the default boxes `priors`, all (n, 4)."""
     import numpy
 
     scaled = offsets * numpy.array(VARIANCES, numpy.float32)

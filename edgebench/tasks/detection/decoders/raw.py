@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = (
-    "two outputs that are maps of equal sides: 1x(1+classes)xSxS, the logit of an object and the logits of its class;"
-    " and 1x4xSxS, the centre's offset in cells, and the logarithms of width and height in eighths of the input"
+    "two outputs that are maps of side S: 1 x (1 + classes) x S x S, the logit of an object and the logits of its"
+    " class; and 1 x 4 x S x S, the centre's offset in cells, and the logarithms of width and height in eighths of the"
+    " input"
 )
 SCORES = "The score of a class is the sigmoid of the object's logit times the softmax over the classes."
 PREPROCESSING = "whole"

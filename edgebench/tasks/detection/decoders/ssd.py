@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = (
-    "two outputs in any order: class scores of 1xboxesx(1+classes), background first, and boxes of 1xboxesx4: left,"
-    " top, right, bottom"
+    "two outputs in any order: class scores of 1 x boxes x (1 + classes), background first, and boxes of 1 x boxes x 4:"
+    " left, top, right, bottom"
 )
 SCORES = (
     "The background class is dropped. Probabilities are taken as they are; of logits, the softmax over all classes and"

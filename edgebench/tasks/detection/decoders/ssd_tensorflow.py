@@ -25,7 +25,7 @@ STRIDE, MAPS = 16, 6
 SCALES = _priors.scales(0.2, 0.95, MAPS)
 RATIOS = (1.0, 2.0, 0.5, 3.0, 0.3333)
 SMALLEST = 0.1  # scale of the squares in the first map
-ORDER = [1, 0, 3, 2]  # where x, y, width and height are in a file's columns, which are y, x, height and width
+ORDER = [1, 0, 3, 2]  # the columns of x, y, width and height in a file, whose order is y, x, height and width
 
 
 def classes(shapes: Sequence[tuple[int, ...]]) -> int:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPES = (
-    "one output of 1xboxesx(5+classes), or transposed: centre x, centre y, width, height, objectness, then class scores"
+    "one output of 1 x boxes x (5 + classes), or transposed: centre x, centre y, width, height, objectness, then class"
+    " scores"
 )
 SCORES = "The score of a class is objectness times class score; both are probabilities, after the sigmoid."
 PREPROCESSING = "letterbox"

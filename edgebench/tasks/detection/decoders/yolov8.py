@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SHAPES = "one output of 1x(4+classes)xboxes, or transposed: centre x, centre y, width, height, then class scores"
+SHAPES = "one output of 1 x (4 + classes) x boxes, or transposed: centre x, centre y, width, height, then class scores"
 SCORES = "A box gets every class whose score is high enough; scores are probabilities, after the sigmoid."
 PREPROCESSING = "letterbox"
 MIXES = True
