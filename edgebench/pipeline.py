@@ -54,7 +54,7 @@ class RunOutcome:
 def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
-    `address` replaces the address of the target, which must be the only one.
+    `address` replaces the target's address; the sweep must then have only one target.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.

@@ -1,4 +1,4 @@
-"""A request on standard input -> the answer on standard output; all other output goes to standard error."""
+"""Read a request from standard input and print its answer to standard output; all other output goes to stderr."""
 
 import json
 import os

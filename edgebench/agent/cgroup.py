@@ -1,4 +1,4 @@
-"""/proc/self/cgroup and /sys/fs/cgroup -> the CPU quota of this process's control groups, in cgroup v1 or v2.
+"""The CPU quota of this process's control groups (v1 or v2), read from /proc/self/cgroup and /sys/fs/cgroup.
 
 A process in a container or a service sees all cores of the machine, but its quota can limit it to a part of their time.
 """
@@ -29,7 +29,7 @@ def _groups(root: Path) -> Iterator[Path]:
     """Yield the folder of each group of this process and of its parent groups, up to the root of the mount.
 
     In a container, /proc/self/cgroup can show the full path on the host, although only the end of that path is mounted.
-    So some of the yielded folders may be missing.
+    Therefore some of the yielded folders may be missing.
     """
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")

@@ -1,6 +1,6 @@
-"""A file with several graphs, the parts of a model -> one session that runs the parts in order and times each part.
+"""One session for a model of several graphs, called parts: it runs the parts in order and times each part.
 
-The file is a zip without compression; its members are the graphs, in order.
+The model's file is a zip without compression; its members are the graphs, in order.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Session:
 
 
 def _joined(known: str, fact: str) -> str:
-    """Join two parts' values of the same fact to one text; the result is `none` if one of the values is `none`."""
+    """Join the values that two parts report for the same fact, with a comma; return `none` if one value is `none`."""
     if "none" in (known, fact):
         return "none"
     return known if fact in known.split(", ") else f"{known}, {fact}"

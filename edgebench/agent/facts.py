@@ -1,4 +1,4 @@
-"""A facts request -> facts about the machine, and the version of each requested runtime."""
+"""Answer a request for facts about the machine and for the version of each requested runtime."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
         "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
-        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # the disk of the copied files
+        "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # the disk to which files are copied
         "missing_device": gpu.why_missing() if on_gpu else "",
         "packages": {found["Name"]: found["Version"] for item in distributions() if (found := item.metadata)["Name"]},
         "runtimes": {name: _runtime(name) for name in runtimes},

@@ -1,4 +1,4 @@
-"""A feed (the description of a model's inputs) -> input arrays, random or from a file; and output arrays -> text."""
+"""Make input arrays for a feed (the description of a model's inputs), and encode output arrays as text."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""A Raspberry Pi's firmware -> its version, the actual clock, why the clock is lowered; no facts on other machines.
+"""Facts from a Raspberry Pi's firmware: its version, the actual clock, and why the clock is lowered.
 
-Linux's frequency files contain the clock that the kernel requested, not the clock that the firmware set.
+Other machines have no such facts. Linux's frequency files contain the clock that the kernel requested, not the clock
+that the firmware set.
 """
 
 import os
@@ -21,7 +22,7 @@ def version() -> str:
 
 
 def conditions() -> dict[str, str]:
-    """Return the actual clock in MHz, what lowers it now, what has lowered it since boot; leave out unknown facts."""
+    """Return the actual clock in MHz, and why it is lowered now or was lowered since boot; leave out unknown facts."""
     facts, bits = dict[str, str](), _bits()
     if bits >= 0:
         now, since_boot = bits & (1 << throttle.SINCE_BOOT) - 1, bits >> throttle.SINCE_BOOT

@@ -1,4 +1,4 @@
-"""The CUDA driver and its management library (NVML) -> facts about the GPU and its current conditions.
+"""Facts about the GPU and its current conditions, from the CUDA driver and its management library (NVML).
 
 The driver is called through ctypes, so that the agent can say why there is no device even if Python has no packages.
 NVML needs the package nvidia-ml-py. A fact that the driver does not report is left out.

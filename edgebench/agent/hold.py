@@ -1,4 +1,4 @@
-"""The name of a user on standard input -> this machine's lock, held until standard input ends.
+"""Hold this machine's lock for the user named on standard input, until standard input ends.
 
 All users of the machine share one lock file, whatever their home or temporary folder is. Every process that measures
 here holds the lock, whether it was started by ssh or on the machine itself. The kernel releases the lock when the
@@ -43,10 +43,10 @@ def hold(owner: str, token: str) -> dict[str, Any]:
 
     The lock is held while the returned handle is open.
 
-    If the holding process has the same token, it is left over from a broken connection of the same host, so it is
-    killed. If the board is the host itself, the host already holds the lock. Then the host's token is `<process>`, and
-    the connection's token is `<process>-<connection>`. Because the connection's token begins with the host's token, the
-    connection succeeds without taking the lock again.
+    If the process that holds the lock has exactly this `token`, it is left over from a broken connection of the same
+    host, so it is killed. If the board is the host itself, the host already holds the lock, with the token `<process>`.
+    A connection from this host has the token `<process>-<connection>`. This connection succeeds without taking the lock
+    again, because its token begins with the host's token.
 
     Raises:
         OSError: the lock file cannot be opened, or is not a regular file; `strerror` says what to do.

@@ -1,4 +1,4 @@
-"""An infer request -> the artifact's outputs, used for accuracy, agreement with the float network, and spot checks."""
+"""Answer an infer request with an artifact's outputs, which evaluations and spot checks need."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     The request's `inputs` names a file, which contains an array of `shape` (N, ...) from byte `offset` on. The values
     are raw little-endian float32, or pixels of type `depth`, which are normalized here as `normalization` says. If
-    `discard` is set, the file is deleted afterwards.
+    `discard` is set, the file of inputs is deleted afterwards.
 
     If the request's `outputs` names a file, the outputs are written there as raw float32; otherwise the answer has them
     in base64. If the model has several outputs, the output with `classes` scores is used. If the request's field
@@ -49,7 +49,7 @@ def _of_feed(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outputs(request: dict[str, Any], digest: Any) -> Iterator[bytes]:
-    """Yield the outputs of each batch; the thread that reads inputs ahead also adds them to a hash."""
+    """Yield the outputs of each batch; a thread reads the inputs ahead, and updates the hash `digest` with them."""
     session, reader = open_session(request), _pixels if "depth" in request else _values
     scores = {"classes": request["classes"]} if request.get("classes") else {}
     with Path(request["inputs"]).open("rb") as stream:

@@ -1,7 +1,8 @@
-"""The host closes this process's standard input -> this process and its children end.
+"""End this process and its children when the host closes the standard input of this process.
 
 The kernel sends SIGIO to the process group when the other end of standard input is closed, and SIGIO ends a process by
-default. So no thread has to watch standard input; such a thread would disturb times and instruction counts.
+default. Because of this signal, no thread has to watch standard input; such a thread would disturb times and
+instruction counts.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""/proc and /sys -> facts about this machine, its current conditions, and this process's memory.
+"""Facts about this machine, its current conditions and this process's memory, from /proc and /sys.
 
 A fact that the kernel does not report is left out, never guessed.
 """
@@ -84,7 +84,7 @@ def _system() -> str:
 def emulator() -> str:
     """Return the name of the emulator that runs this process, such as `qemu-aarch64`; an empty text if there is none.
 
-    QEMU makes /proc/self/exe point to the emulated program, but not /proc/thread-self/exe.
+    Under QEMU, /proc/self/exe points to the emulated program, but /proc/thread-self/exe points to the emulator.
     """
     name = os.path.basename(os.readlink("/proc/thread-self/exe"))  # noqa: PTH115, PTH119  # pathlib sees no link there
     return name if name.startswith("qemu-") else ""

@@ -17,7 +17,7 @@ BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5
 # between processes as with samples spread over 0.03 s. Spreading the samples over 1 s gives no further gain.
 LEAST_GROUPS = 40
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # few are enough, because instruction counts hardly vary
-# The fields of times, with the values that they have in a run that measures something else.
+# The values of all fields of times for a run that measures something other than times.
 UNTIMED: dict[str, Any] = {
     "samples_s": [],
     "beats": None,
@@ -131,7 +131,7 @@ def _watched(run: Callable[[], object], request: dict[str, Any], start_s: float)
 def _sampled(
     run: Callable[[], object], count: int, every: int, untimed: int, beat: Callable[[], object] | None
 ) -> dict[str, Any]:
-    """Time the calls in groups; if there is a beat, a fixed workload, time it between the groups.
+    """Time the calls in groups; if `beat` (a fixed workload) is given, time this workload between the groups.
 
     The returned wall time and CPU time exclude the time of the beats.
     """
@@ -148,7 +148,7 @@ def _sampled(
 
 
 def _beat(request: dict[str, Any]) -> Callable[[], object] | None:
-    """Return the beat, a warmed-up workload to time between samples; None on a GPU, or for a reference workload."""
+    """Return a warmed-up beat, which is timed between samples; None on a GPU, or for a reference workload."""
     if "reference" in request or device(request) == CUDA:
         return None
     beat = reference.beat()

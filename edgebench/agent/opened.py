@@ -1,8 +1,8 @@
-"""A request -> hashes of the files that this process opened for it: the artifact and the runtime's packages.
+"""Hash the files that this process opened to answer a request: the artifact and the runtime's packages.
 
-The artifact's identity on disk is read before the artifact is opened, and compared after it is hashed. So the hash
-belongs to the file that was opened. Hashing comes last, so that it affects no time and no memory figure, and does not
-bring the artifact into the page cache before it is loaded.
+The artifact's identity on disk is read before the artifact is opened, and again after the artifact is hashed. If both
+are equal, the hash belongs to the file that was opened. Hashing comes last, so that it affects no time and no memory
+figure, and does not bring the artifact into the page cache before it is loaded.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from edgebench.foundation.shelf import load
 def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
     """Record the artifact's identity on disk; return a function that hashes the artifact and the runtime's files.
 
-    Call that function at the end of the process. For a reference workload it returns an empty dictionary.
+    Call the returned function at the end of the process. For a reference workload, the function returns an empty
+    dictionary.
     """
     if "reference" in request:
         return dict
@@ -39,14 +40,14 @@ def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return values that change when the file is replaced or written.
 
-    Among them is the ctime, which no program can set.
+    One of these values is the ctime, which no program can set.
     """
     status = path.stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def runtime(name: str) -> dict[str, str]:
-    """Return a runtime's version, and one hash of its packages' file lists and of the libraries' sizes and mtimes.
+    """Return a runtime's version, and a hash of its packages: their file lists, library sizes and library mtimes.
 
     The file lists already contain the hash of each file. The libraries themselves are not hashed, because some have
     several hundred MB.

@@ -1,7 +1,7 @@
-"""A file on standard input -> that file in the target's cache, named by its hash, and never stored incomplete.
+"""Store a file from standard input in the target's cache, named by its hash; never store an incomplete file.
 
 The host first sends the source code of this module, because the agent is not yet on the target: this module receives
-the agent, too. So it uses the standard library only. The rest of the input is one line of JSON,
+the agent, too. Therefore this module uses the standard library only. The rest of the input is one line of JSON,
 `{"name": ..., "sha256": ..., "size": ..., "sent": true}`, and then the file's content.
 """
 
@@ -147,7 +147,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> None:
-    """Print the answer in the agent's form: on one line that begins with the mark."""
+    """Print the answer as the agent does, on one line that begins with `edgebench-answer`."""
     try:
         value = receive(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer)
         reply: dict[str, Any] = {"ok": True, "value": value}

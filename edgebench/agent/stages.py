@@ -1,4 +1,4 @@
-"""Pictures -> times of an app's stages before and after inference: decode, resize, normalize, post-process."""
+"""Time an app's stages before and after inference: decode, resize and normalize a picture; post-process the outputs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NO_PILLOW = "no Pillow on the target"
 def times(session: Any, request: Mapping[str, Any]) -> dict[str, Any]:
     """Time the stages picture by picture, in the order of an app, including an untimed inference on each picture.
 
-    The request's `pictures` names an `.npz` file. Its array `pixels` of shape (N, 3, R, R) has the network's inputs. If
-    the stages before inference are requested, too, the file also contains the same pictures as JPEG files.
+    The request's `pictures` names an `.npz` file, in which the array `pixels` of shape (N, 3, R, R) has the network's
+    inputs. If the stages before inference are requested, too, the file also contains the same pictures as JPEG files.
 
     Returns:
         The fields of `schema.record.Stages`.
@@ -111,7 +111,7 @@ def _after(session: Any, request: Mapping[str, Any], decode: Callable[[Any], Any
 def _decoder(request: Mapping[str, Any]) -> tuple[Callable[[Any], Any], Mapping[str, float]]:
     """Return the function that decodes outputs, and its thresholds.
 
-    Both come from the user-supplied detector if there is one, and otherwise from the task.
+    A user-supplied detector defines the function and the thresholds; without such a detector, the task defines them.
     """
     classes, side = request["classes"], request["resolution"]
     if request.get("decoding"):

@@ -24,10 +24,10 @@ def warm_up(run: Callable[[], object], *, least_s: float, least_iterations: int)
 
 
 def groups(count: int, iteration_s: float, *, apart_s: float, least: int) -> tuple[int, int]:
-    """Return how many timed and how many untimed calls to run between two beats that are `apart_s` seconds apart.
+    """Return two numbers: the timed calls and the untimed calls to run between beats that are `apart_s` seconds apart.
 
-    The `count` timed calls form at least `least` groups, if there are enough calls. One group of a few milliseconds
-    would not show how other work on the core varies.
+    The calls between two beats are a group. If possible, the `count` timed calls are divided into `least` groups or
+    more, because the samples of one group of a few milliseconds would not show how other work on the core varies.
     """
     calls = max(1, round(apart_s / max(iteration_s, 1e-9)))
     timed = min(calls, ceil(count / least))
@@ -64,7 +64,8 @@ def sample_between(
     Before each group, `untimed` calls run without being timed, to spread the samples over time.
 
     Returns:
-        Seconds of each call, seconds of each beat, and the CPU seconds of all beats, which exclude waiting for a core.
+        Seconds of each call, seconds of each beat, and the CPU seconds of all beats; CPU seconds exclude waiting for a
+        core.
     """
     samples, (beats, beats_cpu_s) = list[float](), _beaten(beat)
     while len(samples) < count:

@@ -1,4 +1,4 @@
-"""An unpack request -> a folder with the packages of a copied zip, unpacked once and verified every time."""
+"""Unpack a copied zip of packages into a folder once, and verify the folder for every later request."""
 
 import fcntl
 import os
@@ -19,8 +19,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Unpack the zip at `path` into a folder beside it, unless that folder exists and is intact.
 
     The answer's `damaged` says whether a damaged folder was replaced. If the request names a `runtime`, its engine is
-    imported once after unpacking. So the folder's list of files, by which it is verified, includes the modules that
-    Python compiles.
+    imported once after unpacking. This import makes Python compile modules; the folder's list of files, by which the
+    folder is verified, then includes the compiled files.
     """
     archive = Path(request["path"])
     folder = archive.with_suffix("")
@@ -56,7 +56,7 @@ def _require_inside(packed: ZipFile) -> None:
     """Refuse a zip with a link, or with a name that leads out of its folder.
 
     Raises:
-        ValueError: the zip has such an entry; the message names it.
+        ValueError: an entry is a link, or its name leads out of the folder; the message names the entry.
     """
     for member in packed.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))

@@ -109,7 +109,7 @@ def layers(described: Description) -> Sheet:
 
 
 def _total(described: Description) -> Layer:
-    """Return the sum of all layers' costs in the form of a layer with an empty kind and a meaningless shape."""
+    """Return the sum of all layers' costs as one layer, which has no kind; its shape means nothing."""
     return Layer(name="total", kind="", output=(described.activations,), params=described.params, macs=described.macs)
 
 
@@ -289,7 +289,7 @@ def multipliers(described: Description, full: Description) -> Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scaled:
-    """A count, such as parameters, for the full-size network and for this one, and the ratio that α and ρ predict."""
+    """One count (such as parameters) of the full-size network and of this one, and the ratio that α and ρ predict."""
 
     what: str
     full: int

@@ -22,7 +22,7 @@ BAR = 20  # length in characters of a bar for a share of 1
 
 
 class _Figure(NamedTuple):
-    """A figure of accuracy. It has no counts of images if an answer can be partly right, as in detection."""
+    """A figure of accuracy. Counts of images are missing if an answer can be partly right, as in detection."""
 
     name: str
     value: float
@@ -94,7 +94,7 @@ def _accuracy(artifact: Artifact, accuracy: Accuracy, appraisal: Appraisal, why:
     named = [] if why else [*counted, *map(_Figure.of_metric, accuracy.metrics)]
     as_supplied = "int8 as supplied" if accuracy.case.variant.precision == Precision.INT8 else "float"
     title = f"{artifact.variant}, {artifact.quantization or as_supplied}, on {accuracy.dataset}"
-    how = "by a bootstrap over images, of the task's chief metric alone" if accuracy.metrics else "Wilson's"
+    how = "by a bootstrap over images; only the chief metric has one" if accuracy.metrics else "Wilson's"
     chance = f"SUSPECT: {text}." if (text := untrained(accuracy)) else ""
     notes = tuple(filter(None, (chance, why or f"low and high: 95 % interval, {how}.", family(accuracy.dataset).NOTE)))
     return Sheet.of(title, _SHARES, named, notes, name="accuracy")
@@ -232,8 +232,8 @@ def _significance(change: Change) -> str:
         return "Both files have the same accuracy, so more images like these would not show a difference."
     verdict = "is" if change.is_significant else "is not"
     return (
-        f"The difference in accuracy on {images} images {verdict} significant at 5 %. If the"
-        f" same shares of answers differ, a test on {change.images_needed} images has a power of 80 %."
+        f"The difference in accuracy on {images} images {verdict} significant at 5 %. On"
+        f" {change.images_needed} images, a test would find a difference of this size with a power of 80 %."
     )
 
 

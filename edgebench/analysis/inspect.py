@@ -51,7 +51,7 @@ def sheets(name: str, asked: str = "") -> list[Sheet]:
 def command(name: str, found: Inspected, runtimes: Sequence[Runtime]) -> str:
     """Return the `edgebench run` command for the file.
 
-    Return an empty text if edgebench can measure the file only after changes.
+    Return an empty text if the file must be changed before edgebench can measure it.
     """
     if found.way.refusal:
         return ""

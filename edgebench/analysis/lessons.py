@@ -19,8 +19,9 @@ CONVOLUTIONS = ("convolution", "depthwise convolution")
 
 
 def fields(described: Description) -> tuple[Sheet, ...]:
-    """Return a table of how large a part of the image one output value of each layer sees, and which rows no window
-    reads.
+    """Return a table of receptive fields: for each layer, the part of the image on which one output value depends.
+
+    Notes name the layers whose windows leave some rows of the input unread.
     """
     notes = [
         "field: side in pixels of the part of the image that one output value sees; at the image's edge, it reaches"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-MOST_MACS = 1e11  # most multiply-adds for which the scores are compared, which takes some seconds on one core
+MOST_MACS = 1e11  # scores are compared up to this many multiply-adds, which take some seconds on one core
 EXACT = 1e-5  # largest difference of scores that rounding explains, as a share of the largest score
 
 
@@ -62,7 +62,7 @@ class Sliding:
 
 
 def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
-    """Compare both ways for a network and an image that is larger than the network's own resolution.
+    """Compare a sliding window with one pass of convolutions, for an image larger than the network's resolution.
 
     A resolution of 0 stands for twice the network's own resolution.
 
@@ -75,7 +75,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
     resolution, classes = resolution or min(2 * own, MAX_RESOLUTION), classes or family.CLASSES
     if resolution < own:
         raise RequestError(
-            f"wanted --resolution {own}, the side of {name}'s window, or more with --sliding, found {resolution}"
+            f"wanted --resolution of at least {own} (the side of {name}'s window) with --sliding, found {resolution}"
         )
     compared = compare(name, width, own, resolution, classes)
     title = f"{name} {width:g}: windows of {own} pixels on {resolution}, {compared.step} apart"
@@ -83,7 +83,7 @@ def sheet(name: str, width: float, resolution: int, classes: int) -> Sheet:
 
 
 def compare(name: str, width: float, own: int, resolution: int, classes: int) -> Sliding:
-    """Count the costs of both ways to run the classifier. Compare the scores of both if this takes only seconds."""
+    """Count the costs of the two ways to run the classifier; compare their scores if this takes only seconds."""
     import torch
 
     from edgebench.networks.architectures import _convolutional as forms

@@ -45,7 +45,7 @@ COMMANDS = (
 
 
 class _Commands(TyperGroup):
-    """All commands. The exit code of an interrupted command tells the signal; typer would always say Ctrl-C."""
+    """All commands. The exit code shows which signal interrupted a command; typer's code would be that of Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""

@@ -1,10 +1,10 @@
 """Formatted columns and a terminal's width -> the lines of a table, in which no text is cut and no two rows look alike.
 
 If a table is too wide, it is narrowed step by step. First, values that all rows share move to a sentence above the
-table, and empty columns are left out. Then the columns with the highest ranks are left out, then the intervals next to
-figures, and long texts are wrapped. If the columns that identify a row leave no room for the row's figures, these
-columns are printed on a separate line above the figures. If the table is still too wide, each row becomes a block with
-a line for each cell.
+table, and empty columns are left out. Then the least important columns, which have the highest `rank`, are left out.
+Then the intervals next to figures are left out, and long texts are wrapped. If the columns that identify a row leave no
+room for the row's figures, these columns are printed on a separate line above the figures. If the table is still too
+wide, each row becomes a block with a line for each cell.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _fit(columns: Sequence[FormattedColumn], width: int) -> list[FormattedColumn
         if table_width([*more.values()]) <= width:
             shown = more
         elif column.rank > OBJECTIVE:
-            break  # columns of higher rank are shown only if this column is shown
+            break  # without this column, no less important column (with a higher rank) is shown
     return [shown[column.heading] for column in columns if column.heading in shown]
 
 
@@ -138,7 +138,7 @@ def _without_constants(columns: Sequence[FormattedColumn]) -> tuple[list[Formatt
 
 
 def _told_apart(columns: Sequence[FormattedColumn]) -> list[FormattedColumn]:
-    """Add columns to those that identify a row, the lowest rank first, until any two different rows look different."""
+    """Add columns to those that identify a row, the most important first, until different rows look different."""
     identity = [column for column in columns if column.rank <= IDENTITY]
     distinct, more = _distinct(identity), set[str]()
     candidates = [column for column in columns if column.rank > OBJECTIVE and _is_a_setting(column)]

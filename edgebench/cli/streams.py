@@ -24,7 +24,7 @@ _LETTERS = {
 
 
 class OutputLost(Exception):
-    """Standard output cannot be written: its reader has ended, which is not an error, or the disk is full."""
+    """Standard output cannot be written: the disk is full, or its reader has ended (which is not an error)."""
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror)

@@ -308,7 +308,8 @@ def _unlimited(command: str) -> str:
 def _brief(columns: list[FormattedColumn]) -> tuple[list[FormattedColumn], list[str]]:
     """Return shortened columns, and remarks with what was shortened.
 
-    If all int8 rows share one scheme, it becomes a remark. A heading mentions ranges only if a row has a range.
+    If all int8 rows share one scheme, a remark states this scheme once. A heading mentions ranges only if a row has a
+    range.
     """
     precisions = next((column.cells for column in columns if column.heading == comparison.PRECISION.heading), ())
     schemes = {cell for cell in precisions if " " in cell}

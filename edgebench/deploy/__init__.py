@@ -1,9 +1,12 @@
 """Access to a target: edgebench copies the agent and artifacts there, and sends requests to the agent.
 
-    targets (by name) -> connections (to reach them) -> survey (their environment) -> artifacts copied to them
+The steps are:
 
-`bundle` packs the agent into one file, `wheels` gathers the packages of requested runtime versions, `exchange` is the
-agent's protocol, and `emulation` emulates a board.
+    targets (find a target by its name) -> connections (connect to it) -> survey (query its environment)
+        -> the functions here (copy artifacts to it).
+
+The module `bundle` packs the agent into one file, `wheels` gathers the packages of requested runtime versions,
+`exchange` is the agent's protocol, and `emulation` emulates a board.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A request -> the agent's answer as a typed value, decoded strictly, and refused if its values are impossible.
+"""Decode the agent's answers strictly into typed values, and refuse answers whose values are impossible.
 
 An answer may come from another machine, another version of Python or a broken library. Any fault in an answer raises an
 AgentError with a message of one line, so that only the case that needed the answer fails.
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfArtifact(Answer):
-    """An answer computed with an artifact, with the hashes of the opened files, which older agents omit."""
+    """An answer computed with an artifact; it has the hashes of the opened files, which older agents omit."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -68,7 +68,7 @@ class Measured(OfArtifact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inferred(OfArtifact):
-    """The number and hash of the inputs, and the outputs in base64, which are empty if a file contains the outputs."""
+    """The number and hash of the inputs, and the outputs in base64; `outputs` is empty if a file contains them."""
 
     __pydantic_config__: ClassVar = STRICT
 
@@ -151,8 +151,8 @@ class Unpacked(Answer):
 
 # Facts that an answer must contain, because other modules read them without checking that they exist.
 NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
-# By how much a time may exceed its upper bound before it is refused, as a share and in seconds. The kernel counts a
-# process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
+# A time is refused if it exceeds its upper bound by more than this share of the bound plus this many seconds. The
+# kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
 SLACK, SLACK_S = 0.01, 0.1
 A = TypeVar("A", bound=Answer)
 
@@ -202,7 +202,7 @@ def require_possible(run: Run, request: Mapping[str, Any], machine: Mapping[str,
 
 
 def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the number of samples with the requested number, or with its limits if the process chose the number."""
+    """Compare the number of samples with the requested number, or with the requested limits on the number."""
     if run.purpose != Purpose.LATENCY:
         return
     least = request["iterations"] or request["least_iterations"]

@@ -1,4 +1,4 @@
-"""The agent and all modules it imports -> one zip that Python runs; the same sources give the same bytes."""
+"""Pack the agent and all modules that it imports into one zip, which Python runs; equal sources give equal bytes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bundle() -> tuple[Path, str]:
 
 
 def was_built_here(digest: str) -> bool:
-    """Return whether this installation of edgebench built the bundle, now or earlier; the cache has earlier bundles."""
+    """Return whether this installation of edgebench built the bundle; the cache has the bundles that it built."""
     return bundle()[1] == digest or cache.has_hash(_built(digest), digest)
 
 
@@ -51,8 +51,8 @@ def _built(digest: str) -> Path:
 def ends_with_host(path: Path) -> bool:
     """Return whether the agent in a bundle ends by itself as soon as the host's process ends.
 
-    Agents of older versions do not end. They read their input to its end before they answer, so the host must close
-    their input.
+    Agents of older versions do not end by themselves. Such agents read their input to its end before they answer, so
+    the host must close their input.
     """
     if not is_zipfile(path):
         return False

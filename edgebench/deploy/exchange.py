@@ -1,4 +1,4 @@
-"""A command and its input -> the agent's answer, within limits of time and memory.
+"""Start a command that runs the agent, send it a request, and return its answer, within limits of time and memory.
 
 The output comes from another machine and is not trusted: only the line that begins with the agent's mark is read, and
 control characters in messages are replaced.
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-# With these settings the allocator returns freed pages at once. A process that measures memory gets these settings: its
-# results then differ by at most 0.1 MiB instead of 20 MiB when they are repeated.
+# With these settings the allocator returns freed pages at once. Processes that measure memory get these settings, so
+# that the results of repeated runs differ by at most 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
 # Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
 # 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
 SETTLE_S = 10.0  # seconds to wait for the rest of the output after the process ended
 LAST_BYTES = 2**16  # number of bytes kept from the end of standard error
-# The largest number of characters that a message quotes from a line of output, and from the reason for a failure.
+# A message quotes at most this many characters from a line of output, and this many from a reason for a failure.
 LAST_CHARACTERS, REASON_CHARACTERS = 200, 600
 CHUNK = 2**16
 OUT_OF_MEMORY = "the kernel does that when memory runs out"
@@ -57,7 +57,7 @@ def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:
 def agent_environment(request: Mapping[str, Any]) -> dict[str, str]:
     """Return the allocator's settings for a request that measures memory.
 
-    For other requests, return no settings, because they slow inference.
+    For other requests, return no settings, because the settings slow inference.
     """
     return ALLOCATOR if request.get("purpose") == Purpose.MEMORY else {}
 
@@ -72,7 +72,8 @@ def exchange(
 ) -> Any:
     """Start the command, send it the content, wait until it ends, kill its remaining children, and return its answer.
 
-    With `held`, the command's input stays open until the command answers. So the command ends if this process ends.
+    With `held`, the command's input stays open until the command answers. If this process ends earlier, the input is
+    closed, and the command ends, too.
 
     Raises:
         AgentError: the command cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is
@@ -164,7 +165,7 @@ def read_answer(stdout: bytes, stderr: bytes, returncode: int) -> Any:
     """Find the agent's answer in its output.
 
     Raises:
-        AgentError: the process ended without an answer, the answer is unreadable, or it is an error.
+        AgentError: the process ended without an answer, the answer is unreadable, or the agent reports an error.
     """
     marked = [line for line in stdout.splitlines() if line.startswith(MARK.encode())]
     if not marked:

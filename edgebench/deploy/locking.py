@@ -1,8 +1,8 @@
-"""A target -> a lock that reserves its machine for this process until the `with` block ends.
+"""Lock a target's machine for this process until the `with` block ends.
 
-Every machine has one lock for all its users. A host that measures on this machine over
-ssh takes this machine's lock, too. The connection to a board takes the board's lock. Before that, a lock on this host
-ensures that two runs of the same user do not use the board at the same time.
+Every machine has one lock for all its users. A host that measures on this machine over ssh takes this machine's lock,
+too. The connection to a board takes the board's lock. Before this host connects to a board, it takes another lock,
+which is on this host, so that two runs of the same user do not use the board at the same time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND = 80  # maximum number of characters of a command that an error message shows
-PROCESS = (
-    uuid4().hex
-)  # the lock's tokens begin with this text, so that a connection to this machine sees that this process has the lock
+# All tokens of this process's locks begin with this text. A connection to this machine compares it with the token of
+# the machine's lock, and so finds out that this process already holds the lock.
+PROCESS = uuid4().hex
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def survey(
 
 
 def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:
-    """Check that a target still answers after a slow failure; if not, all further cases would fail as slowly.
+    """After a slow failure, check that the target still answers; otherwise, every further case would fail as slowly.
 
     Raises:
         Unreachable: the target does not answer.
@@ -83,7 +83,7 @@ def _missing(
             yield request.pinned, request
         elif connection.brings_runtimes and _lacks(report, request.name):
             version = offered(request.name)
-            if version:  # without it, each case that needs this runtime fails
+            if version:  # without a version to copy, each case that needs this runtime fails
                 yield request.name, replace(request, version=version)
 
 

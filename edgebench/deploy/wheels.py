@@ -1,4 +1,4 @@
-"""A runtime of a given version -> one zip of the packages that it needs on a target, downloaded once by pip.
+"""Make one zip of the packages that a runtime of a given version needs on a target; pip downloads them only once.
 
 pip runs on this host only, with its usual settings: `PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels` works offline.
 """
@@ -28,7 +28,7 @@ OLDEST_GLIBC = 5  # minor version of glibc 2.5, the oldest glibc for which there
 ALIASES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 # numpy 1 works with extension modules built for numpy 1 or 2, but has no wheels for Python 3.13.
 NUMPY, LAST_WITH_NUMPY_1 = "numpy<2", (3, 12)
-LISTED = 12  # number of versions, the newest, that an error message lists
+LISTED = 12  # an error message lists this many versions, the newest ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,8 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
-                # The zip has no times, and no scripts, which name this machine's Python. So the same packages give the
-                # same zip.
+                # The zip has no times. It has no scripts either, because scripts contain the path of this machine's
+                # Python. So the same packages give the same zip.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)

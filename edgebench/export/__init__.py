@@ -1,11 +1,11 @@
-"""A network variant and a file format -> an artifact (the file to deploy), made once and kept in the cache.
+"""Convert a network variant to a file format; the resulting file, called an artifact, is kept in the cache.
 
 The artifact's card, a description stored beside it, says what it was made from. The steps are:
 
     order (look up everything that the export needs) -> train or custom (provide the weights)
-        -> prepare (change the weights for int8) -> formats (write the file, quantize it) -> the cache
+        -> prepare (change the weights for int8) -> formats (write the file, quantize it) -> the cache.
 
-`lookup` finds an artifact by its name as a user types it.
+The module `lookup` finds an artifact by its name as a user types it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def find(variant: Variant, format: str) -> Artifact | None:
 def export(variant: Variant, format: str, show: Show) -> Artifact:
     """Return the variant's artifact, from the cache if it has an intact copy.
 
-    Otherwise, build the network, train it if necessary, and write it to a file.
+    If the cache has no such copy, build the network, train it if necessary, and write it to a file.
 
     Raises:
         CaseError: this variant cannot be written in this format.
@@ -90,7 +90,7 @@ def known_weights(variant: Variant) -> Weights | None:
 
 
 def _weights(variant: Variant, show: Show) -> Weights | None:
-    """Return the card of the variant's weights, trained now if the cache lacks them; None if they need no file."""
+    """Return the card of the variant's weights; train missing weights; return None if no weights file is needed."""
     if variant.weights in _WITHOUT_FILE:
         return None
     known = known_weights(variant)

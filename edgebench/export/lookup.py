@@ -47,13 +47,13 @@ def _is_meant(card: Artifact, asked: str) -> bool:
 
 
 def _missing(asked: str, known: tuple[str, ...]) -> RequestError:
-    """Return an error for a missing artifact, which says how to make the artifact if it is named after a variant."""
+    """Return the error for a missing artifact; if its name is a variant's name, the error says how to make it."""
     precision = "|".join(Precision)
     variant = re.fullmatch(rf"(\w+)-([\d.]+)@(\d+)(?:[/-]({precision})(?:-(.+))?)?", asked)
     if not variant:
         return UnknownName("artifact", asked, known)
     *sizes, words = variant.groups()
-    with suppress(RequestError):  # the parser's error, if the rest of the name is not a scheme
+    with suppress(RequestError):  # the parser raises this if the rest of the name is not a scheme
         flags = zip(
             ("model", "width", "resolution", "precision", "quantization"), [*sizes, _scheme(words)], strict=True
         )

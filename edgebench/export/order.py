@@ -1,4 +1,4 @@
-"""A network variant and a format's name -> an order, which holds all inputs of one export, looked up only once."""
+"""An order holds all inputs of one export, looked up once from a network variant and a format's name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Float files that are run one after the other, and sets of calibration inputs -> one file with all of them in int8.
+"""Quantize a model that consists of several float files, and write their int8 forms to one file.
 
 If a part reads outputs of earlier parts, the float forms of these parts compute the outputs from the calibration
-inputs. On such inputs, the part is calibrated, and its int8 outputs are compared with its float outputs.
+inputs. The part is then calibrated on these outputs, and its int8 form is compared with its float form.
 """
 
 from __future__ import annotations

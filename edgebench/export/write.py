@@ -1,4 +1,4 @@
-"""An order, which has all that an export needs -> the artifact's file, and its card with the duration of each step."""
+"""Write an artifact's file as an order says, and describe it in a card with the duration of each step."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
     """Write the order's file to `path` and return its card; an int8 file is made from its float `parent`, if any.
 
     Raises:
-        CaseError: the file cannot be made. Any exception of a format's tools becomes this error, so that only one case
-            fails, and not the whole sweep.
+        CaseError: the file cannot be made. Any exception of a format's tools is raised as a CaseError, so that only one
+            case fails, and not the whole sweep.
     """
     took_s = dict(parent.took_s) if parent else {}
     images = calibration(order.variant, order.channels)
@@ -70,8 +70,8 @@ def write(path: Path, order: Order, parent: Artifact | None, show: Show) -> Arti
 def _compared(path: Path, order: Order, parent: Artifact | None, written: Written, images: Calibration) -> Written:
     """If the weights are random, add a comparison of an int8 file's outputs with the outputs of its float parent.
 
-    Only networks other than classifiers need this comparison. With other weights, an evaluation on a data set compares
-    the two files.
+    Only networks other than classifiers need this comparison. If the weights are not random, an evaluation on a data
+    set compares the two files.
     """
     variant = order.variant
     if not parent or variant.weights != WeightSource.RANDOM or task(variant) == CLASSIFICATION:
@@ -120,8 +120,8 @@ def _write(
 def _is_compared(order: Order) -> bool:
     """Return whether to compare an int8 file's outputs with the outputs of its float parent.
 
-    This is done for user-supplied models that are not classifiers. If a model has several files, `several` has compared
-    the outputs of each file.
+    Only user-supplied models that are not classifiers are compared here. If a model has several files, `several` has
+    compared the outputs of each file.
     """
     feed = order.variant.feed
     return bool((order.variant.decoding and order.original) or (feed and not feed.parts))
@@ -177,7 +177,7 @@ def _calibration(variant: Variant, channels: int) -> tuple[Images, NDArray[int64
 
     assert variant.quantization is not None
     images = split(calibrated(variant), "calibration", channels)
-    if why := too_few(variant, len(images)):  # here, only damaged images can be the reason
+    if why := too_few(variant, len(images)):  # the images are too few only if some of them are damaged
         raise CaseError(why)
     drawn = numpy.random.default_rng(variant.quantization.seed).permutation(len(images))
     return images, drawn[: variant.quantization.images]
@@ -189,7 +189,7 @@ def _turned(images: Calibration) -> Calibration:
 
 
 def _counted(images: Calibration, counts: list[int]) -> Calibration:
-    """Return a function that yields the same images, and stores in `counts` how many images one pass read at most."""
+    """Return a function that yields the same images; set `counts[0]` to the largest number of images in one pass."""
 
     def again() -> Iterator[Any]:
         for number, image in enumerate(images(), 1):

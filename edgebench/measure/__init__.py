@@ -1,7 +1,9 @@
-"""A sweep and a target -> the records of one session, in which the target measures the sweep's unfinished cases.
+"""Measure a sweep's unfinished cases on a target; this is called a session, and its results are records.
 
-    the target's environment -> plan (lists the cases, and what each case still needs)
-        -> stage (exports, copies and evaluates each artifact) -> rounds (runs fresh processes in random order)
+The steps of a session, after the target's environment is known, are:
+
+    plan (list the cases, and what each case still needs) -> stage (export, copy and evaluate each artifact)
+        -> rounds (run fresh processes in random order).
 
 A case is one row of the sweep. `budget` chooses which rows are measured within a time limit; the other rows are
 predicted.

@@ -1,4 +1,4 @@
-"""A case -> test pictures on its target, and the fields of a request that times the steps around inference."""
+"""Copy test pictures of a case to its target, and make the request that times the steps around inference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases, ready on the target -> records of fresh processes, run in rounds until all rows are precise or time is up."""
+"""Measure cases in rounds of fresh processes on the target, until all rows are precise or the time is up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -43,7 +43,7 @@ class Job:
     def iterations(self) -> int | None:
         """The number of iterations, which the first process chose for all later processes.
 
-        It is None until that process has run.
+        The number is None until the first process has run.
         """
         timed = [run for run in self.runs if run.purpose == Purpose.LATENCY]
         return len(timed[0].samples_s) if timed else None
@@ -138,7 +138,7 @@ def observe(
 def _was_hot(run: Run) -> bool:
     """Return whether the clock was lowered for a temporary reason, such as heat.
 
-    A weak power supply is not temporary.
+    A weak power supply does not count, because it is not temporary.
     """
     return bool(run.clock_lowered) and UNDER_VOLTAGE not in run.clock_lowered
 

@@ -1,6 +1,6 @@
-"""A case -> the case's artifact (the file to run) on the target, ready to be measured, and the accuracy.
+"""Make a case ready to be measured: put its artifact (the file to run) on the target, and evaluate it.
 
-export -> install -> evaluate
+The steps are export, install and evaluate.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Stage:
         case, session = state.case, self.session
         try:
             artifact, deployed = self._deployed(case, case.variant)
-        except Exception as error:  # after a bug in edgebench only this case fails, and its row says that it is a bug
+        except Exception as error:  # a bug in edgebench makes only this case fail, and the row says so
             yield self._failure(case, "export", error)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
@@ -78,7 +78,7 @@ class Stage:
             return {}
 
     def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
-        """Evaluate a case on its target; or, for some boards, on this host, and check some of the outputs on the board.
+        """Evaluate a case on its target; for some boards, evaluate on this host, and check a few outputs on the board.
 
         `channels` is the number of channels of the network's input: 3, or 1 for grey images.
 

@@ -71,8 +71,8 @@ def run(
 
     Raises:
         RequestError: the sweep is impossible, or another process uses the history; in both cases nothing was measured.
-            Or a file cannot be written; in that case the history is unchanged, or it has the night without one of its
-            reports.
+            The same error is raised if a file cannot be written; the history is then unchanged, or it has the night
+            without one of its reports.
     """
     check(sweep)
     if sweep.budget:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 NIGHTS, ACCEPTED, DECIDED, PINNED, RAW = "nights", "accepted", "decided", "pinned", "raw"
-PIN_DIGITS = 16  # number of hexadecimal digits in a pin's name, which is the start of the hash of its content
+PIN_DIGITS = 16  # a pin is named by this number of hexadecimal digits, the first digits of its content's hash
 MOST_BYTES = 2**28  # most bytes of a night's unpacked file; a thousand configurations need a hundredth of this
 BEGUN = "begun.json"
 # a killed night that began longer ago is not continued, because it belongs to another day
@@ -288,7 +288,7 @@ def _is_late(night: Night) -> bool:
 
 
 def _begun(folder: Path) -> Iterator[Night]:
-    """Yield the nights whose samples are kept, in the state stored at their start; older versions did not store it."""
+    """Yield the nights whose samples are kept, as stored at their start; leave out nights of older versions."""
     for path in (folder / RAW).glob(f"*/{BEGUN}"):
         with suppress(OSError, ValueError):
             yield _adapter(Night).validate_json(path.read_bytes())

@@ -72,8 +72,8 @@ class Figures:
     Attributes:
         latencies_s: median latency of each process.
         ratios: log latency minus log reference time, per process; processes without a reference are left out.
-        beat: the reference workload that ran between the samples of each process. If empty, the log reference time is
-            the mean over both reference workloads; each of them ran in a process of its own in the same round.
+        beat: the reference workload that ran between the samples of each process. If `beat` is empty, the log reference
+            time is the mean over both reference workloads; each of them ran in a process of its own in the same round.
         load_s, first_s, peak_bytes: medians over processes; `first_s` is the time of the first inference.
         p90_s: 90th percentile of the latency over all processes.
         correct: number of correctly classified images among the `images` test images; None for other tasks.
@@ -192,7 +192,7 @@ class Entry:
     def is_measured(self) -> bool:
         """Whether the figures are usable.
 
-        This is also true if the entry is INVALID only because its paired runs are missing.
+        They are also usable if the entry is INVALID only because its paired runs are missing.
         """
         return self.verdict != Outcome.MISSING and (self.verdict != Outcome.INVALID or bool(self.since))
 
@@ -402,7 +402,7 @@ class ArmTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTimes:
-    """Times of interleaved pairs: a pair is a process of the accepted environment and a process of tonight's.
+    """Times of interleaved pairs. A pair is one process of the accepted environment and one of tonight's environment.
 
     Attributes:
         slope: how much log latency rises if the log time of the reference beats rises by 1.

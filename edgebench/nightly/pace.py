@@ -23,7 +23,8 @@ WEIGHT = (0.03 / 0.2) ** 2
 def slope(groups: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
     """Return the slope: by how much log latency rises when the log time of the beats rises by 1.
 
-    Each group is a pair (ratios, beats) of log values per process; it is centred on its mean before the fit.
+    Each group has two lists, ratios and beats, with one log value per process. Before the fit, each list is shifted so
+    that its mean is 0.
     """
     beats_squared = both = 0.0
     for ratios, beats in groups:

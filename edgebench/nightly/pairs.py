@@ -1,4 +1,7 @@
-"""Suspected configurations -> times of pairs: a process of the accepted environment and a process of tonight's."""
+"""Suspected configurations -> times of pairs.
+
+A pair is one process of the accepted environment and one process of tonight's environment.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,9 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
 
-# An A/A pair runs two copies of one environment. The first number is A/A pairs per latency process of the night, so
-# that they take about a twentieth of the night; the second is the least number of A/A pairs, because fewer than four
-# have no 95 % interval.
+# An A/A pair runs two copies of one environment. For each latency process of the night, `ARM_SHARE` such pairs are run,
+# which takes about a twentieth of the night. At least `LEAST_PAIRS` are run, because fewer than four have no 95 %
+# interval.
 ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 
@@ -164,7 +167,7 @@ def _journals(folder: Path) -> dict[str, Journal]:
 
 
 def _stop_early(paired_runs: Sequence[PairedRun], taken: int, rule: Rule) -> None:
-    """Stop the paired runs for which an interim analysis is due after `taken` pairs and shows no effect."""
+    """If an interim analysis is due after `taken` pairs, stop the paired runs in which it shows no effect."""
     for paired_run in paired_runs:
         every = paired_run.interim_every
         is_due = taken and every and taken < paired_run.pairs and taken % every == 0

@@ -107,9 +107,9 @@ class SummaryLine:
 
     @property
     def state(self) -> State | None:
-        """The state of the change that waits for a user's reaction, else of the first change.
+        """The state of the first change that waits for a user's reaction; None if there are no changes.
 
-        It is None if there are no changes.
+        If no change waits, it is the state of the first change.
         """
         waiting = [episode for episode in self.episodes if episode.is_waiting]
         return next((episode.state for episode in (*waiting, *self.episodes)), None)
@@ -280,7 +280,7 @@ def _aa_pairs(night: Night) -> Iterator[str]:
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
-    """Return a sort key: the most severe first, then changed latencies, then larger before smaller changes."""
+    """Return a sort key of lines: severe verdicts first, then changed latencies, then large changes, then names."""
     change = abs(line.worst.change) if line.worst else 0.0
     is_other = line.worst is None or line.worst.figure != LATENCY.name
     return -line.entry.verdict.severity, is_other, -change, line.entry.name

@@ -1,6 +1,7 @@
 """Tonight's targets and entries -> the complete night, with an entry for each configuration that is missing.
 
-`pinned` stores the files of a measured environment and a list of them, the pin, so that later nights can run it again.
+`pinned` stores the files of a measured environment, and a pin, which lists them. With these files
+and the pin, later nights can run this environment again.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class NightContext:
     Attributes:
         folder: folder of the history.
         raw: folder for the samples of the night.
-        reached: all targets of the night, also targets that could not be reached.
+        reached: all targets of the night; a target that could not be reached has no session.
         evidence: the measurements of tonight, by configuration name.
     """
 
@@ -121,7 +122,10 @@ def _missing(reached: Reached, sweep: Sweep, earlier: History) -> Iterator[Entry
 
 
 def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
-    """Return the configurations that a target should have: from its session, else its last night, else the sweep."""
+    """Return the configurations that a target should have.
+
+    If the target has a session tonight, they are read from it, else from the target's last night, else from the sweep.
+    """
     if reached.session:
         return list(names(reached.session.cases).values())
     target = reached.target.name
@@ -137,7 +141,8 @@ def _expected(reached: Reached, sweep: Sweep, earlier: History) -> list[str]:
 def pinned(folder: Path, agent: tuple[Path, str], evidence: Evidence) -> Pinned:
     """Copy the files of a measured environment into the history, so that they outlive the cache.
 
-    `agent` is the file of the agent's bundle and its hash. If a file is missing or damaged, the result has no pin.
+    `agent` is a pair: the file of the agent's bundle, and that file's hash. If a file is missing or damaged, the result
+    has no pin.
 
     Raises:
         RequestError: a file cannot be written.

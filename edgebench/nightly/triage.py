@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Change, Decision, Entry, History, Night
 
-    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # the latest night first; entries by name
+    Nights: TypeAlias = Sequence[tuple[Night, Mapping[str, Entry]]]  # the latest night first, with its entries by name
 
 FOUND = (Outcome.REGRESSION, Outcome.IMPROVEMENT)  # verdicts of changes that last until a user accepts them
 

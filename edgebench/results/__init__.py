@@ -1,9 +1,11 @@
-"""A journal of measurement records -> statistics and verdicts -> a table -> reports.
+"""A journal of measurement records -> a table -> reports.
 
-    journal -> measurement (statistics and verdicts of one case) -> table (rows, ranks, notes) -> reports
+The modules of these steps are, in order:
 
-`folders` applies all steps to a results folder; `drawing` writes SVG for all figures, and `upgrade` reads journals of
-older versions.
+    journal -> measurement (statistics and verdicts of one case) -> table (rows, ranks, notes) -> reports.
+
+The module `folders` applies all steps to a results folder; `drawing` writes SVG for all figures, and `upgrade` reads
+journals of older versions.
 """
 
 from __future__ import annotations

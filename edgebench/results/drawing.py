@@ -83,7 +83,7 @@ class Axis:
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Return round values within the range: small multiples of powers of ten, or values in equal steps."""
+        """Return round values in the range: on a logarithmic axis such as 1, 2, 5 and 10, otherwise in equal steps."""
         found = list(_decades(self.low, self.high)) if self.is_log else []
         return found if len(found) > 1 else list(_steps(self.low, self.high))
 

@@ -47,7 +47,7 @@ def read(folder: Path) -> Table:
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Compute the table with only the rows of each case's latest environment, and a note on the number of other rows.
+    """Return the table of each case's latest environment, and a note that says how many other rows there are.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -57,7 +57,7 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Compute the table for each case's latest environment, the data behind each row, and a note on left-out rows.
+    """Return the table of each case's latest environment, the data behind its rows, and a note on the rows left out.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -73,8 +73,8 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     """Compute the table of the selected rows, and the data behind that table, from the folder's journal.
 
-    A selected row keeps its rank among all rows. It also keeps its speed-up over its float twin, even if the twin is
-    not selected.
+    A selected row keeps its rank among all rows, and keeps its speed-up over its float twin even if the twin is not
+    selected.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -85,7 +85,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     evidence = gather(records, journal.aside)
     if not evidence:
         found = f"only {len(records)} records whose session is not in the journal" if records else "none"
-        raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
+        raise InvalidFile(f"wanted a measured case in {folder}, found {found}; measure a sweep into this folder")
     every = compared(rows.lines(evidence))
     lines = tuple(selection.select(every, lambda line: line.row.setup, str(folder)))
     table = Table(

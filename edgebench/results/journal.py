@@ -36,7 +36,7 @@ JOURNAL = "runs.jsonl"
 MOST_BYTES = 64 * 2**20  # bytes of the largest line; the session of a sweep of 10,000 cases needs a sixth of this
 NAMED = 20  # number of invalid lines whose reasons are kept
 _SESSION = b'"kind":"session"'
-_NEVER = "~"  # a text that sorts after the text of every time
+_NEVER = "~"  # sorts after all times, which are compared as texts
 _START = b'{"version":'  # the beginning of every line; it cannot occur inside a line, because quotes are escaped there
 
 
@@ -69,7 +69,7 @@ class Line:
 
     @property
     def is_whole(self) -> bool:
-        """Whether `text` is the whole line."""
+        """Whether `text` has the whole line, not only its beginning."""
         return self.size <= MOST_BYTES
 
 
@@ -178,7 +178,7 @@ class Journal:
             raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
 
     def _with_followers(self) -> Iterator[tuple[Line, bytes]]:
-        """Yield each line with the text of the next line; for the last line, assume that a session's line is next."""
+        """Yield each line with the text of the next line; the last line is treated as if a session's line followed."""
         lines = self._lines()
         line = next(lines, None)
         while line:
@@ -234,11 +234,10 @@ class Journal:
         return None
 
     def append(self, record: Record) -> None:
-        """Append one record and wait until it is on the disk.
+        """Append one record and wait until it is on the disk; after an error, the journal is unchanged.
 
         Raises:
-            RequestError: the disk is full, the folder cannot be written, or the record could not be read back. In each
-                case the journal is unchanged.
+            RequestError: the disk is full, the folder cannot be written, or the record could not be read back.
         """
         line = self._encoded(record)
         self.settle()
@@ -294,8 +293,8 @@ class Journal:
     def settle(self) -> None:
         """Restore the journal if it was removed, replaced or cut while this process wrote it; report that in `note`.
 
-        If another journal has taken the place of this journal, this process appends the records that it wrote to the
-        other journal. Records cannot be confused, because each has a unique identity.
+        If another journal was put in this journal's place, the lost records are appended to that other journal. Records
+        cannot be confused, because each has a unique identity.
 
         Raises:
             RequestError: the file cannot be written.
@@ -362,7 +361,7 @@ def _skip_line(stream: IO[bytes]) -> int:
 def _explained(error: ValidationError, line: bytes) -> str:
     """Return the key and the problem of a line's first error.
 
-    Prefer errors for the kind of record that the line names.
+    If the line names its kind of record, errors that concern this kind are preferred to errors of other kinds.
     """
     kind, errors = "", error.errors(include_url=False, include_context=False, include_input=False)
     with suppress(ValueError, KeyError, TypeError, RecursionError):

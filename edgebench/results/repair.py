@@ -33,7 +33,9 @@ class Repaired:
 
 
 def repair(folder: Path) -> Repaired:
-    """Rewrite a results folder's journal with only its valid lines; keep the original. Do nothing if all are valid.
+    """Rewrite a results folder's journal with only its valid lines; keep the original.
+
+    If all lines are valid, do nothing.
 
     Raises:
         Busy: a run is writing the journal.
@@ -49,7 +51,7 @@ def repair(folder: Path) -> Repaired:
 
 
 def _replaced(journal: Journal) -> Path:
-    """Replace the journal by its valid lines; return the path of the original, which survives an interruption."""
+    """Replace the journal by its valid lines; return the path of the original, which no interruption can destroy."""
     path = journal.path
     original, scratch = next(_free_names(path)), path.with_name(f"making-{path.name}")
     try:

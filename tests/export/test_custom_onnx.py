@@ -218,7 +218,7 @@ def test_the_name_finds_what_was_given_before(place: Path) -> None:
     (place / "far").mkdir()
     card = custom.adopt(str(write(place / "far" / "mine.onnx")), "")
     assert custom.adopt("mine.onnx", "") == custom.adopt("mine.onnx", "1x3x8x8") == card
-    with pytest.raises(RequestError, match=r"which was last used with \?x3x8x8; give the file's path"):
+    with pytest.raises(RequestError, match=r"was last used with \?x3x8x8; give the file's path"):
         custom.adopt("mine.onnx", "1x3x9x9")
 
 

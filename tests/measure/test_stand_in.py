@@ -74,7 +74,7 @@ def test_a_board_that_answers_otherwise_makes_the_row_invalid() -> None:
     assert found.verdict == Verdict.INVALID
     assert found.text == (
         "the host computed the answers in this board's place, but the board's outputs differ from the host's by 30.0%,"
-        " 12 of 32 images change their class"
+        " and 12 of 32 images change their class"
     )
 
 

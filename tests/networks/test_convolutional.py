@@ -118,9 +118,8 @@ def test_what_has_no_convolutional_form_is_refused_with_its_reason() -> None:
     for name, reason in reasons.items():
         with pytest.raises(RequestError, match=f"{name} has no convolutional form: {reason}"):
             sliding(name, 1.0, None, None)
-    with pytest.raises(
-        RequestError, match="wanted --resolution 32, the side of lenet5's window, or more with --sliding"
-    ):
+    wanted = r"wanted --resolution of at least 32 \(the side of lenet5's window\) with --sliding, found 16"
+    with pytest.raises(RequestError, match=wanted):
         sliding("lenet5", 1.0, 16, None)
 
 

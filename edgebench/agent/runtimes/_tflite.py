@@ -1,4 +1,4 @@
-"""The sessions shared by LiteRT and tflite-runtime: an interpreter with one NHWC image input, or with other inputs."""
+"""Sessions of LiteRT and tflite-runtime, for image classifiers (one NHWC input) and for models with other inputs."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -15,7 +15,7 @@ def session(interpreter: Any, batch: int, feed: Mapping[str, Any] | None) -> "In
 
 
 def delegate(interpreter: Any) -> str:
-    """Return which delegate took over operators: `XNNPACK`, the default delegate, or `none`."""
+    """Return the delegate that took over operators: `XNNPACK` (the default delegate) or `none`."""
     operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
     return "XNNPACK" if "DELEGATE" in operators else "none"
 
@@ -25,8 +25,8 @@ class FedSession:
 
     If the feed names no signature, the session runs the file's first graph.
 
-    The interpreter's signature runner resizes and allocates the tensors again for every inference. So this class calls
-    the interpreter's lower-level functions instead.
+    The interpreter's signature runner resizes and allocates the tensors again for every inference. To avoid this, the
+    class calls lower-level functions of the interpreter.
     """
 
     def __init__(self, interpreter: Any, batch: int, feed: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ class InferenceSession:
         self._bind(self._noise(shape))
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw random images in the range of normalized images, or of integers if the input takes integers.
+        """Draw random images with values from -1 to 1, or with all integers of the input's type if it takes integers.
 
         Denormal values are avoided because they slow kernels, and zeros are rare because kernels could skip them.
         """
@@ -151,12 +151,12 @@ class InferenceSession:
         return (outputs - zero) * scale if scale else outputs
 
     def facts(self) -> dict[str, str]:
-        """Return which delegate took over operators: `XNNPACK`, the default delegate, or `none`."""
+        """Return the delegate that took over operators: `XNNPACK` (the default delegate) or `none`."""
         return {"delegate": delegate(self._interpreter)}
 
 
 def _flat(outputs: Any) -> Any:
-    """Return the outputs of N images as an array (N, values); put channels before pixels, because the file has NHWC."""
+    """Return the outputs of N images as an array (N, values), after maps are transposed from NHWC to NCHW."""
     is_map = outputs.ndim == 4
     return (outputs.transpose(0, 3, 1, 2) if is_map else outputs).reshape(len(outputs), -1)
 
@@ -164,8 +164,8 @@ def _flat(outputs: Any) -> Any:
 def _scores(outputs: Sequence[Any], classes: int) -> Sequence[Any]:
     """Return the outputs that contain the scores.
 
-    If an output has one value per class, return that output. Otherwise, if all outputs together have one value per
-    class, return all outputs. Otherwise, return the first output.
+    If an output has one value per class, return that output. If no output has one value per class, but all outputs
+    together have, return all outputs. In all other cases, return the first output.
     """
     counts = [prod(output["shape"][1:]) for output in outputs]
     if classes in counts:

@@ -36,14 +36,14 @@ INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # onnxruntime's n
 ONNX_BFLOAT16 = 16  # onnx's number for the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
 _KERNEL = "_kernel_time"  # ending of the name of a node's event in a trace
-# Operators that onnxruntime leaves on the CPU by design: arithmetic on shapes, whose results the CPU needs.
+# Operators that compute shapes: onnxruntime leaves them on the CPU by design, because the CPU needs the shapes.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
 
 
 class InferenceSession:
     """A loaded graph, with inputs and outputs in host memory.
 
-    Its only input is a batch of images, unless a feed describes the inputs of the model.
+    The only input of the graph is a batch of images, unless a feed describes the inputs of the model.
     """
 
     def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
@@ -64,7 +64,7 @@ class InferenceSession:
             self._binding.bind_ortvalue_input(name, value)
 
     def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw random images in the range of normalized images, or of integers if the graph takes integers.
+        """Draw random images with values from -1 to 1, or with all integers of the input's type if it takes integers.
 
         Denormal values are avoided because they slow kernels, and zeros are rare because kernels could skip them.
         """
@@ -186,8 +186,8 @@ def _bits(value: Any) -> Any:
 def scores(outputs: Sequence[Any], images: int, classes: int) -> Any:
     """Return the output with one value per class.
 
-    If no output has one value per class, return all outputs joined if together they have one value per class, and
-    otherwise the first output.
+    If no output has one value per class, but all outputs together have, join all outputs and return them. In all other
+    cases, return the first output.
     """
     import numpy
 
@@ -216,7 +216,7 @@ def prepare() -> None:
 def refuses(variant: Variant, options: Sequence[str]) -> str:
     """Return why these options are refused for the variant; an empty text if they are accepted.
 
-    They are refused if the provider cannot compute the variant's int8, or if TF32 would have no effect.
+    Options are refused if the provider cannot compute the variant's int8, or if TF32 would have no effect.
     """
     quantization = variant.quantization
     if CUDA in options and quantization:
@@ -270,12 +270,12 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         os.environ["NVIDIA_TF32_OVERRIDE"] = (
             "0"  # CUDA's libraries read this variable when they are loaded; without it they would round fp32 to TF32
         )
-    with redirect_stdout(sys.stderr):  # preload_dlls prints names of missing libraries, but stdout is for the answer
+    with redirect_stdout(sys.stderr):  # preload_dlls prints missing libraries, but stdout is only for the answer
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # This option is set only for quantized files, because TensorRT would calibrate and quantize a float file
-        # itself.
+        # The option for int8 is set only for quantized files, because TensorRT would calibrate and quantize a float
+        # file itself.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)

@@ -1,6 +1,6 @@
 """tflite-runtime 2.14.0, the last release of TensorFlow Lite's own package, for Linux and Python up to 3.11.
 
-Its XNNPACK delegate accepts float files; on x86 it does not accept int8 files.
+The XNNPACK delegate of this runtime accepts float files; on x86 it does not accept int8 files.
 """
 
 from __future__ import annotations

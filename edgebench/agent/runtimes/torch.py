@@ -35,7 +35,7 @@ NO_PROFILE = "torch's profiler is not supported; run the same network with --run
 WARMS_UP = True
 
 SEED = 0  # seed of the images for timing
-EVENT_ITERATIONS = 20  # number of runs timed by the device's clock, after the samples
+EVENT_ITERATIONS = 20  # after the samples, this many runs are timed by the clock of the device
 CAPTURE_WARM_UP = 3  # runs before a CUDA graph is captured, as torch's documentation recommends
 
 
@@ -146,7 +146,7 @@ def prepare() -> None:
 def refuses(variant: Variant, options: Sequence[str]) -> str:
     """Return why these options are refused for the variant; an empty text if they are accepted.
 
-    They are refused if one of them works on a GPU only and `cuda` is not selected, or if TF32 is requested for a
+    Options are refused if one of them works on a GPU only and `cuda` is not selected, or if TF32 is requested for a
     network that does not compute in fp32.
     """
     if "cuda" not in options and (only := {"cuda_graphs", "tf32"} & set(options)):
@@ -157,7 +157,7 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
 
 
 def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> InferenceSession:
-    """Build the network from the file's metadata and weights; compile or capture it now if an option requests that."""
+    """Build the network from the file's metadata and weights; then compile or capture it if the options say so."""
     import torch
 
     _set_up(threads, tf32="tf32" in options)
@@ -178,7 +178,8 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:  # torch allows setting the number of threads only once
         torch.set_num_interop_threads(1)
-    # Both flags are always set, because by default cuDNN rounds the products of fp32 convolutions to TF32.
+    # Both of torch's flags for TF32 are always set, because by default cuDNN rounds the products of fp32 convolutions
+    # to TF32.
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 
@@ -229,7 +230,7 @@ def _noise(shape: tuple[int, ...], precision: Any) -> Tensor:
 
 
 def _compiled(network: nn.Module, images: Tensor) -> Network:
-    """Compile the network for this batch size, without worker processes, which would still exist during timing.
+    """Compile the network for this batch size in this process only: worker processes would still run during timing.
 
     Raises:
         RuntimeError: compilation fails, for example without a C++ compiler.

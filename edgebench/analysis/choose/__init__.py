@@ -1,9 +1,8 @@
 """The user's limits, and a results folder or a board -> configurations to choose from -> a table with the best one.
 
-    request -> measured, predicted, published (each makes options from one source) -> option (names) -> choice -> sheet
-
-An option is a configuration that the user could deploy, with its known figures. `results.table.choice` chooses one of
-the options; it reads no files.
+An option is a configuration that the user could deploy, with its known figures. `request` parses the options of the
+command. `measured`, `predicted` and `published` each make options from one source, and `option` names these options.
+`results.table.choice` chooses one of them, without reading files; `sheet` lays out the answer.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Answer:
         shared: the properties that all options have in common, in words.
         accuracies: where each option's accuracy comes from, in words.
         statistics: whether each option's latency is a `p50` or a `mean`.
-        remarks: for options on which the source of their figures has a note, that note.
+        remarks: what an option's source says about it, for options whose source says something.
         commands: the command that copies an option's file out of the cache, for options that have a file.
         notes: sentences on the rows that were left out.
     """

@@ -75,7 +75,7 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
 def _is_usable(row: Row) -> bool:
     """Return whether the network outputs of a row are usable.
 
-    The row's times or memory figures can be unusable even then.
+    If the outputs are usable, the row's times or memory figures can still be unusable.
     """
     return not row.has_unusable_answers and row.verdict != "FAILED" and not row.quality.is_of_chance
 
@@ -121,7 +121,7 @@ def _options(usable: Sequence[_Found], read: Read, request: Request) -> Iterator
 def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
     """Return the command that copies a row's file out of the cache; an empty text if the row has no file.
 
-    The command names the row by words that no other row has in this combination.
+    The command names the row by enough of its words to tell it apart from all other rows.
     """
     every, own = [_words(other) for other in lines], _words(line)
     chosen = [str(line.evidence.case.variant)]
@@ -164,8 +164,8 @@ def _require_one_dataset(rows: Iterable[Row]) -> None:
 def _option(row: Row, references: References | None, *, is_alone: bool, with_drop: bool) -> Option:
     """Make an option of a row. Published references, if given, replace the measured accuracy.
 
-    The loss of accuracy against the float parent is one of the option's figures only if the request names this loss.
-    Otherwise the accuracies themselves are compared, and they include the loss.
+    The loss of accuracy against the float parent is one of the option's figures only if the request names this loss. If
+    the request does not name it, options are compared by their accuracies, which are already lower by the loss.
     """
     drop = {Q.DROP: row.drop} if with_drop else {}
     return Option(

@@ -83,10 +83,10 @@ class Offer:
 
 
 def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
-    """Return the phrases that all options share, and a mapping from names to options; a name has the phrases that
-    differ.
+    """Return the phrases that all options share, and a mapping from names to options.
 
-    Options with equal names are numbered, because each option is identified by its name.
+    An option's name consists of the phrases in which the options differ. Options with equal names are numbered, because
+    each option is identified by its name.
     """
     values = {
         field.name: {getattr(each.configuration, field.name) for each in options} for field in fields(Configuration)

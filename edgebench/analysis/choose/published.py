@@ -43,9 +43,9 @@ def offer(request: Request) -> Offer:
     """Make an option of each latency published for the target in the requested precision.
 
     Latency is the published median, or the mean if no median was published. Top-1 is the figure that was published with
-    the row. If there is none, or if the request asks for published accuracy, it is the network's reference accuracy.
-    Rows are left out if they time only kernels, have random weights or are estimates, unless the request has
-    `any_published`.
+    the row. If no top-1 was published with the row, or if the request asks for published accuracy, the network's
+    reference accuracy is used. Rows are left out if they time only kernels, have random weights or are estimates,
+    unless the request has `any_published`.
 
     Raises:
         UnknownName: nothing was published for the board, or nothing in this precision.

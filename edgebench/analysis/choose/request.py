@@ -47,9 +47,10 @@ class Request:
             for detectors, mIoU for segmenters, mean IoU for localizers.
         accuracy: `measured` or `published`. The published accuracy is the accuracy on ImageNet of the same network,
             width, resolution and precision.
-        predicted: whether configurations of the folder's sweep that were not measured can be chosen, by their predicted
-            latencies.
-        any_published: whether published rows can be chosen that time only kernels, use random weights or are estimates.
+        predicted: whether a configuration of the folder's sweep can be chosen by its predicted latency if it was not
+            measured.
+        any_published: whether a published row can be chosen even if it times only kernels, uses random weights or is an
+            estimate.
     """
 
     selection: Selection = ALL
@@ -79,7 +80,7 @@ def parse(
     any_published: bool = False,
     limits: Mapping[str, str],
 ) -> Request:
-    """Parse the command-line options of `choose`. `limits` has keys of `LIMITS`; an empty text means the default.
+    """Parse the command-line options of `choose`; an empty text means the default. `LIMITS` has the keys of `limits`.
 
     Raises:
         RequestError, UnknownName: an option has an impossible value.

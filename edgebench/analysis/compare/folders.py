@@ -44,9 +44,9 @@ KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), 
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
     " 2008). The interval covers the scatter of processes within each session, but not the differences between"
-    " sessions. The ratio in beats is the same ratio after each latency is divided by the time of a fixed workload that"
-    " runs between the samples: the shift of the processes (Hodges and Lehmann 1963), with the interval of Mann and"
-    " Whitney's test."
+    " sessions. For the ratio in beats, each latency is first divided by the time of a fixed workload that runs between"
+    " the samples. This ratio is the shift from A's processes to B's (Hodges and Lehmann 1963), with the interval of"
+    " Mann and Whitney's test."
 )
 
 
@@ -195,11 +195,11 @@ def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequen
     The result is computed from the ratios of the reference workloads, which are fixed and use no runtime. If `beat`
     names a reference beat (a fixed workload timed between samples), each ratio is first divided by that beat's ratio.
 
-    If many cases have ratios in beats, these `changes` are better evidence than two or three workloads: the time of a
-    memory workload can change by 20 % between sessions in which no case changes by 1 %. Then the result combines the
-    scatter of the cases with the change of the steadiest workload, because that change could affect all cases. If the
-    workloads alone give a smaller result, that smaller result is returned: if half of the cases really changed, the
-    scatter of the cases includes this change.
+    If many cases have ratios in beats (`changes`), the result combines the scatter of these cases with the change of
+    the steadiest workload, which could affect all cases. Many cases are better evidence than two or three workloads,
+    because the time of a memory workload can change by 20 % between sessions in which no case changes by 1 %. If the
+    workloads alone give a smaller result, the smaller one is returned, because half of the cases may really have
+    changed, which makes their scatter too large.
     """
     ratios = {name: ratio.value for name, ratio in references}
     unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
@@ -219,7 +219,7 @@ def _environments(records: Sequence[Record]) -> dict[str, Environment]:
 def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
     """Compare the environments of targets with the same name.
 
-    If each side has one target and their names differ, compare these two.
+    If each folder has only one target, these two targets are compared even if their names differ.
     """
     both = [(name, name) for name in before if name in after]
     if not both and len(before) == len(after) == 1:

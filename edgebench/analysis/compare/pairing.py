@@ -1,6 +1,6 @@
 """Rows of two measurements -> pairs of the same case, with ratios, intervals and verdicts.
 
-The functions are pure: they read, measure and print nothing.
+The functions are pure: they read no files, measure nothing and print nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
-# Quantiles of Student's t for 1 to 5 degrees of freedom: at 97.5 %; and at 98.75 %, for the smaller of two predictions.
+# Quantiles of Student's t for 1 to 5 degrees of freedom, at 97.5 % and at 98.75 %. If two predictions are made and the
+# smaller one is used, the quantiles at 98.75 % are needed.
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)
 T_9875 = (25.452, 6.205, 4.177, 3.495, 3.163)
 # For 6, 7, ... 19 normally distributed values, take the shortest interval that contains more than half of the values.
@@ -35,7 +36,7 @@ class Pair:
         ratio: the ratio of the two p50; None if the verdict of a row says not to use the row.
         why: why there is no ratio or no interval; an empty text if there are both.
         in_beats: the ratio of the latencies in reference beats (runs of a fixed workload between the samples), if both
-            rows have beats. The verdict then uses this ratio instead of `ratio`.
+            rows have beats. If there is such a ratio, the verdict uses it instead of `ratio`.
         sessions: by how much two sessions of the same code can differ, as the logarithm of a ratio.
         short_name: the name without the settings that all pairs share.
     """
@@ -65,9 +66,9 @@ class Pair:
 
 
 def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
-    """Return how far from 1 a further ratio is at most expected to be, as a logarithm; 0 if there are no ratios.
+    """Return a limit on how far the next ratio will be from 1, as a logarithm; 0 if there are no ratios.
 
-    The result is a 95 % prediction from the root mean square of the ratios' logarithms.
+    The limit is a 95 % prediction from the root mean square of the ratios' logarithms.
     """
     if not ratios:
         return 0.0
@@ -75,11 +76,11 @@ def spread(ratios: Sequence[float], t: Sequence[float] = T_975) -> float:
 
 
 def scatter(changes: Sequence[float]) -> float | None:
-    """Return by how much a case with unchanged code is at most expected to differ from the change that all cases share.
+    """Return a limit on how much the change of an unchanged case differs from the change that all cases share.
 
-    `changes` are logarithms of ratios. The result is a 95 % prediction; None for fewer than `LEAST_CASES` changes. It
-    is computed from the shortest interval that holds more than half of the logarithms. So cases that really changed
-    hardly affect the result, by whatever amount they changed, if they are fewer than half.
+    `changes` are logarithms of ratios. The limit is a 95 % prediction; None for fewer than `LEAST_CASES` changes. It is
+    computed from the shortest interval that holds more than half of the logarithms. So if fewer than half of the cases
+    really changed, they hardly affect the limit, however much they changed.
     """
     ordered, more = sorted(changes), len(changes) // 2
     if len(ordered) < LEAST_CASES:

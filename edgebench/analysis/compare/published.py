@@ -77,7 +77,7 @@ def _nearest(row: Row) -> PublishedLatency | None:
     """Return the published row of the same network and precision that is most similar to a row; None if there is none.
 
     Prefer a row that times a full inference, then a row of the same board, then of the same runtime, then of the same
-    number of threads. Among rows that are equal in all of these, prefer the latest.
+    number of threads. Among equally similar rows, prefer the latest.
     """
     setup = row.setup
     variant = (setup.architecture, setup.width, setup.resolution, setup.precision)

@@ -37,7 +37,7 @@ class Code(str):
 
 
 def script(query: str) -> str:
-    """Return the script of the row that `query` names, as `edgebench why` finds it.
+    """Return the script of the row that `query` names, in the same words as for `edgebench why`.
 
     Raises:
         InvalidFile, UnknownName, RequestError: no row or more than one matches, the row has no latency on a CPU, its

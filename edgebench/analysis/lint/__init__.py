@@ -48,8 +48,8 @@ class Review:
 def review(path: Path, columns: str = "") -> Review:
     """Check a results folder or a CSV.
 
-    `columns` maps edgebench's column names to another tool's headings: `p50_ms=latency,width=alpha`. It can also give
-    the pattern that splits a column of full names: `model=timm`, or `model={architecture}_{width}_{resolution}`.
+    `columns` maps edgebench's column names to another tool's headings: `p50_ms=latency,width=alpha`. `columns` can also
+    give the pattern that splits a column of full names: `model=timm`, or `model={architecture}_{width}_{resolution}`.
 
     Raises:
         InvalidFile: the table cannot be read, the folder has no journal, or the CSV has no heading.

@@ -62,7 +62,7 @@ class Pattern:
     expressions: tuple[re.Pattern[str], ...]
 
     def columns(self) -> frozenset[str]:
-        """Return the columns, by edgebench's own names, for which the pattern has a placeholder or a default."""
+        """Return edgebench's names of the columns that the pattern fills, from a part of the name or by default."""
         shipped = {"width", "resolution", "precision"} if self.name in SHIPPED else set[str]()
         stated = {group for expression in self.expressions for group in expression.groupindex}
         return frozenset(shipped | ({"width"} if "percent" in stated else set()) | (stated & FIELDS.keys())) - {

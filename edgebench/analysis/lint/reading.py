@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from edgebench.analysis.lint.names import Pattern
 
-MOST_ENTRIES = 100_000  # most configurations, which take about 100 MB in memory; repeated rows are only counted
+MOST_ENTRIES = 100_000  # most configurations (about 100 MB of memory); repeated rows are only counted
 MOST_FINDINGS = 1_000
 MOST_CHARACTERS = 1 << 20  # most characters in a line; a longer line is refused, and its rest is not read
 NETWORK = ("architecture", "width", "resolution", "precision", "quantization")
@@ -56,7 +56,7 @@ SYNONYMS = {
     "p50_ms": ("medianms", "latencyms", "p50latencyms", "medianlatencyms"),
     "mean_ms": ("avgms", "averagems", "meanlatencyms", "avglatencyms"),
 }
-UNFOLDED = (FED, ORIGIN)  # a row with a value in one of these is left out, so only edgebench's own headings match
+UNFOLDED = (FED, ORIGIN)  # columns whose headings must be edgebench's own, because a value in them excludes its row
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,7 +177,7 @@ def _is_number(text: str, separator: str) -> bool:
 
 
 def _as_number(name: str, text: str, separator: str) -> str | float:
-    """Return the number in a cell. Return any other text unchanged; it is reported later."""
+    """Return the number in a cell. A text that is not a number is returned unchanged, and is reported later."""
     if name not in NUMBERS or not text:
         return text
     try:
@@ -273,7 +273,9 @@ def read(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Reading:
         if entry.identity in reading.entries:
             reading.repeats[entry.identity] += 1
         elif len(reading.entries) == MOST_ENTRIES:
-            raise RequestError(f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}: check a part")
+            raise RequestError(
+                f"wanted at most {MOST_ENTRIES} configurations, found more by line {line}; split the table"
+            )
         else:
             reading.entries[entry.identity] = entry
     if not reading.rows:
@@ -315,7 +317,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
 
 
 def _precision(line: int, text: str, reading: Reading) -> str:
-    """Return the precision in edgebench's spelling. If it is missing or unknown, record the row's line number."""
+    """Return the precision in edgebench's spelling. If the precision is missing or unknown, record the line number."""
     if known := names.precision(text):
         return known
     lines = reading.precisions.setdefault(text, [])
@@ -337,7 +339,7 @@ def unknown_precisions(reading: Reading) -> Iterator[Finding]:
 def _number(line: int, name: str, cell: object, odd: list[Finding]) -> float | None:
     """Return the number in a cell; None for an empty cell.
 
-    Any other text is a finding, even `12 ms`, because the cells of a column with units could have different units.
+    A text that is not a number is a finding, even `12 ms`, because cells with units could have different units.
     """
     if cell is None or cell == "":
         return None

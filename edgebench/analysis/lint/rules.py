@@ -1,6 +1,6 @@
 """Rows of a results table -> findings: implausible figures, each with the rule that it breaks and the rows concerned.
 
-The functions are pure: they read, measure and print nothing. A grid has the rows of one network at
+The functions are pure: they read no files and print nothing. A grid has the rows of one network at
 several widths α and resolutions ρ. Thresholds without a source are this project's own proposals, tried on the 44
 published Raspberry Pi 4 grids.
 """
@@ -14,7 +14,9 @@ from math import isfinite
 from statistics import mean, median
 
 FASTER = 0.03  # a larger network may be faster by this share of the smaller network's latency
-OFFSET = 0.3  # allowed difference in constant cost between neighbouring widths, as a share of the width's least latency
+# A width's constant cost is given as a share of its least latency; this is the allowed difference from the neighbouring
+# widths' shares.
+OFFSET = 0.3
 MEAN = 0.1  # allowed difference between mean and median, as a share
 OUTLYING_DROP = 2.5  # allowed difference between the accuracy lost to int8 and the grid's median loss, in points
 OFF_PUBLISHED = 3.0  # allowed difference in accuracy, in points; training recipes of one network differ by 1 to 2
@@ -22,7 +24,7 @@ OFF_PUBLISHED = 3.0  # allowed difference in accuracy, in points; training recip
 UNIT = 30.0
 LEAST_FOR_LINE = 3
 LEAST_FOR_MEDIAN = 4
-LEAST_DIGITS = 4  # equal latencies with so many digits are suspicious; with fewer, rounding can make them equal
+LEAST_DIGITS = 4  # equal latencies with this many digits are suspicious; with fewer, rounding can make them equal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class CheckedRow:
 
     Attributes:
         line: its line number in the file.
-        setup: the properties, such as target and runtime, in which rows must agree to be compared. Network, width,
-            resolution and precision are not among them.
+        setup: the properties, such as target and runtime, in which rows must agree to be compared. A row's
+            network, width, resolution and precision do not belong to the setup.
         latency_ms: the median; the mean if there is no median; the 90th percentile if there is neither.
         low_ms, high_ms: the interval of the median; None if the table has no interval.
         map, miou, iou: the metric in per cent, of a detector, of a segmenter and of a localizer.
@@ -139,8 +141,9 @@ def _steps(grid: Sequence[CheckedRow]) -> Iterator[Finding]:
 
 
 def _insert(stairs: list[tuple[int, CheckedRow]], row: CheckedRow) -> None:
-    """Add a network to the fastest networks so far if no larger network is as fast; remove smaller networks that are
-    slower.
+    """Add a network to the list of the fastest networks, unless a larger network in the list is as fast.
+
+    Networks in the list that are smaller and slower than the added network are removed.
     """
     place = bisect_left(stairs, row.resolution, key=lambda stair: stair[0])
     if place < len(stairs) and _high(stairs[place][1]) <= _high(row):

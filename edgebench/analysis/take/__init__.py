@@ -1,6 +1,6 @@
 """A row of a results folder -> a folder with the measured file, a card that describes it, and a script that runs it.
 
-row -> artifact in the cache -> card (what the file is), script (Python code that runs the file) -> a folder
+The file is copied from the cache. `card` says what the file is, and `script` writes the Python code that runs it.
 """
 
 from __future__ import annotations

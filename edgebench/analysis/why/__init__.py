@@ -93,7 +93,7 @@ def evidence(query: str) -> Evidence:
     """Find the row that has all words of a query, such as `results/mine:mobilenet_v1-0.25@96/int8`.
 
     If several rows match, more words select one of them. If a case was measured in several environments, the row from
-    the latest environment is returned, unless the query names an epoch, the hash that identifies a state of a machine.
+    the latest environment is returned, unless the query names an epoch (the hash that identifies a machine's state).
 
     Raises:
         InvalidFile: the folder does not exist.
@@ -322,8 +322,8 @@ def _position(macs: int, moved: float, time_s: float, roof: Roof) -> Iterator[Fa
 def _moved(measured: Evidence, profile: OperatorTimes) -> float:
     """Return the number of bytes that all operators read and write.
 
-    The number comes from the profile. If there are no operator times, it is the size of the weights plus twice the size
-    of the activations.
+    The number comes from the profile. Without operator times, the size of the weights plus twice the size of the
+    activations is returned.
     """
     if profile.operators:
         return float(sum(operator["bytes"] for operator in profile.operators))

@@ -30,8 +30,8 @@ class Position:
     Attributes:
         gops: measured speed, in 10^9 operations/s; a multiply-add counts as two operations.
         intensity: operations per byte of memory traffic.
-        bound: the resource that limits the speed at this intensity.
-        attainable_gops: the highest speed that the roofline allows at that intensity, in 10^9 operations/s.
+        bound: the resource that limits the speed at the network's intensity.
+        attainable_gops: the highest speed that the roofline allows at the network's intensity, in 10^9 operations/s.
     """
 
     gops: float

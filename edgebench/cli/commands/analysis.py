@@ -145,7 +145,7 @@ def choose(
         typer.Option(help="Only rows of this task: classification, detection; default for published: classification."),
     ] = "",
     accuracy: Annotated[
-        str, typer.Option(help="Which accuracy: measured, or published, which is the same network's on ImageNet.")
+        str, typer.Option(help="Which accuracy: measured, or published (of the same network, on ImageNet).")
     ] = "measured",
     objective: Annotated[
         str,
@@ -154,7 +154,9 @@ def choose(
             " top1, top5, map, miou, iou or agreement; default: the metric of the rows' task, such as top1."
         ),
     ] = "",
-    max_latency: Annotated[str, typer.Option(help="Limit on p50, or a published mean without a p50: 20ms.")] = "",
+    max_latency: Annotated[
+        str, typer.Option(help="Limit on p50, or on the mean if only a mean was published: 20ms.")
+    ] = "",
     max_p90: Annotated[str, typer.Option(help="Limit on p90: 50ms.")] = "",
     max_total: Annotated[str, typer.Option(help="Limit on p50 plus what an app does around inference: 5ms.")] = "",
     max_peak: Annotated[str, typer.Option(help="Limit on peak memory: 64MiB.")] = "",
@@ -164,7 +166,7 @@ def choose(
     max_drop: Annotated[
         str,
         typer.Option(
-            help="Most points of accuracy to lose against the float parent, at the worse end of the interval: 1."
+            help="Limit on the accuracy lost against the float parent, in points (worse end of the interval): 1."
         ),
     ] = "",
     min_top1: Annotated[str, typer.Option(help="Least top-1, per cent.")] = "",

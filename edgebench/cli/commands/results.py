@@ -35,7 +35,7 @@ def report(
     threads: OnlyThreads = "",
     json: Json = False,
 ) -> None:
-    """Render a results folder's tables and its page again from its journal; with filters, only print those rows."""
+    """Render a results folder's tables and its page again from its journal; with filters, only print matching rows."""
     from edgebench.cli import terminal
     from edgebench.results import write_reports
     from edgebench.results.folders import study
@@ -78,7 +78,7 @@ def figures(
     ] = False,
     model: OnlyModels = "",
     width: Annotated[
-        str, typer.Option(*WIDTH, help="Only rows of these widths α; with a unit, the width on paper instead: 8.5cm.")
+        str, typer.Option(*WIDTH, help="Only rows of these widths α; or a width of the figures with its unit: 8.5cm.")
     ] = "",
     resolution: OnlyResolutions = "",
     precision: OnlyPrecisions = "",

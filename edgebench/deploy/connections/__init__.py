@@ -5,7 +5,7 @@ A plug-in defines `ADDRESS`, which shows the form of an address and is empty if 
 
     push(path, sha256) -> str              copy a file to the target, return its path there
     run(request, *, timeout_s) -> value    start a fresh agent process, return its answer
-    with_agent(bundle) -> Connection       return a connection to the same target with another agent, to compare both
+    with_agent(bundle) -> Connection       return a connection to the same target that uses another agent
     close()                                release the target
 
 `push` and `run` raise AgentError with the reason of a failure on the target.

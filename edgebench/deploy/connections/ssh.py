@@ -202,7 +202,7 @@ class Ssh:
     def _is_linked(self) -> bool:
         """Return whether the connection still works.
 
-        If it does, the exit code `LOST` means that the remote process was killed.
+        If the connection still works, the exit code `LOST` means that the remote process was killed.
         """
         return _within(SHORT_S, self._ssh("-O", "check", *_where(self._target.address))) == 0
 

@@ -1,7 +1,7 @@
-"""This host's qemu-user and Debian's arm64 packages -> a command that starts Python on an emulated Raspberry Pi 4.
+"""Start Python on an emulated Raspberry Pi 4, with this host's qemu-user and Debian's arm64 packages.
 
-Only the processor is emulated; kernel, files and memory are this machine's. So outputs and instruction counts are the
-same as on the board, but times and memory are not.
+Only the processor is emulated; kernel, files and memory are this machine's. Outputs and instruction counts are
+therefore the same as on the board, but times and memory are not.
 """
 
 import shutil
@@ -50,7 +50,7 @@ def emulation() -> Emulation:
 def _fixed() -> tuple[str, ...]:
     """Return a command prefix that fixes load addresses, which affect the instruction count.
 
-    The prefix is empty if this machine does not allow it.
+    The prefix is empty if this machine does not allow fixed addresses.
     """
     fixed = ("setarch", "--addr-no-randomize")
     allowed = (
@@ -60,7 +60,7 @@ def _fixed() -> tuple[str, ...]:
 
 
 def _takes_plugins() -> bool:
-    """Return whether qemu can load plugins: Debian's dynamic build can load them, a static build cannot."""
+    """Return whether qemu can load plugins: Debian's dynamic build can load plugins, a static build cannot."""
     return (
         "-plugin"
         in subprocess.run([QEMU, "-h"], capture_output=True, encoding="utf-8", errors="replace", check=False).stdout

@@ -81,7 +81,7 @@ def _make(scratch: Path) -> None:
 
 
 def _options(place: Path) -> Iterator[str]:
-    """Yield options by which apt uses a separate state, cache and architecture, but the host's sources and keys."""
+    """Yield options that give apt a separate state, cache and architecture, but keep the host's sources and keys."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (place / folder).mkdir(parents=True)
     (place / "state" / "status").touch()

@@ -82,8 +82,8 @@ def _installed(report: Facts) -> dict[str, bool]:
 def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
     """Copy runtimes to a target, each into its own folder of packages; existing folders stay.
 
-    `runtimes` is a comma-separated list. If it is empty, copy all runtimes of the target's file that are installed on
-    this machine but missing on the target.
+    `runtimes` is a comma-separated list. If `runtimes` is empty, copy all runtimes of the target's file that are
+    installed on this machine but missing on the target.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy
@@ -122,7 +122,7 @@ def _missing(report: Facts) -> tuple[RuntimeRequest, ...]:
 def _bring(
     request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
 ) -> tuple[Runtime, str]:
-    """Copy a runtime to the target; return the runtime with the version reported there, and its folder there."""
+    """Copy a runtime to the target; return the runtime, with the version that the target reports, and its folder."""
     show(Step(activity="bring", subject=request.pinned))
     return bring(request, connection, target, facts)[0], unpack(connection, request, platform(facts))
 

@@ -1,4 +1,4 @@
-"""Names -> targets, read from their TOML files, with addresses from environment variables."""
+"""Find targets by name: read their TOML files, and take their addresses from environment variables if these are set."""
 
 from __future__ import annotations
 

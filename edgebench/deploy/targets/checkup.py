@@ -1,4 +1,4 @@
-"""A target's status, as reported by its agent -> observations, each with advice if it would spoil a measurement."""
+"""Turn a target's status into observations; an observation that would spoil a measurement comes with advice."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,12 +1,12 @@
-"""A user-supplied model, `net.onnx`, `net.tflite` or `nets.py:build` -> a copy in the cache, and the model's card.
+"""Copy a user-supplied model, such as `net.onnx` or `nets.py:build`, to the cache, and describe it in a card.
 
 Every model whose inputs and outputs are tensors of numbers can be measured. Accuracy is measured for classifiers and
-for detectors. Both kinds of model have one input of images with 1 or 3 channels, of shape (N, C, S, S) or (N, S, S, C).
-A classifier has one output of class scores, of shape (N, K). The outputs of a detector are read by the decoder that
-`--decode` names. The module `inputs` defines the input values of all other models.
+for detectors. Classifiers and detectors have one input of images with 1 or 3 channels, of shape (N, C, S, S) or (N, S,
+S, C). A classifier has one output of class scores, of shape (N, K). The outputs of a detector are read by the decoder
+that `--decode` names. The module `inputs` defines the input values of all other models.
 
-A model file contributes only its graph, which a runtime executes. A Python file such as `nets.py` is imported, and the
-named function is called.
+A model file such as `net.onnx` or `net.tflite` can run no Python code: a runtime executes only its graph. A Python file
+such as `nets.py` is imported, and the named function is called.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # size of the largest possible protobuf or flatbuffer
-# While a file is opened and checked, its reader can use this much memory, plus this many times the file's size. A
-# VGG-19 whose graph generates its weights takes 1 GiB.
+# The process that opens and checks a file can use this constant amount of memory, plus this multiple of the file's
+# size. A VGG-19 whose graph generates its weights takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
 LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
 LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20
@@ -46,8 +46,8 @@ _READERS = dict(zip(MODEL_FILES, (onnx, tflite), strict=True))
 def adopt(name: str, asked: str, *, is_fed: bool = False, decode: str = "") -> CustomModel:
     """Copy a model to the cache, and return its card.
 
-    `asked` is the value of the option `--input`, and `decode` is the value of `--decode`. With `is_fed`, even an image
-    classifier is described by its input tensors, and gets arrays instead of images.
+    `asked` is the value of the option `--input`, and `decode` is the value of `--decode`. With `is_fed`, the model is
+    given arrays for its input tensors, even if it is an image classifier.
 
     Raises:
         RequestError: the model is missing or damaged, or it cannot be measured; the message says what to do.
@@ -77,7 +77,7 @@ def _require_alone(name: str, decode: str) -> None:
 
 
 def _of_parts(name: str, asked: str) -> CustomModel:
-    """Copy a model of several files to the cache; if no file exists, look for the model among models used before."""
+    """Copy a model of several files to the cache; if no file exists, look for a model of this name in the cache."""
     if any(Path(file_and_function(part)[0]).exists() for part in parts.require(name)):
         return parts.adopt(name, asked, adopt)
     return _by_name(name, asked, is_fed=False, decode="")
@@ -135,7 +135,7 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: b
     """Read a model in a child process whose memory and time are limited.
 
     Without limits, even a small file could make a library use all memory, or never return. A small TFLite file is read
-    in this process, because only edgebench's own reader opens it, and this reader needs memory of only a few times the
+    in this process: only edgebench's own reader opens it, and the memory of that reader is at most a few times the
     file's size.
     """
     size = path.stat().st_size
@@ -147,7 +147,7 @@ def _in_bounds(path: Path, name: str, asked: str, *, source: str = "", is_fed: b
         kept_under = keep(**given) if is_harmless else bounded.call(f"{__name__}:keep", given, bounds)
     except OutOfBounds as error:
         raise RequestError(
-            f"{name}: to open and check a file of {size / MIB:.1f} MiB, {error}; export it again, with its weights"
+            f"{name}, a file of {size / MIB:.1f} MiB, could not be checked: {error}; export it again, with its weights"
             " stored in the file, and with tensors no larger than needed"
         ) from error
     card = cache.find(kept_under, CustomModel)
@@ -186,7 +186,7 @@ def _kept(path: Path, name: str, asked: str, *, source: str, is_fed: bool, decod
             path, place, name=name, asked=asked, content=content, source=source, is_fed=is_fed, decode=decode
         ),
     )
-    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
+    cache.put(kept_under, card)  # updates the time of use, so that a search by name finds this model first
     return kept_under
 
 
@@ -199,7 +199,7 @@ def _read(path: Path, place: Path, **given: str | bool) -> CustomModel:
 
 
 def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel:
-    """Find a model that was used before by its name in results, and return its card."""
+    """Return the card of a model that was used before; `name` is the name that results give to the model."""
     known = [card for card in cache.cards(CustomModel) if card.name == name and not card.refused]
     known = [card for card in known if card.feed is not None or not is_fed]
     known = [card for card in known if str(card.decoding or "") == (str(parse(decode)) if decode else "")]
@@ -210,7 +210,7 @@ def _by_name(name: str, asked: str, *, is_fed: bool, decode: str) -> CustomModel
     fitting = [card for card in known if _fits(card, wanted)]
     if not fitting:
         found = known[-1].feed.sizes if known[-1].feed else shape.said(_dimensions(known[-1]))
-        raise RequestError(f"wanted --input {asked} of {name}, which was last used with {found}; give the file's path")
+        raise RequestError(f"wanted --input {asked}, but {name} was last used with {found}; give the file's path")
     return fitting[-1]
 
 

@@ -1,4 +1,4 @@
-"""A folder of arrays or images, or a seed -> the sets of inputs on which a model is calibrated for int8.
+"""The sets of inputs on which a model is calibrated for int8: read from the user's folder, or drawn at random.
 
 A set holds one array for each input of the model, enough for one inference. If the batch axis has no fixed size, each
 array has a batch of one.
@@ -36,9 +36,9 @@ Set = dict[str, Any]
 def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedData:
     """Copy a folder's sets of inputs to the cache.
 
-    A set is an `.npz` file with all inputs, or one row of each file `name.npy`, or a picture. A file with several
-    batches gives one set per batch. Pictures are normalized by the preprocessing `recipe`, or scaled to [0, 1] if
-    `recipe` is None.
+    A set is an `.npz` file with all inputs, or a picture, or one row from every file `name.npy`, where `name` is an
+    input. A file with several batches gives one set per batch. Pictures are normalized by the preprocessing `recipe`,
+    or scaled to [0, 1] if `recipe` is None.
 
     Raises:
         RequestError: the folder has no sets of inputs, or an array does not fit the input of the same name.
@@ -110,7 +110,7 @@ def sets(feed: Feed, quantization: Quantization) -> Iterator[Set]:
 
 
 def too_few(quantization: Quantization, count: int) -> str:
-    """Return why `count` sets of inputs are too few for a scheme; an empty text if they are enough.
+    """Return an error text if a scheme needs more than `count` sets of inputs; otherwise, an empty text.
 
     For a scheme that does not set a number of images, any count is enough.
     """
@@ -133,8 +133,8 @@ def _sets(feed: Feed, place: Path, recipe: Preprocessing | None) -> Iterator[Set
 def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
     """Return groups of arrays, each group with the file or folder from which it comes.
 
-    Each file with arrays for all inputs is a group. If there is no such file, each array is a group if the model has
-    one input; otherwise, all arrays of the folder are one group.
+    Each file with arrays for all inputs is a group. If no file has arrays for all inputs, all arrays of the folder are
+    one group; but for a model with one input, each array is a group.
     """
     wanted = {entry.name for entry in feed.inputs}
     held = {file: data.arrays_of(file) for file in sorted(place.iterdir()) if file.suffix in (".npy", ".npz")}
@@ -157,7 +157,7 @@ def _blocks(feed: Feed, place: Path) -> list[tuple[Path, Set]]:
 
 
 def _renamed(values: Set, wanted: Iterable[str]) -> Set:
-    """Rename arrays to the names of their inputs; a file's name has `_` for each `/` or `:` of an input's name."""
+    """Rename arrays to the names of their inputs; in an array's name, `_` can stand for `/` or `:`."""
     spelled = {name.replace("/", "_").replace(":", "_"): name for name in wanted}
     return {name if name in wanted else spelled.get(name, name): array for name, array in values.items()}
 
@@ -170,7 +170,7 @@ def _split(feed: Feed, source: Path, block: Mapping[str, Any]) -> Iterator[Set]:
     if len(several) > 1:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items())
         raise RequestError(
-            f"{source}: wanted the same number of entries for each input, found {found}; write equally many"
+            f"{source}: wanted the same number of entries for each input, found {found}; write the same number"
         )
     for number in range(max(several, default=1)):
         yield {name: values[number % len(values)] for name, values in cut.items()}

@@ -1,4 +1,4 @@
-"""Functions that count a user-supplied model's weights and multiply-adds -> the cost of one inference.
+"""The cost of one inference of a user-supplied model: its weights and multiply-adds, as far as they can be counted.
 
 Each figure is exact or a lower bound. A model whose cost cannot be counted is accepted, too.
 """
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Cost:
     """The weights and the multiply-adds of one inference.
 
-    If a part cannot be counted, `params` or `macs` is None, and `uncounted` says why. Then `least_params` or
-    `least_macs` is a lower bound; it is None if nothing could be counted.
+    If a part cannot be counted, `params` or `macs` is None, and `uncounted` says why. If `params` is None,
+    `least_params` is a lower bound, or None if nothing could be counted. The same holds for `macs` and `least_macs`.
     """
 
     params: int | None
@@ -40,10 +40,10 @@ class Cost:
 
 
 def _counted(what: str, count: Callable[[], Count]) -> tuple[int | None, int | None, str]:
-    """Count weights or multiply-adds; return an exact count, a lower bound, and why a part is not counted.
+    """Count weights or multiply-adds; return three values: the exact count, a lower bound, and a reason.
 
-    If the count is exact, the lower bound is None and the reason is empty. Otherwise, the count is None and the reason
-    says why; the lower bound is None, too, if nothing was counted.
+    If everything was counted, the lower bound is None and the reason is empty. Otherwise, the exact count is None, and
+    the reason says what was not counted; the lower bound is None, too, if nothing was counted.
     """
     try:
         number, reasons = count()

@@ -1,4 +1,4 @@
-"""A folder of arrays or images, and a model -> one file in the cache with the values for each of the model's inputs."""
+"""Copy the values for a model's inputs from a folder of arrays or images to one file in the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A detector's inputs and outputs, and the decoder named by `--decode` -> fields of the detector's card."""
+"""Fields of a detector's card, found from its inputs, its outputs and the decoder that `--decode` names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def described(
 
 
 def _require_fixed(name: str, label: str, sizes: Dimensions) -> None:
-    """Refuse an output without a row for each image, or with a size that depends on values, as after suppression."""
+    """Refuse an output if it has no row for each image, or if its size depends on the content of the images."""
     if len(sizes) > 1 and sizes[0] < 2 and 0 not in sizes[1:]:
         return
     raise RequestError(

@@ -1,4 +1,4 @@
-"""The inputs that a file declares, and the user's `--input` -> the shape and the range of values of each input."""
+"""Find the shape and the range of values of each input from the model's file and the option `--input`."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def require_types(model: str, declared: Sequence[Declared]) -> None:
     """Refuse inputs whose type is not numeric, or whose name contains unprintable characters.
 
     Raises:
-        RequestError: an input has such a type or name.
+        RequestError: an input has a type that is not numeric, or a name with unprintable characters.
     """
     for entry in declared:
         if not entry.name.isprintable():
@@ -221,8 +221,9 @@ def kind(
 ) -> dict[str, Any]:
     """Return the card's fields that describe the inputs of a model.
 
-    For an image classifier, the fields describe the images. For any other model, they contain a feed: the type, the
-    shape and the range of values of each input. With `is_fed`, they contain a feed for a classifier, too.
+    For an image classifier, the fields describe the images. For any other model, the fields contain a feed: the type,
+    the shape and the range of values of each input. With `is_fed`, the fields of an image classifier contain a feed,
+    too.
     """
     image = shape.image(shapes[0]) if len(shapes) == 1 and declared[0].dtype in IMAGES else None
     classes = shape.classes(outputs)
@@ -259,8 +260,8 @@ def _input(entry: Declared, sizes: Dimensions) -> Input:
 def _range(entry: Declared, sizes: Dimensions) -> tuple[float, float]:
     """Return the range of random values for an input.
 
-    Floats are from -1 to 1, indices of a table are valid, and 8-bit integers have their whole range. Other integers are
-    0 or 1. An input of only a few such integers always gets 1, because they are probably lengths.
+    Floats are from -1 to 1, indices of a table are valid, and 8-bit integers have their whole range. All other integers
+    are 0 or 1; but if an input has only a few of them, they are always 1, because they are probably lengths.
     """
     if "float" in entry.dtype:
         return -1.0, 1.0

@@ -1,4 +1,4 @@
-"""A model's file -> a description of its content, made without running the model or reading its weights."""
+"""Describe the content of a model's file, without running the model or reading its weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Way:
     """How a model file can be run, or why it cannot be run.
 
     Attributes:
-        shapes: the shapes of the inputs; an empty tuple as long as an axis is open.
+        shapes: the shapes of the inputs; an empty tuple if the size of an axis is not known yet.
         asked: the `--input` options that `run` needs, one for each input with an open axis; an empty tuple if it needs
             none.
         refusal: why the file cannot be run; an empty text if it can be run.
@@ -61,7 +61,7 @@ class Inspected:
         opset: the operator sets of an ONNX file, or the schema version of a TFLite file.
         operators: number of operators of each kind, most frequent first.
         types: number of constant values of each type, most frequent first.
-        given: how the weights are quantized, if only the weights are; an empty text for all other files.
+        given: how the types of weights and activations differ, such as `dynamic range`; empty if they do not differ.
         cost: the cost of a batch of one.
         signatures: the names of all signatures of a TFLite file.
     """
@@ -82,7 +82,7 @@ class Inspected:
 
 
 def inspect(name: str, asked: str = "") -> Inspected:
-    """Describe a model file; `asked`, the value of `--input`, gives sizes to open axes, as in a run.
+    """Describe a model file; `asked` is the value of the option `--input`, which gives sizes to open axes.
 
     Raises:
         RequestError: the file is not a complete model file.
@@ -153,8 +153,8 @@ def _cost(sized: Any) -> Cost:
 def _opened(way: Way, path: Path, graph: Any, asked: str) -> Way:
     """Return the way to run a file, or a refusal if onnxruntime cannot open the file.
 
-    If the graph alone does not show whether it can, the file is opened as in a run: in a process with limited memory
-        and time.
+    If the graph alone does not show whether onnxruntime can open the file, the file is opened in a process with limited
+    memory and time.
     """
     if not onnx.may_be_refused(graph):
         return way
@@ -226,7 +226,7 @@ def _way(name: str, declared: Callable[[], Sequence[Declared]], asked: str) -> t
 
 
 def _judged(way: Way, declared: Sequence[Declared], outputs: Outputs, require: Callable[[], None]) -> Way:
-    """Refuse a graph with tensors that are too large; for any other graph, set `is_classifier`."""
+    """Refuse a graph with tensors that are too large; otherwise, find out whether the model is a classifier."""
     if not way.shapes:
         return way
     try:

@@ -1,4 +1,4 @@
-"""A TFLite file's operators and tensors -> their types, the number of weights, and the multiply-adds of one image.
+"""Functions that find the number types, the number of weights, and the multiply-adds of a TFLite file.
 
 Operator codes and layouts follow TensorFlow's `schema.fbs`, version 3.
 """
@@ -43,7 +43,7 @@ STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_W
 STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
 NAMES = tuple(_NAMES.split())  # by number
-# Indices of the data and the weights among the inputs of each multiplying operator.
+# For each multiplying operator, the index of the input that is data, and the index of the input that is weights.
 _MULTIPLIES = {
     "BATCH_MATMUL": (0, 1),
     "CONV_2D": (0, 1),
@@ -61,7 +61,7 @@ _RECURRENT = {
 _OTHERS = ("AudioSpectrogram", "CONV_3D_TRANSPOSE", "CONVOLUTION", "DOT_GENERAL", "Mfcc", "RFFT2D")
 _HAVE_GRAPHS = ("CALL", "IF", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_WHILE", "WHILE")
 _ADDRESSES = ("int32", "int64", "bool", "string")  # types of constants that hold shapes, axes or biases
-_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # which inputs of the operator are the indices and the table
+_LOOKS_UP = {"EMBEDDING_LOOKUP": (0, 1), "GATHER": (1, 0)}  # positions of the indices and of the table among the inputs
 _PASSES = ("CAST", "EXPAND_DIMS", "RESHAPE", "SQUEEZE", "TRANSPOSE")
 CHANGES_TYPE = ("QUANTIZE", "DEQUANTIZE")
 
@@ -128,7 +128,7 @@ class Operator:
 
 
 def types(operators: Sequence[Operator]) -> tuple[list[str], list[str], list[str]]:
-    """Return types: of multiplying operators' activations, of their weights, and of constants that are dequantized."""
+    """Return three lists of types: of multiplying operators' activations and weights, and of dequantized constants."""
     layers = [one for one in operators if one.multiplies]
     read = [one.inputs[0] for one in operators if one.name == "DEQUANTIZE"]
     return (
@@ -187,7 +187,7 @@ def macs(operators: Sequence[Operator]) -> tuple[int, tuple[str, ...]]:
 
 
 def account(operators: Sequence[Operator]) -> tuple[list[tuple[Operator, int]], tuple[str, ...]]:
-    """Return the counted operators, each with its multiply-adds for one image, and why any others are not counted."""
+    """Return the counted operators with their multiply-adds for one image, and why other operators are not counted."""
     counted, reasons, rows = list[tuple[Operator, int]](), list[str](), _rows(operators)
     for one in operators:
         if one.name in _HAVE_GRAPHS:
@@ -238,7 +238,7 @@ def _has_weights(operator: Operator) -> bool:
 
 
 def _rows(operators: Sequence[Operator]) -> dict[int, int]:
-    """Return the size of every tensor's first axis for one image.
+    """Return the size that the first axis of every tensor has if the model runs on one image.
 
     An open first axis may have more entries than there are images, for example after a reshape.
     """
@@ -259,7 +259,7 @@ def _rows(operators: Sequence[Operator]) -> dict[int, int]:
 
 
 def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of a recurrent operator: the input's time steps times the values in the matrices."""
+    """Return the multiply-adds of a recurrent operator: the number of time steps times the number of weights."""
     read = operator.inputs[0] if operator.inputs else None
     if read is None or len(read.dims) < 2:
         raise Uncounted(f"{operator.name} {operator.output.name} is not counted")
@@ -269,7 +269,7 @@ def _of_steps(operator: Operator, rows: dict[int, int]) -> int:
 
 
 def _of_operator(operator: Operator, rows: dict[int, int]) -> int:
-    """Return the multiply-adds of an operator: the number of output values times the products that each value sums.
+    """Return the multiply-adds of an operator: the number of output values times the multiply-adds for one value.
 
     The axes of weights are OHWI, 1HWO for a depthwise convolution, OI for a dense layer, and DHWIO for CONV_3D.
     """

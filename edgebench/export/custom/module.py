@@ -1,6 +1,6 @@
-"""A function in a Python file that returns an nn.Module -> the network, and its graph as an ONNX file.
+"""Call a function in a user's Python file that returns an nn.Module; trace this network to an ONNX file.
 
-Only this module runs a user's Python code, because the user asks for this by naming a function.
+No other module of edgebench runs a user's Python code. Here it is run because the user named the function.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def trace(path: Path, function: str, asked: str, place: Path) -> None:
-    """Write the graph of the network that the function returns to an ONNX file.
+    """Write an ONNX file with the graph of the network that the function returns.
 
     Raises:
         RequestError: the function returns no network, or its network cannot be traced on images of the requested shape.
@@ -36,8 +36,8 @@ def trace(path: Path, function: str, asked: str, place: Path) -> None:
     image = shape.image(wanted)
     if image is None or image.layout != "NCHW":
         raise RequestError(
-            f"{name}: wanted --input of square images in torch's order of axes, {shape.EXAMPLE}, found {asked}; export"
-            " a network with other inputs to an ONNX file yourself, which may have any inputs"
+            f"{name}: wanted --input of square images in torch's order of axes, {shape.EXAMPLE}, found {asked}; for"
+            " other inputs, export the network to an ONNX file yourself, and measure that file"
         )
     with _said(name, "cannot be exported"):
         trace_network(network(path, function), (image.channels, image.resolution, image.resolution), place)

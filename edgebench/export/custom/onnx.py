@@ -1,4 +1,4 @@
-"""A user-supplied ONNX file -> a checked copy with all weights inside, and with all input sizes but the batch fixed."""
+"""Check a user-supplied ONNX file; copy it with all weights inside and all input sizes (except the batch) fixed."""
 
 from __future__ import annotations
 
@@ -126,9 +126,10 @@ def _takes(
 def may_be_refused(proto: Any) -> bool:
     """Return whether onnxruntime may refuse a file, judged by the file's graph alone, without large weights.
 
-    The graph lacks the values of large weights, so it is opened with these weights as inputs. If this fails, the whole
-    file must be opened to find out, because a few operators need the missing values. Graphs with functions are not
-    opened here at all, because the runtime inlines functions, and a few functions can become billions of operators.
+    The graph lacks the values of large weights, so it is opened with these weights as inputs. If onnxruntime refuses
+    this graph, the missing values may be the reason, because a few operators need them; then the whole file must be
+    opened. Graphs with functions are not opened here at all, because the runtime inlines functions, and a few functions
+    can become billions of operators.
     """
     import onnx
     import onnxruntime
@@ -161,7 +162,7 @@ def _is_empty(tensor: Any) -> bool:
 
 
 def precision_of(proto: Any) -> tuple[Precision, str]:
-    """Return the precision of a graph, and how its weights are quantized if only its weights are."""
+    """Return a graph's precision, and a text such as `dynamic range` if the types of weights and activations differ."""
     return of_onnx(tuple(nodes(proto)), tuple(tensors(proto)))
 
 
@@ -204,7 +205,7 @@ def macs_of(proto: Any, *, may_open: bool = True) -> tuple[int, tuple[str, ...]]
 
 
 def _settle(path: Path, place: Path, proto: Any, shapes: Sequence[shape.Dimensions], name: str) -> None:
-    """Write the model with fixed input sizes and all weights inside; copy the file if it has both already."""
+    """Write the model with fixed input sizes and all weights inside; just copy a file that is already like this."""
     found = tuple(tuple(dim.dim_value for dim in one.type.tensor_type.shape.dim) for one in inputs_of(proto))
     if found == tuple(shapes) and not list(beside(path, proto)):
         shutil.copyfile(path, place)
@@ -285,7 +286,7 @@ def _called(graph: Any) -> Counter[_Function]:
 
 
 def _unfolded(calls: Counter[_Function], sizes: Mapping[_Function, int]) -> int:
-    """Return how many operators these calls become when all functions are inlined, but at most the limit plus one."""
+    """Return the number of operators after inlining all called functions; return the limit plus one if it is larger."""
     return min(MOST_OPERATORS + 1, sum(count * sizes.get(call, 1) for call, count in calls.items()))
 
 
@@ -357,7 +358,7 @@ def _require_within(path: Path, tensor: Any, size: int) -> None:
     stated = {entry.key: entry.value for entry in tensor.external_data if entry.key in ("offset", "length")}
     if not all(re.fullmatch("[0-9]{1,18}", text) for text in stated.values()):
         found = ", ".join(f"{key} {shown(text)[:40]}" for key, text in stated.items())
-        raise RequestError(f"{path}: weights {tensor.name} are at {found}, wanted whole numbers; write it again")
+        raise RequestError(f"{path}: weights {tensor.name} have {found}, wanted whole numbers; write it again")
     end = int(stated.get("offset", 0)) + int(stated.get("length", 0))
     if end > size:
         raise RequestError(
@@ -451,7 +452,7 @@ def _tables(proto: Any) -> dict[str, int]:
 
 
 def _looked_up(node: Any) -> Iterator[tuple[str, str, int]]:
-    """Yield the tensor of indices, the table and the indexed axis for each table that an operator looks up."""
+    """For each table that an operator looks up, yield the tensor of indices, the table, and the indexed axis."""
     if node.op_type in ("Gather", "GatherElements") and len(node.input) > 1:
         yield node.input[1], node.input[0], next((one.i for one in node.attribute if one.name == "axis"), 0)
     if node.op_type == "EmbedLayerNormalization" and len(node.input) > 4:

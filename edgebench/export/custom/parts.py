@@ -1,4 +1,4 @@
-"""Several model files that are deployed together, `encoder.onnx|decoder.onnx` -> one file with all of them, and a card.
+"""Join model files that are deployed together, such as `encoder.onnx|decoder.onnx`, in one file with one card.
 
 The files, also called parts, are run one after the other. The values of each input are the first of these that exist:
 
@@ -91,7 +91,7 @@ def adopt(name: str, asked: str, adopt_one: Callable[[str, str], CustomModel]) -
     )
     kept_under = stem(title(name), content, key)
     card = cache.once(kept_under, SUFFIX, CustomModel, lambda place: _write(place, title(name), content, cards, feed))
-    cache.put(kept_under, card)  # the new time of use lets a search by name find this model first
+    cache.put(kept_under, card)  # updates the time of use, so that a search by name finds this model first
     return card
 
 
@@ -132,7 +132,7 @@ def _piece(part: str, card: CustomModel) -> Piece:
 
 
 def linked(names: Sequence[str], pieces: Sequence[Piece]) -> Feed:
-    """Return the feed of several files: the inputs that no earlier file provides, and the links of all other inputs."""
+    """Return the feed of several files: the inputs that no earlier file provides; link the other inputs to outputs."""
     fed, described, free = dict[str, Input](), list[Part](), list[tuple[int, str]]()
     for place, (name, piece) in enumerate(zip(names, pieces, strict=True)):
         links = _links(piece, pieces, free)
@@ -214,9 +214,9 @@ def total(counts: Iterable[int | None]) -> int | None:
 
 
 def _least(counts: Sequence[tuple[int | None, int | None]]) -> int | None:
-    """Return a lower bound of a sum, from pairs of a count and its lower bound.
+    """Return a lower bound of a sum; `counts` has pairs of an exact count, or None, and a lower bound, or None.
 
-    The result is None if all counts are exact, so that no bound is needed, or if nothing is known.
+    The result is None if no bound is needed (all counts are exact) or if no bound is known.
     """
     if all(whole is not None for whole, _ in counts):
         return None
@@ -237,7 +237,7 @@ def weighted(shares: Sequence[tuple[int | None, float | None]]) -> float | None:
 
 
 def sets_of(part: Part, own: Mapping[str, Any], made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the input values of a part: fed values, from `own`, and outputs of earlier parts, from `made`."""
+    """Return the input values of a part; `own` has the fed values, and `made` has the outputs of earlier parts."""
     return {name: own[shared] for name, shared in part.inputs} | {
         link.input: made[link.part][link.output] for link in part.links
     }

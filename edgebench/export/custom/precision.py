@@ -1,4 +1,4 @@
-"""The types of a file's weights and activations -> its precision, and how its weights are quantized."""
+"""Find the precision of a file from the types of its weights and activations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STATIC = ("QLinear", "QGemm")
 
 
 def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterable[str]) -> tuple[Precision, str]:
-    """Return the precision of multiplying operators, and how their weights are quantized if only their weights are.
+    """Return the precision, and a text such as `dynamic range` if the types of weights and activations differ.
 
     The arguments are names of types. `activations` has the types of the operators' data inputs and outputs, `weights`
     has the types of their weights, and `stored` has the types of weights that are converted to float on loading.
@@ -43,7 +43,7 @@ def computed(activations: Iterable[str], weights: Iterable[str], stored: Iterabl
 
 
 def of_onnx(nodes: Sequence[Any], tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Find a graph's precision, and how its weights are quantized, from its operators and constants."""
+    """Return a graph's precision, and a text such as `dynamic range` if the types of weights and activations differ."""
     kinds = {tensor.name: _kind(tensor) for tensor in tensors}
     values = ((node.output[0], one) for node in nodes for one in node.attribute if one.name == "value")
     kinds |= {output: _kind(value.t) for output, value in values if value.HasField("t")}
@@ -67,7 +67,7 @@ def _quantized(node: Any, kinds: dict[str, str]) -> Sequence[str]:
 
 
 def _of_floats(tensors: Sequence[Any]) -> tuple[Precision, str]:
-    """Return the float type of most weights as a precision; constants of other types are only scales and limits."""
+    """Return the precision that most float weights have; only scales and limits have another float type."""
     sizes = Counter[str]()
     for tensor in tensors:
         if (kind := _kind(tensor)) in _FLOATS:

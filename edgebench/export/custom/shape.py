@@ -1,4 +1,4 @@
-"""The shape of a model's input, given by the file and by the user -> the meaning of each axis.
+"""Find the meaning of each axis of a model's input from the shape that the file and the user give.
 
 Dimensions are (N, C, S, S) or (N, S, S, C); 0 stands for an open dimension.
 """
@@ -39,7 +39,7 @@ def parse(asked: str) -> tuple[str, Dimensions]:
     """Parse `name:1x3x224x224` into the name and the dimensions; the name is empty if the text has only dimensions.
 
     Raises:
-        RequestError: the text has neither form.
+        RequestError: the text has neither the form `name:1x3x224x224` nor the form `1x3x224x224`.
     """
     name, _, text = asked.rpartition(":")
     if not re.fullmatch(rf"{DIGITS}(x{DIGITS})*", text):

@@ -1,4 +1,4 @@
-"""A user-supplied TFLite file -> a copy, and a description read from its flatbuffer; nothing in the file is run.
+"""Copy a user-supplied TFLite file, and describe it by what its flatbuffer contains; nothing in the file is run.
 
 The numbers of fields, called slots, follow TensorFlow's `schema.fbs`, version 3. An offset that points beyond the file
 is an error.
@@ -52,7 +52,7 @@ class _Repeated(Exception):
 
 @dataclass(slots=True)
 class _Allowance:
-    """How many bytes of a file's vectors are still allowed to be read; a vector is counted once per offset to it."""
+    """The number of bytes of vectors that may still be read; a vector to which two offsets point is counted twice."""
 
     left: int
 
@@ -158,7 +158,8 @@ def read(
     """Copy the file to `place` and return the model's card; `net.tflite:encode` selects the signature `encode`.
 
     Raises:
-        RequestError: the file is damaged, an input axis is open, or the name selects none of several signatures.
+        RequestError: the file is damaged, an input axis is open, or the file has several signatures and the name
+            selects none.
     """
     graph = graph_of(path, name)
     require_measurable(name, graph)
@@ -203,7 +204,8 @@ def graph_of(path: Path, name: str, *, is_any: bool = False) -> Graph:
     With `is_any`, a name without a signature selects the first of several signatures.
 
     Raises:
-        RequestError: the file is damaged or lacks the signature, or the name selects none of several signatures.
+        RequestError: the file is damaged or lacks the signature, or it has several signatures and the name selects
+            none.
     """
     try:
         with path.open("rb") as stream, closing(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)) as data:
@@ -250,7 +252,7 @@ def require_measurable(name: str, graph: Graph) -> None:
     """Refuse operators that no runtime includes, and inputs or outputs that are not numbers.
 
     Raises:
-        RequestError: the graph has such an operator, input or output.
+        RequestError: an operator, an input or an output of the graph is refused.
     """
     if graph.custom:
         operator = graph.custom[0].removeprefix(_CUSTOM_NAME)

@@ -1,4 +1,4 @@
-"""The file of the null runtime, which computes nothing: how long to wait, and how many class scores to return."""
+"""The file of the null runtime: it says how long this runtime waits, and how many class scores it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network with folded batch norms, and its data set -> weights fine-tuned under fake quantization.
+"""Fine-tune the weights of a network under fake quantization, after its batch norms have been folded.
 
 This is quantization-aware training.
 """

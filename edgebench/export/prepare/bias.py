@@ -1,4 +1,4 @@
-"""A network with folded batch norms -> the same weights, with biases that cancel the mean error of rounded weights.
+"""Change the biases of a network so that they cancel the mean error that rounding the weights causes.
 
 The method follows Nagel et al., ICCV 2019, section 4.2, but the mean is measured on images, including their borders.
 """
@@ -32,7 +32,7 @@ def correct(graph: GraphModule, quantization: Quantization, images: Iterator[NDA
 def _mean_errors(
     graph: GraphModule, quantization: Quantization, images: Iterator[NDArray[float32]]
 ) -> dict[Any, Tensor]:
-    """Return the mean error that every layer's rounded weights alone cause in the layer's outputs, for each channel."""
+    """Return, for each layer and channel, the mean output error that the rounding of the layer's weights causes."""
     import torch
     from torch import nn
 

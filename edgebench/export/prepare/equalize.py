@@ -1,9 +1,9 @@
-"""A network with folded batch norms -> the same function, with weights that have the same range in every channel.
+"""Give a network's weights the same range in every channel, without changing the function that it computes.
 
 The method follows Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction, ICCV 2019,
-section 4.1. If the output of one convolution is read by only one other convolution, a channel can be scaled down in the
-former and up by the same factor in the latter. This is also possible with a ReLU between them, but not with a ReLU6. A
-ReLU6 is therefore replaced by a ReLU, as in the paper.
+section 4.1. If only one convolution reads the output of another, each channel can be scaled down in the first
+convolution and scaled up by the same factor in the second. A ReLU between the two convolutions allows this scaling, but
+a ReLU6 does not. A ReLU6 is therefore replaced by a ReLU, as in the paper.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def equalize(graph: GraphModule) -> None:
 
 
 def pairs(graph: GraphModule) -> Iterator[tuple[Any, Node | None, Any]]:
-    """Yield each layer whose output only one other layer reads, the ReLU between them or None, and this other layer."""
+    """Yield (layer, ReLU or None, next layer) if only the next layer reads the output, directly or through the ReLU."""
     from torch import nn
 
     for node in graph.graph.nodes:

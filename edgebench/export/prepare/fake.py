@@ -1,4 +1,4 @@
-"""A network with folded batch norms <-> the network that rounds weights and activations as its int8 file will."""
+"""Make a network round weights and activations as its int8 file will, and turn it back into a float network."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def release(graph: GraphModule) -> None:
 def _is_rounded(graph: GraphModule, node: Node) -> bool:
     """Return whether the int8 graph rounds a node's output.
 
-    It does not round the output if only a ReLU reads it, or if the node only moves values.
+    The int8 graph does not round an output that only a ReLU reads, or the output of a node that only moves values.
     """
     from torch import nn
 
@@ -75,7 +75,7 @@ def weight_rounding(quantization: Quantization) -> Any:
     most = (REDUCED if quantization.reduce_range else 127) if signed else (127 if quantization.reduce_range else 255)
     return FakeQuantize(  # type: ignore[no-untyped-call]
         observer=MovingAveragePerChannelMinMaxObserver if per_channel else MovingAverageMinMaxObserver,
-        averaging_constant=1.0,  # no moving average, so that shrinking weights have finer steps at once
+        averaging_constant=1.0,  # the last range only, no average: shrinking weights get finer steps at once
         qscheme=of_each if per_channel else of_one,
         dtype=torch.qint8 if signed else torch.quint8,
         quant_min=-most if signed else 0,

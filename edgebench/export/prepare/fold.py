@@ -1,4 +1,4 @@
-"""A network -> its graph, with every batch norm folded into the convolution before it."""
+"""Trace a network to a graph, and fold every batch norm into the convolution before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep's time budget and the journal -> the cells (rows of the sweep) to measure next, and for how long.
+"""Decide within a time budget which cells (rows of the sweep) to measure next, and for how long.
 
 The cells that predictions need are measured first, then the cells whose predictions are most uncertain.
 """
@@ -28,7 +28,7 @@ NEEDED_SHARE = 0.5  # share of the time budget for cells that must be measured b
 
 
 def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterator[tuple[Session, float]]:
-    """Yield sessions, each with some of a target's cells, and the deadline of each in seconds of `monotonic()`.
+    """Yield pairs: a session with some of a target's cells, and its deadline in seconds of `monotonic()`.
 
     The caller must measure each session and write its records to the journal before it takes the next session. If a
     process, a training or an export is still running when the budget is spent, it is allowed to finish. Without a

@@ -1,4 +1,4 @@
-"""A session's cases and the journal's records -> the cases that are most worth measuring next.
+"""Choose the cases of a session that are most worth measuring next, given the journal's records.
 
 This module reads no files except published accuracies and the cache.
 """
@@ -29,7 +29,10 @@ TWICE = 2  # one command measures a case at most twice: the second time only if 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allotment:
-    """The cases to measure next, the most worthwhile first; if `is_needed`, predictions are impossible without them."""
+    """The cases to measure next, the most worthwhile case first.
+
+    `is_needed` says that no prediction is possible until these cases are measured.
+    """
 
     cases: tuple[Case, ...]
     is_needed: bool
@@ -38,7 +41,7 @@ class Allotment:
 def allot(session: Session, records: Sequence[Record], tried: Sequence[Case]) -> Allotment:
     """Choose the cells without which no fit is possible.
 
-    If all of them are measured, choose the most informative cells.
+    If all cells that fits need are measured, choose the most informative cells.
 
     A case that this command has already tried without a usable measurement is not chosen again.
     """
@@ -101,8 +104,8 @@ def _near_front(
 def _merits(cases: Sequence[Case], shares: Shares) -> list[float]:
     """Return the metric of each case, measured or predicted.
 
-    If one of the cases has neither, return the published top-1 of all cases instead. If one of them has no published
-    top-1, return the multiply-adds of all cases.
+    If the metric of a case is neither measured nor predicted, return the published top-1 of every case instead. If a
+    case has no published top-1, return the multiply-adds of every case.
     """
     fitted = surfaces.reliefs(shares, cases)
     expected = [shares.get(case) or surfaces.predict(case, fitted) for case in cases]

@@ -1,7 +1,7 @@
-"""Latencies of a few networks, and the work of all networks -> the networks to measure, and predictions for the rest.
+"""Choose which networks to measure; from their latencies, predict the latencies of the other networks.
 
-The functions here are pure and do no I/O. Predictions have the same unit as the latencies to which costs are fitted. A
-cell is one network at one width and resolution.
+The functions here are pure and do no I/O. Predicted latencies have the same unit as measured latencies. A cell is one
+network at one width and resolution.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Fit:
     Attributes:
         costs: a constant, and the costs per multiply-add, per activation and per weight; all are at least 0.
         cells: number of measured cells.
-        scatter: standard deviation of log latency, measured minus fitted, combined with the prior.
+        scatter: standard deviation of log latency about the fit, estimated from the fit's errors and from the prior.
         freedom: degrees of freedom of `scatter`.
         spread: covariance matrix of the non-zero costs, in units of `scatter` squared.
     """
@@ -90,7 +90,7 @@ def _rows(works: Sequence[Work]) -> Any:
 
 
 def _scale(rows: Any) -> Any:
-    """Return the mean of each column, by which the column can be divided; return 1 for a column of zeros."""
+    """Return a divisor for each column: the column's mean, or 1 for a column of zeros."""
     import numpy
 
     mean = rows.mean(axis=0)
@@ -102,10 +102,10 @@ def informative(
 ) -> tuple[int, ...]:
     """Choose `count` cells, including all measured cells, that determine the costs best: a D-optimal design.
 
-    Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes
-    relative errors, but latencies are not known yet. So the rows are weighted as if every term had an equal share in
-    the latency of an average cell. With `metric_terms`, of shape (N, terms), the design serves the fit of a metric as
-    well.
+    Cells are chosen greedily and then exchanged (Fedorov 1972); the result is deterministic. The fit minimizes relative
+    errors, so a row's weight depends on the cell's latency. Because latencies are not known yet, the rows' weights
+    assume that every term has an equal share in the latency of an average cell. With `metric_terms`, of shape (N,
+    terms), the design serves the fit of a metric as well.
     """
     import numpy
 
@@ -215,7 +215,8 @@ def surprises(works: Sequence[Work], values: Sequence[float]) -> tuple[int, ...]
 def contenders(times: Sequence[Prediction], merits: Sequence[float]) -> tuple[int, ...]:
     """Return the indices of cells that are possibly on the Pareto front of time and merit (accuracy, or a substitute).
 
-    A cell is excluded if another cell has at least the same merit and a time interval that lies wholly below.
+    A cell is excluded if another cell has at least the same merit and is surely faster: the intervals of their times do
+    not overlap.
     """
     cells = list(zip(times, merits, strict=True))
     return tuple(

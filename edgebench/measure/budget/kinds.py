@@ -1,4 +1,4 @@
-"""Measurements -> a fit of latency for each kind of cells, and predicted latencies of other cells.
+"""Fit the measured latencies of each kind of cells, and predict the latencies of other cells.
 
 The cells of a kind differ only in width and resolution, so they have the same costs per multiply-add, activation and
 weight.
@@ -38,8 +38,8 @@ class Predicted:
     Attributes:
         preset: the preset of the measurements on which the prediction is based.
         time_s: predicted median latency; None if it cannot be predicted, and then `why` has the reason.
-        is_beyond: whether the prediction is an extrapolation, because the case has more multiply-adds than every
-            measured cell of its kind, or fewer.
+        is_beyond: whether the prediction is an extrapolation: the case's multiply-adds are outside the range of the
+            measured cells of its kind.
     """
 
     case: Case
@@ -103,7 +103,7 @@ def is_predictable(case: Case) -> bool:
 
 
 def kind_of(case: Case) -> Case:
-    """Return the case with placeholders for width and resolution, which is the same for all cells of a kind."""
+    """Replace width and resolution by placeholders; all cells of a kind then become the same case."""
     return replace(case, variant=replace(case.variant, width=1.0, resolution=1))
 
 
@@ -121,10 +121,11 @@ def kinds_of(known: Mapping[Case, Measurement | None]) -> Iterator[Kind]:
 
 
 def _alike(group: Sequence[Measurement]) -> tuple[float, ...]:
-    """Return each measurement's p50 (median latency) in seconds, corrected for other load on the core.
+    """Return each measurement's median latency in seconds, corrected for other load on the core.
 
-    A reference beat is a small workload that ran between the samples. The scaled value is p50 in beats, times the
-    median time of a beat. If one of the measurements lacks beats, no measurement is scaled.
+    A reference beat is a small workload that ran between the samples. To correct a measurement, its median latency is
+    divided by its own time per beat, and multiplied by the median time per beat of all measurements. If one of the
+    measurements lacks beats, no measurement is corrected.
     """
     beats = [row.beat_s for row in group if row.p50_beats and row.beat_s and row.beat == group[0].beat]
     if len(beats) < len(group):

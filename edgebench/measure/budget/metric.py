@@ -1,4 +1,4 @@
-"""Measured metrics of a network family at a few sizes -> a fitted surface, which predicts the metric at other sizes.
+"""Fit a surface to the metrics of a few sizes of a network family; the surface predicts the metric at other sizes.
 
 The surface gives the metric as a function of width α and resolution ρ. Metrics are shares from 0 to 1, such as top-1.
 The functions here are pure and do no I/O.
@@ -21,8 +21,8 @@ NATIVE = 224  # a resolution in pixels; one term of the fit is this number divid
 # are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`
 # computes them again.
 PRIOR = (0.015, 4)
-LEAST = 1e-6  # shares nearer to 0 or 1 are moved to this distance, because the logits of 0 and 1 are infinite
-UNKNOWN = 1e-6  # a size is predicted if at most this part of its terms lies outside the span of the measured terms
+LEAST = 1e-6  # shares are limited to the range from this to 1 minus this, because the logits of 0 and 1 are infinite
+UNKNOWN = 1e-6  # a size is not predicted if its terms are not a linear combination of measured terms, up to this error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +66,17 @@ def terms(sizes: Sequence[Size]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """The logit of a metric, fitted as a function of width α and resolution ρ that never falls as α or ρ grows.
+    """A fitted function of width α and resolution ρ; it gives the logit of a metric, and never falls as α or ρ grows.
 
     Attributes:
-        heights: a constant, and the coefficients of the other terms of `_rising`; the coefficients are at least 0.
-        span: the smallest and the largest ln α of the grid.
+        heights: the coefficients of the terms of `_rising`; only the coefficient of the constant term can be negative.
+        span: the smallest and the largest ln α of all cells, measured or not.
         cells: number of measured cells.
-        scatter: standard deviation of the measured logits about the surface, combined with the prior and with the
-            noise that is due to the number of test images.
+        scatter: standard deviation of the measured logits about the surface, estimated from the errors of the fit, from
+            the prior, and from the noise that is due to the number of test images.
         freedom: degrees of freedom of `scatter`.
         spread: covariance matrix of the heights, in units of `scatter` squared.
-        reach: matrix that projects a cell's terms on the span of the measured cells' terms.
+        reach: matrix that projects a cell's terms on the space of linear combinations of the measured cells' terms.
     """
 
     heights: tuple[float, ...]
@@ -112,10 +112,11 @@ def _share(logit: float) -> float:
 
 
 def _rising(sizes: Sequence[Size], span: tuple[float, float]) -> Any:
-    """Return other terms for the same surfaces as `terms`, chosen so that no term falls with α or ρ within the span.
+    """Return terms that span the same functions as `terms`, but never fall as α or ρ grows within the range `span`.
 
-    A parabola in ln α rises over the whole span exactly if it is a sum, with non-negative factors, of two parabolas:
-    the first has its minimum at the lower end of the span, the second has its maximum at the upper end.
+    Two of the terms are parabolas in ln α: one has its minimum at the lower end of the range, the other has its maximum
+    at the upper end. The sums of these two parabolas with non-negative factors are exactly the parabolas that rise over
+    the whole range.
     """
     import numpy
 

@@ -1,4 +1,4 @@
-"""The accuracies in a journal -> a surface of the metric for each kind of cells, and predictions for other cells.
+"""Fit a surface to the measured accuracies of each kind of cells, and predict the metric of other cells.
 
 The cells of a kind differ only in width and resolution.
 """
@@ -80,7 +80,8 @@ def size(case: Case) -> Size:
 def reliefs(shares: Shares, open_cases: Sequence[Case]) -> dict[Case, Relief]:
     """Return a fitted surface of the metric for each kind of cells that has enough evaluated cells.
 
-    No surface falls as α or ρ grows, from the evaluated cells up to those of `open_cases`, which are not evaluated yet.
+    No surface falls as α or ρ grows, neither at the evaluated cells nor at the cells of `open_cases`, which are not
+    evaluated yet.
     """
     groups, others = defaultdict["Case", list["Case"]](list), defaultdict["Case", list["Case"]](list)
     for case in shares:
@@ -102,7 +103,8 @@ def _relief(group: Sequence[Case], shares: Shares, others: Sequence[Size]) -> Re
 def predict(case: Case, known: Mapping[Case, Relief]) -> Prediction | None:
     """Predict the metric of a case.
 
-    Return None if too few cells of the case's kind are evaluated, or if they do not show the effect of α or of ρ.
+    Return None if too few cells of the case's kind are evaluated, or if these cells do not show the effect of α or of
+    ρ.
     """
     relief = known.get(kind_of(case))
     return relief.surface.predict(size(case)) if relief else None

@@ -1,4 +1,4 @@
-"""An artifact (a deployed file), run by its runtime -> accuracy, and for int8 agreement with the float artifact."""
+"""Measure the accuracy of an artifact (a deployed file); for int8, also its agreement with the float artifact."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Answers:
     """The outputs of an artifact for N images, of shape (N, values), in a file because memory may not suffice.
 
     Attributes:
-        values: number of values per image: of all outputs, or of the smaller result that the task computes from the
-            outputs on the target.
+        values: number of values that the target returns per image: all outputs, or fewer values if the task reduces the
+            outputs there.
         dtype: type of the values: float32, or bytes if the outputs are reduced.
         inputs_sha256: hash of the pixels that the process read; if it read several parts, a hash of the parts' hashes.
     """
@@ -174,7 +174,7 @@ def _source(variant: Variant) -> str:
 def _is_fine_tuned(case: Case) -> bool:
     """Return whether the weights were fine-tuned.
 
-    If so, int8 is not the only cause of differences to the float parent.
+    If the weights were fine-tuned, int8 is not the only cause of differences to the float parent.
     """
     return case.variant.quantization is not None and case.variant.quantization.aware
 
@@ -223,7 +223,7 @@ def _answers(
     request: dict[str, object] = {"do": "infer", **deployed.request(runtime, threads, batch), **reduce}
     request |= {"normalization": asdict(images.normalization), "depth": images.depth}
     digests = list[str]()
-    # The agent selects the output with this number of values; if there is none, it returns all outputs together.
+    # The agent returns the output that has this number of values; if no output has it, the agent returns all outputs.
     request |= {"classes": values(deployed.variant)}
     with ExitStack() as stack, TemporaryDirectory() as scratch:
         empty = _empty(deployed.variant, stack.enter_context(TemporaryFile(buffering=0)), is_reduced=bool(reduce))
@@ -243,7 +243,7 @@ def _answers(
 
 
 def _empty(variant: Variant, stream: IO[bytes], *, is_reduced: bool) -> Answers:
-    """Return an object for outputs that still has no images, but knows the number and type of the values per image."""
+    """Return `Answers` without any outputs yet; the number and the type of the values per image are set."""
     import numpy
 
     count = values(variant)
@@ -259,7 +259,7 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
     """Refuse an answer of the agent that was not computed from the request's pixels.
 
     Raises:
-        AgentError: the number or the hash of the images differs.
+        AgentError: the answer has a different number or hash of images than the request.
     """
     count, found = part["shape"][0], answer.inputs_sha256
     if answer.count != count:
@@ -271,7 +271,7 @@ def _require_inputs(answer: Inferred, part: Mapping[str, Any], connection: Conne
 def _outputs(answer: Inferred, file: Path, size: int) -> bytes:
     """Return the outputs for one part of the images as `size` bytes.
 
-    They come from the file if it exists, otherwise from the agent's answer.
+    The outputs are read from the file if it exists, and otherwise from the agent's answer.
 
     Raises:
         AgentError: there are more or fewer bytes than `size`.

@@ -1,4 +1,4 @@
-"""A detector's predictions for the test images -> an album: the ten images with the most errors, with their boxes."""
+"""Make an album of a detector's predictions: the ten test images with the most errors, and the boxes on them."""
 
 from __future__ import annotations
 

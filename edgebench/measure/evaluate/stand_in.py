@@ -1,8 +1,9 @@
-"""A case on a board -> an evaluation on this host instead, and a check of some of the outputs on the board.
+"""Evaluate a board's artifact on this host, and check some of the outputs on the board.
 
 A board needs hours for an evaluation that this host does in minutes. In tests of onnxruntime and LiteRT, aarch64 and
-x86-64 with VNNI gave the same outputs: bit for bit in int8, within 1e-6 in float. For every artifact, this is checked
-on the board with some images. If int8 products overflow on this host, the board evaluates int8 artifacts itself.
+x86-64 with VNNI gave the same outputs: bit for bit in int8, within 1e-6 in float. For every artifact, the board
+computes the outputs of some images, and they are compared with this host's outputs. If int8 products overflow on this
+host, the board evaluates int8 artifacts itself.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _host() -> tuple[Connection, str]:
 
 @cache
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
-    """Return the runtime in this version, on this host; download it if another version is installed."""
+    """Return this version of the runtime for this host; download it if this host has another version."""
     target = replace(HOST, runtimes=(name,))
     connection, agent_sha256 = _host()
     environment = survey(connection, target, agent_sha256)
@@ -101,7 +102,9 @@ def spot_check(
     (hosts,), (boards,) = on_host.rows(len(places)), on_board.rows(len(places))
     finite = numpy.isfinite(hosts)
     if (finite != numpy.isfinite(boards)).any():
-        raise AgentError("host and board differ in which outputs are finite, for the same artifact and images")
+        raise AgentError(
+            "some outputs for the same images are finite either on the host or on the board, but not on both"
+        )
     gaps = numpy.abs(hosts - boards, where=finite, out=numpy.zeros_like(hosts))
     largest = numpy.abs(hosts, where=finite, out=numpy.zeros_like(hosts)).max()
     return SpotCheck(

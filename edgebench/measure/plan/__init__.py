@@ -1,7 +1,9 @@
-"""A requested sweep -> the cases of a session, and what has already been measured of each case.
+"""Turn a requested sweep into the cases of a session, and find what has already been measured of each case.
 
-    sweeps (reads the file) -> check (refuses invalid entries) -> custom, cases (add facts about models and target)
-        -> state (adds what the journal already has)
+The steps are:
 
-`training` lists the networks to train; `forecast` estimates the time for `--dry-run`.
+    sweeps (read the file) -> check (refuse invalid entries) -> custom, cases (add facts about models and target)
+        -> state (add what the journal already has).
+
+The module `training` lists the networks to train; `forecast` estimates the time for `--dry-run`.
 """

@@ -1,4 +1,4 @@
-"""A sweep and a target's environment -> the cases of a session.
+"""Make the cases of a session from a sweep and from the environment of a target.
 
 A cell is one combination of entries of the sweep's lists. A case is a cell, completed with facts about the target.
 """
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 
 def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ...]:
-    """Complete each cell of a sweep with facts about the target: version of the runtime, and int8 scheme of the target.
+    """Complete each cell of a sweep with facts about the target: its version of the runtime, and its int8 scheme.
 
     Raises:
         RequestError: a runtime is not installed on the target, a data set does not exist or has no calibration images,
-            or none of the cells can be measured, because of their user-supplied models.
+            or no cell can be measured, because no user-supplied model supports the options of its cell.
     """
     cells = tuple(requested)
     models = own_cells.adopt(cells)
@@ -61,7 +61,7 @@ def require_cores(requested: Iterable[Case], environment: Environment) -> None:
     """Refuse more threads than the target has cores, because the threads would wait for each other.
 
     Raises:
-        RequestError: a case has more threads.
+        RequestError: a case has more threads than the target has cores.
     """
     cores = int(environment.facts.get("cores") or 0)
     if cores and (most := max((case.threads for case in requested), default=0)) > cores:
@@ -87,7 +87,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of the data set that calibrates a cell.
 
-    It is the data set that the int8 scheme names, else the one that the sweep names, else the cell's own data set.
+    The int8 scheme can name this data set; otherwise, the sweep can name it; otherwise, it is the cell's own data set.
     """
     if model and not model.takes_images:
         return cell.dataset  # a model without image inputs is calibrated on values of its inputs
@@ -166,7 +166,7 @@ def _alternatives(runtime: str, environment: Environment) -> str:
 def variant_of(
     cell: Cell, dataset: DataSet, quantization: Quantization | None, model: CustomModel | None = None
 ) -> Variant:
-    """Return the variant of a cell; number of classes and hashes come from the data set and the files."""
+    """Return the variant of a cell; the data set and the files provide its hashes and its number of classes."""
     recipe = chosen_recipe(cell.dataset, cell.preprocessing)
     if model:
         recipe = own_cells.recipe(recipe, model)
@@ -200,7 +200,7 @@ def _require_weights(weights: Chosen) -> None:
     """Refuse to fine-tune weights that were never trained.
 
     Raises:
-        RequestError: the network has no weights, or random weights, or a classifier with random weights.
+        RequestError: the network has no weights, or the weights of the network or of its classifier are random.
     """
     if weights.name in (WeightSource.RANDOM, WeightSource.NONE):
         raise RequestError(f"qat fine-tunes weights, found {weights.name} ones; use --weights trained, or a file")

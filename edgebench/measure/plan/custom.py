@@ -1,4 +1,4 @@
-"""The cells of a sweep, some with user-supplied models -> the same cells, completed with facts about each model."""
+"""Add facts about user-supplied models to the cells of a sweep that use these models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Preprocessing, Variant
 
 NO_DATA_SET = "null"
-UNLABELLED = "unlabelled:"  # prefix of a calibration folder's name, in the sweep that is stored in a results folder
+UNLABELLED = "unlabelled:"  # in a results folder, the stored sweep puts this before the name of a calibration folder
 REBUILT = ("null", "torch")  # formats without a graph, for which the target builds the network with edgebench's code
 RAW = "raw"  # default preprocessing of a network that takes integers
 
@@ -42,7 +42,7 @@ def check(sweep: Sweep) -> None:
     """Refuse widths and resolutions for a user-supplied model.
 
     Raises:
-        RequestError: a block of the sweep has them; the message names the first one.
+        RequestError: the sweep gives a width or a resolution for a user-supplied model; the message names the model.
     """
     for block in sweep.models:
         if is_custom(block.name) and (block.widths != (1.0,) or block.resolutions is not None):
@@ -74,7 +74,7 @@ def _key(cell: Cell) -> Key:
 def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
     """Return the card of a model; if the model cannot be measured, the card gives the reason.
 
-    The cases of such a model fail, and the other cases of the sweep are measured.
+    If the model cannot be measured, its cases fail, and the other cases of the sweep are measured.
     """
     name, shape, decode = key
     try:
@@ -86,7 +86,7 @@ def _adopted(key: Key, *, is_fed: bool) -> CustomModel:
 def _is_calibrated_on_arrays(cell: Cell) -> bool:
     """Return whether a cell is calibrated on random values or on the user's own arrays.
 
-    If so, even an image classifier is measured on such values instead of images.
+    An image classifier that is calibrated in this way is also measured on arrays instead of images.
     """
     calibration = cell.calibration or (parse(cell.quantization).calibration if cell.quantization else "")
     return calibration == RANDOM or calibration.startswith(DATA)
@@ -184,7 +184,7 @@ def _completed(cell: Cell, model: CustomModel, *, is_possible: bool) -> Cell:
 
 
 def _dataset(cell: Cell, model: CustomModel) -> str:
-    """Return the data set for a model: the user-supplied data set, otherwise the calibration images.
+    """Return the data set for a model: the user's data set, or else the data set of the calibration images.
 
     A bundled data set is used only for a detector, because a user-supplied classifier has other classes than a bundled
     data set.
@@ -221,7 +221,7 @@ def feed(model: CustomModel, folder: str) -> Feed | None:
 
 
 def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Preprocessing | None) -> Quantization:
-    """Return the int8 scheme of a model that is no image classifier, with the inputs that calibrate the model.
+    """Return the int8 scheme of a model that is not an image classifier; add the inputs for its calibration.
 
     These inputs come from the scheme's folder, else from the folder of --calibration, else from the folder of
     --input-data. Without a folder, the inputs are random.
@@ -244,7 +244,7 @@ def calibrated(scheme: Quantization, cell: Cell, model: CustomModel, recipe: Pre
 
 
 def recipe(chosen: Preprocessing | None, model: CustomModel) -> Preprocessing | None:
-    """Return the preprocessing, adapted to the model's range of values; integer inputs take raw pixel values."""
+    """Return the preprocessing; if the model takes integers, adapt it so that the model gets unchanged pixels."""
     if chosen is None or model.dtype in ("", "float32"):
         return chosen
     return of_integers(chosen, model.dtype, model.input_scale, model.input_zero)
@@ -259,5 +259,5 @@ def _require_quantizable(cell: Cell, model: CustomModel) -> None:
     if model.takes_images and _dataset(cell, model) == NO_DATA_SET:
         raise RequestError(
             f"int8 of {model.name} needs images for calibration and comparison: add --calibration folder or"
-            " --dataset image_folder:path; or use --calibration random, which gives only its time, or --precision fp32"
+            " --dataset image_folder:path; or use --calibration random to measure only its time, or --precision fp32"
         )

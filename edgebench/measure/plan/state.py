@@ -1,4 +1,4 @@
-"""A session and the journal of records -> for each of the session's cases, what is measured and what is missing.
+"""Find what is already measured and what is missing for each case of a session, from the journal's records.
 
 A record is used only if it comes from the same environment and from the artifact that would be measured now.
 `results.measurement.evidence` defines which records are used, and which of these the table shows.
@@ -72,7 +72,7 @@ class CaseState:
     def accuracy(self) -> Accuracy | None:
         """The last accuracy of this artifact.
 
-        None if it was never evaluated, or if the code that evaluated it has changed since.
+        None if the artifact was never evaluated, or if the code that evaluated it has changed since.
         """
         accuracies = [record for record in of_artifact(self.of_any, self.artifact) if isinstance(record, Accuracy)]
         last = accuracies[-1] if accuracies else None
@@ -127,7 +127,7 @@ def _state(
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # with an artifact, this slow check (it imports torch) is needless
+    if artifact is None and not is_custom:  # if there is an artifact, the slow check (it imports torch) is needless
         build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
         if reason := lacks_weights(case.variant):
             return replace(state, refusal=reason)
@@ -146,10 +146,10 @@ def _progress(state: CaseState, session: Session, records: Sequence[Record]) -> 
 
 
 def _spent(case: Case, session: Session, records: Sequence[Record]) -> set[str]:
-    """Return the ids of earlier sessions that gave this case at least as much time as this session would.
+    """Return the ids of earlier sessions that gave the case at least as much time as this session can give it.
 
-    Such a session was not interrupted, and the case did not fail in it. Its time limit was at least as long, it had at
-    most as many cases, and it included at least the same sustained runs and stages.
+    These earlier sessions were not interrupted, and the case did not fail in them. Compared with this session, they had
+    at least as long a time limit, at most as many cases, and at least the same sustained runs and stages.
     """
     if not session.time_limit_s:
         return set()

@@ -1,4 +1,4 @@
-"""Sweeps, which list what to measure <-> TOML files."""
+"""Read and write TOML files of sweeps; a sweep lists what to measure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def file(name: str) -> Path:
 
 
 def _read(path: Path, name: str) -> Sweep:
-    """Read the file of a sweep; warn if the file runs Python code, because the command does not mention that code."""
+    """Read the file of a sweep; warn if the file runs Python code, because users cannot see this in their command."""
     read = toml.read(path, Sweep, name, select=_but_limits, check_value=_check_cells)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
@@ -64,7 +64,7 @@ def _but_limits(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_cells(sweep: Sweep) -> None:
-    """Refuse impossible widths and resolutions: constructing a cell checks them."""
+    """Refuse impossible widths and resolutions, which the constructor of a cell checks."""
     list(sweep.cells())
 
 

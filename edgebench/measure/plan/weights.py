@@ -1,4 +1,4 @@
-"""A cell of a sweep -> the weights of its network: to be trained, random, or from a file, a folder or a hub."""
+"""Choose the weights of a cell's network: trained by edgebench, random, or from a file, a folder or a hub."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Chosen:
         name: a `WeightSource`, or the name of a file.
         sha256: the file's hash; an empty text if there is no file.
         inputs: the preprocessing that belongs to the file; None if it is not known.
-        classifier: `random` if a classifier with random weights is added because the file has none; else an empty text.
+        classifier: `random` if the file lacks a classifier, so that a classifier with random weights is added;
+            otherwise empty.
     """
 
     name: str

@@ -1,8 +1,7 @@
 """Formats of a bulletin, the report of one night; each format is a module.
 
-A module defines
-    FILE                          the name of the report's file in the history's folder; "" if it writes no file
-    render(bulletin) -> str       the text of the report, made without I/O
+Every module defines two names. `FILE` is the name of the report's file in the history's folder, or "" if the module
+writes no file. `render(bulletin)` returns the text of the report, without I/O.
 """
 
 OFFERS = ("FILE", "render")

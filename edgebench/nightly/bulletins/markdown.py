@@ -60,7 +60,7 @@ def _detectable(line: SummaryLine) -> str:
 
 
 def _evidence(line: SummaryLine) -> Iterator[str]:
-    """Yield the evidence for the most severe change, or the reason if there is no evidence; then the other changes."""
+    """Yield the most severe change's evidence (or why there is none), and after it a list of the other changes."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
         yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FILE = "index.html"
 WIDTH, HEIGHT = 240, 28  # size of a sparkline, in pixels
-LEAST_SPAN = 0.05  # least span of a sparkline's axis, relative to the latency, so that noise looks small
+LEAST_SPAN = 0.05  # a sparkline's axis spans at least this share of the latency, so that mere noise looks small
 STYLE = """
 :root{color-scheme:light dark}
 body{font:14px/1.4 system-ui,sans-serif;margin:1.5rem;max-width:110rem}

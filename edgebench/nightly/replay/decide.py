@@ -1,8 +1,8 @@
 """A series of nights and a simulated slowdown -> false-alarm rate and power of the nightly rule.
 
-This module does no I/O. It screens and compares pairs in the same way as `judge`. One component changes every night,
-because no pairs are run if all components are unchanged. This component is either the model, which is screened first,
-or the runtime, which is always compared by the full number of pairs.
+This module does no I/O. Nights are screened, and pairs are compared, in the same way as in `judge`. One component
+changes every night, because no pairs are run if all components are unchanged. This component is either the model, which
+is screened first, or the runtime, which is always compared by the full number of pairs.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Decided:
 def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RULE) -> Decided:
     """Apply the rule to nights that each have a new model; from night `since` on, latencies are `inject` times as long.
 
-    A slowdown whose pairs were all run on a quiet host is not compared in pairs again. A night with an alarm is not
-    accepted, so later nights are not screened against it.
+    If all pairs for a slowdown were run on a quiet host, later nights run no further pairs for this slowdown. A night
+    with an alarm is not accepted, so later nights are not screened against it.
     """
     import numpy
 
@@ -75,7 +75,7 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
 def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> Decided:
     """Apply the rule to nights that each have a new runtime, `inject` times as slow.
 
-    Such nights run all pairs unscreened.
+    On each of these nights all pairs are run, without a screen.
     """
     import numpy
 
@@ -105,7 +105,7 @@ def _undecided(levels: Floats) -> Decided:
 
 
 def _spreads(series: Series, rule: Rule) -> list[Floats]:
-    """Return, for each night, the deviations between processes, an array (C,), estimated from it and earlier nights."""
+    """Return for each night an array (C,) of the deviations between processes, estimated from recent nights."""
     deviations = deviation(series.times).transpose(1, 0, 2)
     windows = (deviations[:, max(0, night + 1 - rule.nights) : night + 1] for night in range(deviations.shape[1]))
     return [noise(window.reshape(len(window), -1)) for window in windows]
@@ -254,7 +254,7 @@ def _power(series: Series, inject: float, rule: Rule) -> tuple[Rate, ...]:
 
 
 def _detections(series: Series, since: int, until: int, inject: float, rule: Rule) -> tuple[list[int], int]:
-    """Return how many slowdowns of night `since` are found by the end of each later night, and how many there are."""
+    """Return how many slowdowns that start on night `since` are found by each later night, and the number of all."""
     import numpy
 
     start = max(0, since - rule.nights)

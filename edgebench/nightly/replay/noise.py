@@ -28,12 +28,12 @@ class NoiseProfile:
     """The noise of a machine, as standard deviations of log times.
 
     Attributes:
-        process: between processes of one night.
-        reference: between processes of the reference workload.
-        night: of one configuration's median between nights, for example because of its memory layout.
-        machine: of the speed of the whole machine between nights.
-        drift: of the speed of the whole machine between the rounds of a night.
-        arm: between two installations of the same environment, in one night.
+        process: deviation between processes of one night.
+        reference: deviation between processes of the reference workload.
+        night: deviation of one configuration's median between nights, for example because of its memory layout.
+        machine: deviation of the whole machine's speed between nights.
+        drift: deviation of the whole machine's speed between the rounds of a night.
+        arm: deviation between two installations of the same environment, in one night.
         burst: not a deviation, but by how much a burst of other load slows all processes, as a log ratio.
         burst_share: share of the rounds in which a burst starts.
     """
@@ -63,7 +63,7 @@ PROFILES = {
 
 
 def measured(profile: NoiseProfile, draw: Generator, configurations: int, processes: int) -> tuple[Floats, Floats]:
-    """Draw one night: arrays (C, processes) of the log times of all processes, and of the reference in their rounds."""
+    """Draw one night: an array (C, processes) of log times, and one of the reference's log times in the same rounds."""
     import numpy
 
     drift, burst = _rounds(profile, draw, processes)

@@ -1,4 +1,4 @@
-"""A recorded or simulated history -> log times per night and process, and pairs drawn from its noise.
+"""A recorded or simulated history -> log times per night and process, and pairs drawn with the history's noise.
 
 This module does no I/O. Random draws depend only on the seed.
 """
@@ -32,8 +32,8 @@ class Series:
     """The values of a history that a replay needs, for C configurations, of which K are compared in pairs.
 
     Attributes:
-        times: log times per process as pairs compare them, (nights, C, processes); NaN for a missing process.
-        ratios: log times minus the log times of the reference workload, in the same shape.
+        times: the log times that pairs would compare, an array (nights, C, processes); NaN for a missing process.
+        ratios: log times minus the log times of the reference workload, an array of the same shape as `times`.
         aa_pairs: function that takes a night, K configurations and a number of pairs, and draws the log times of two
             equal installations as two arrays (K, pairs).
     """
@@ -60,9 +60,10 @@ def simulated(
 
 
 def recorded(times: Floats, ratios: Floats, seed: int) -> Series:
-    """Return a series of recorded processes, (nights, C, processes), whose pairs are drawn from recent deviations.
+    """Return a series of recorded processes, given as arrays (nights, C, processes).
 
-    These pairs contain the noise between processes of this machine, but not the noise between two installations.
+    Its pairs are drawn from the deviations of recent processes from their night's median. So the pairs contain the
+    noise between processes of this machine, but not the noise between two installations.
     """
     import numpy
 

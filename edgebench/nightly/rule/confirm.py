@@ -1,4 +1,4 @@
-"""Log times of processes of the accepted environment and of tonight's -> the change, its interval and p-values.
+"""Log times of processes in the accepted and in tonight's environment -> the change, its interval and p-values.
 
 This module does no I/O. Values are natural logarithms in arrays (K, n), for K configurations and n processes per
 environment.
@@ -46,7 +46,7 @@ class Effect:
         return numpy.asarray((self.faster_p < p) & (self.change < -log1p(effect)))
 
     def is_open(self, rule: Rule) -> NDArray[numpy.bool_]:
-        """Return a mask of the configurations whose pairs go on after an interim analysis, to confirm a change."""
+        """Return a mask of the configurations whose pairs go on, because a change still seems possible."""
         import numpy
 
         p, effect = rule.futile_p, rule.futile_effect
@@ -99,7 +99,7 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
 
 @cache
 def _pairs_beyond(pairs: int) -> int:
-    """Return how many of the sorted differences lie below the interval, which is also how many lie above it."""
+    """Return how many of the sorted differences lie below the interval; equally many lie above it."""
     from scipy.stats import binom
 
     return int(binom.ppf((1 - CONFIDENCE) / 2, pairs, 0.5))
@@ -111,6 +111,6 @@ def _p_of_more(differences: Floats) -> Floats:
     from scipy.stats import binom, wilcoxon
 
     signs = binom.sf((differences > 0).sum(1) - 1, differences.shape[1], 0.5)
-    # The exact method: scipy's default tries all permutations of small samples with ties, which takes minutes.
+    # The exact method is used, because scipy's default would try all permutations of small samples, for minutes.
     ranks = wilcoxon(differences, alternative="greater", axis=1, zero_method="zsplit", method="exact").pvalue
     return numpy.asarray(numpy.minimum(1.0, 2 * numpy.minimum(signs, ranks)))

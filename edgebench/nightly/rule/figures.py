@@ -1,4 +1,4 @@
-"""The figures of a configuration, such as latency: how a figure is read from a night or from pairs, and its rule.
+"""The figures of a configuration, such as latency, each with its rule and with functions that read its value.
 
 To add a figure, add it to `PAIRED_FIGURES` or `EXACT_FIGURES`; reports then show it under its name.
 """
@@ -76,7 +76,8 @@ class ExactFigure(Figure):
         share, least: a change is tolerated up to `share` of the accepted value, or up to the amount `least` if that is
             larger.
         condition: function that reads a value which must be equal in both nights for the figure to be comparable.
-        is_per_host: whether hosts differ in this figure; if so, it is compared with this host's first accepted night.
+        is_per_host: whether the figure depends on the host, so that it is compared with the first accepted night on the
+            same host.
     """
 
     share: float = 0.0

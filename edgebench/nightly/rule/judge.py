@@ -68,7 +68,7 @@ class Screened:
     def may_stop_early(self) -> bool:
         """Whether an interim analysis may stop the pairs early.
 
-        It must not if the result of all pairs is also needed to compare nights before the change with nights after it.
+        All pairs must be run if their result is also needed to compare nights before the change with nights after it.
         """
         return not {NEW_HOST, NEW_COMPONENTS, WAS_SLOWER} & set(self.why)
 
@@ -183,7 +183,7 @@ def _has_drifted(past: Past, rule: Rule) -> bool:
 
 
 def _cold_reasons(timed: Sequence[Past]) -> list[tuple[str, ...]]:
-    """Return, for each configuration, the figures with a rule of their own that differ from their history."""
+    """Of the figures that have a rule of their own, return those that differ from their history, per configuration."""
     import numpy
 
     reasons: list[tuple[str, ...]] = [()] * len(timed)
@@ -279,8 +279,8 @@ def _offset(
 ) -> float | None:
     """Return the log ratio of tonight's latency to the accepted latency; None if pairs did not measure it well enough.
 
-    Pairs do not measure it well enough if they were stopped early, or if a noisy host could have hidden a change. Later
-    nights screen such a configuration again, and run pairs again if it is suspected.
+    Pairs do not measure the ratio well enough if they were stopped early, or if a noisy host could have hidden a
+    change. Later nights screen such a configuration again, and run pairs again if it is suspected.
     """
     all_pairs, _ = rule.confirmation(is_noisy=screened.is_noisy)
     is_whole = times is not None and times.pairs >= all_pairs

@@ -1,10 +1,11 @@
-"""The nights of a configuration -> the offset of each set of components (its log latency ratio to the first baseline).
+"""The nights of a configuration -> the offset of each set of components.
 
-This module does no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of
-changed components against the accepted environment. With these offsets, latencies of different components and eras can
-be compared. If only the model changed, which is common, the offset is taken as 0 for the screen. It is also taken as 0
-if the pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so offsets that were measured on other
-hosts are used only between the baselines of eras.
+The offset is the log ratio of the latency with these components to the latency of the first baseline. This module does
+no I/O. An era is the time between two accepted nights. Within an era, pairs measure the offset of changed components
+against the accepted environment. With these offsets, latencies of different components and eras can be compared. If
+only the model changed, which is common, the offset is taken as 0 for the screen. The offset is also taken as 0 if the
+pairs on a noisy host were too imprecise. Pairs cannot compare hosts, so an offset that was measured on another host is
+used only to compare the baseline of one era with the baseline of the next.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class Offsets:
 
     @cached_property
     def _origins(self) -> dict[str, float]:
-        """The offset of each era's baseline (accepted night), from pairs on this host, else on any host; else 0."""
+        """The offset of each era's baseline (accepted night); 0 if no pairs measured it.
+
+        Pairs on this host are preferred to pairs on other hosts.
+        """
         eras = {entry.since for _, entry in self.nights} | {self.era}
         origins = dict[str, float]()
         for night, start in self.nights:  # in order, because an era's offset builds on the offset of the era before
@@ -93,7 +97,7 @@ class Offsets:
 
 
 def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
-    """Return the offsets of a new baseline (accepted night) that pairs measured in the era before its acceptance."""
+    """Return a new baseline's offsets, measured by pairs in the era before this night was accepted as the baseline."""
     era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
     return [entry.offset for entry in era if entry.offset is not None]
 

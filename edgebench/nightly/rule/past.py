@@ -47,7 +47,7 @@ class Past:
 
     @cached_property
     def here(self) -> tuple[NightEntry, ...]:
-        """The nights on tonight's host on which pairs confirmed no change or the accepted components ran."""
+        """The nights on tonight's host without a confirmed change, and those with the accepted components."""
         accepted = self.baseline.entry.components if self.baseline else {}
         return tuple(
             night for night in self._on_host if night.entry.verdict in QUIET or night.entry.components == accepted
@@ -123,7 +123,7 @@ class Past:
     def ratios_of(self, entry: Entry) -> list[float]:
         """Return log latency minus log reference time per process.
 
-        If there are beats, correct it for the machine's speed.
+        If the processes have beats, correct these values for the machine's speed.
         """
         figures = entry.figures
         return at_one_pace(figures.ratios, figures.beats, self.slope) if figures.beat else list(figures.ratios)

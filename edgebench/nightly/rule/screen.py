@@ -30,7 +30,7 @@ class Screening:
 
     Attributes:
         nights: number of earlier nights with a value.
-        centre: median of these nights; NaN if there are none.
+        centre: median of the earlier nights' values; NaN if there are none.
         change: tonight's value minus the centre.
         error: standard error of the change, from the moderated variance.
         freedom: degrees of freedom of the error.
@@ -157,8 +157,8 @@ def noise(deviations: Floats) -> Floats:
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
     """Return the minimum detectable effect of each configuration, (C,), as a share of the latency.
 
-    The screen and the pairs together detect such a change with the power of the rule; if the history is too short for a
-    screen, the pairs alone detect it.
+    The screen and the pairs together detect a change of this size with the power of the rule. If the history is too
+    short for a screen, the pairs alone detect it.
     """
     import numpy
     from scipy.stats import t
@@ -176,7 +176,7 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
     """Return the log change (C,) above which pairs are run.
 
-    It is raised only as far as changes of `aim` still exceed it.
+    The threshold is raised, to save pairs, but only so far that changes of `aim` still exceed it.
     """
     import numpy
     from scipy.stats import t
@@ -189,7 +189,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Return a mask (C,) of configurations that can be screened: the spread is known, or a change of `aim` shows."""
+    """Return a mask (C,) of configurations that can be screened: spread known, or a change of `aim` would be seen."""
     import numpy
     from scipy.stats import t
 

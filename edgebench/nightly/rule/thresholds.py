@@ -12,30 +12,31 @@ class Rule:
 
     Attributes:
         nights: number of most recent nights that tonight is screened against.
-        enough: the spread of a configuration is known if its degrees of freedom plus one reach this number; these come
-            from its own nights and from the nights of similar configurations.
-        least: number of its own nights that a configuration needs for a screen. With fewer nights, pairs are run
-            without a screen. Pairs are also run without a screen if the spread is unknown and the screen would miss a
-            change of `aim`.
+        enough: the spread of a configuration is known from this number of nights on (degrees of freedom plus one). The
+            nights of similar configurations count in part, in addition to the configuration's own nights.
+        least: number of its own nights that a configuration needs for a screen. With fewer nights than `least`, pairs
+            are run without a screen. Pairs are also run without a screen if the spread is unknown and the screen would
+            miss a change of `aim`.
         screen_p, screen_effect: a configuration is suspected if its one-sided p is below `screen_p` and its median
             changed by at least the share `screen_effect`.
-        rare_p, aim, aim_power: the screen's limit on p is lowered, at most to `rare_p`, as long as a change of `aim`
-            still passes with the power `aim_power`. This saves pairs of unchanged configurations, the largest cost.
+        rare_p, aim, aim_power: the screen's limit on p is made as strict as possible, down to `rare_p`, while a change
+            of `aim` still passes with the power `aim_power`. A strict limit saves pairs of unchanged configurations,
+            which cost the most time.
         faster_p: upper limit on the screen's p for improvements; an improvement that is missed today is found on a
             later night.
-        pairs, p, effect: number of pairs to run; they confirm a change if its one-sided p is below `p` and its median
-            above the share `effect`.
+        pairs, p, effect: number of pairs to run. A change is confirmed if its one-sided p is below `p` and its median
+            is above the share `effect`.
         interim_every, futile_p, futile_effect: after every `interim_every` pairs, an interim analysis stops the pairs
-            of a configuration that misses the two `futile_*` limits in both directions. It saves time, because most
-            suspected configurations are unchanged. It adds no false alarms, and costs no power if 5 % are ten standard
-            errors. On a noisy host five pairs show too little: with an interim analysis after every five pairs, a fifth
-            fewer slowdowns are found there.
+            of a configuration that seems neither slower nor faster by the two `futile_*` limits. This saves time,
+            because most suspected configurations are unchanged. It adds no false alarms. If the noise is so small that
+            5 % are ten standard errors, the analysis costs no power. On a noisy host five pairs are too few for a
+            decision: an interim analysis after every five pairs would miss a fifth of the slowdowns.
         power: the power for which the minimum detectable effect is computed.
         noisy: a host is noisy for a configuration if the minimum detectable effect is above this share; then the
             `noisy_*` values apply. One night suffices for an alarm. A rule that requires p < .05 on two of three nights
-            was tried on the simulated shared machine. It raised fewer false alarms (0.3 instead of 1.1 per 1,000), but
-            found no slowdown on the first night and fewer by each later night. On that machine, a screen of p < .10
-            needs half the pairs and finds a fifth fewer slowdowns on the first night.
+            was tried on the simulated shared machine. It raised fewer false alarms (0.3 instead of 1.1 per 1,000). But
+            it found no slowdown on the first night, and also fewer than the present rule by each later night. On that
+            machine, a screen of p < .10 needs half the pairs and finds a fifth fewer slowdowns on the first night.
         shifted_p: if the p of the screen is below this and pairs show no change, the change is attributed to the host.
         drift_nights: number of nights in a week; the median of each week is compared with the first week after the
             baseline.

@@ -27,7 +27,7 @@ from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
 
-# A sustained run is summarized by its first `BURST_S` seconds, the burst, and by its last part, the share `LATE`.
+# Two parts of a sustained run are summarized: the first `BURST_S` seconds (the burst), and the last fifth (`LATE`).
 BURST_S, LATE = 15.0, 0.2
 
 
@@ -39,7 +39,7 @@ class Endurance:
         burst_s: median seconds of an inference during the first `BURST_S`; `sustained_s` is the median during the last
             fifth of the run.
         hottest_c, slowest_mhz: the highest temperature and the lowest clock of the whole run; None if the target does
-            not report them. A clock that the firmware reports is preferred.
+            not report them. If the firmware reports a clock, that clock is used.
         lowered: why the firmware lowered the clock during the run.
     """
 
@@ -60,15 +60,15 @@ class Measurement:
         low_s, high_s: the 95 % interval of p50 if `has_interval`, else the smallest and the largest process median.
         p50_beats: p50 in units of each process's own reference beats. A beat is a run of a fixed workload, timed
             between the samples; other load on the core slows samples and beats alike. `low_beats` and `high_beats` are
-            the bounds of `p50_beats`. All three are None if a process has no beats. `beat_s` is the median time of a
-            beat.
+            the bounds of `p50_beats`. If a process has no beats, `p50_beats` and its bounds are None. `beat_s` is the
+            median time of a beat.
         mean_s, deviation_s, least_s: mean, standard deviation and minimum of all samples; the deviation of a single
             sample is None.
         p90_s: MLPerf's early-stopping estimate of the 90th percentile of all samples; None if there are fewer than 64.
-        kernel_s, transfer_s: the device's own times: `kernel_s` to compute a batch, and `transfer_s` to copy the inputs
-            to the device and the outputs back; None if the runtime does not report them.
-        parts_s: for a model of several graphs, each graph's name and time in seconds, the median over processes of the
-            graph's median in a process.
+        kernel_s: the time in which the device computes a batch, by the device's own clock; None if the runtime does not
+            report it. `transfer_s` is the time in which it copies the inputs to the device and the outputs back.
+        parts_s: for a model of several graphs, pairs of a graph's name and its time in seconds. The time is the median
+            over processes of the graph's median in each process.
         model_bytes: by how much resident memory grows while the model is loaded; `peak_bytes` is the peak of resident
             memory while loading or running.
         device_peak_bytes: the peak of the runtime's allocator on the device. `device_used_bytes` is the growth of the
@@ -120,8 +120,8 @@ class Measurement:
 def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
     """Return whether a case needs no more processes.
 
-    The data are examined after fixed numbers of processes. The case is finished if its interval is then narrow enough,
-    or if this was the last examination.
+    The interval is examined only after fixed numbers of processes. The case is finished if an examination finds its
+    interval narrow enough, or after the last examination.
     """
     if len(medians) >= settings.interim_analyses[-1]:
         return True
@@ -132,8 +132,8 @@ def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> 
 def times_stages(variant: Variant, session: Session) -> bool:
     """Return whether a session times the stages around inference: if requested, or if the task always needs them.
 
-    A task always needs these times if its outputs are decoded by thresholds (into boxes, for example) or reduced (from
-    scores per pixel to a map of classes, for example).
+    A task always needs the times of the stages around inference if its outputs are decoded by thresholds (into boxes,
+    for example) or reduced (from scores per pixel to a map of classes, for example).
     """
     if variant.feed or session.environment.emulator:
         return False
@@ -201,7 +201,7 @@ def summarize(evidence: Evidence) -> Measurement:
 
 
 def _of_stages(timed: Sequence[Stages]) -> dict[str, Any]:
-    """Return each stage's time, the median of the processes' medians, and why some stages could not be timed."""
+    """Return each stage's time (the median of the processes' medians), and why some stages could not be timed."""
     if not timed:
         return {}
     names = dict.fromkeys(name for stages in timed for name in stages.took_s)
@@ -257,7 +257,7 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _deviation(values: Sequence[float], mean: float) -> float:
-    """Return the standard deviation of a sample; `statistics.stdev` uses fractions and takes fifty times as long."""
+    """Return the standard deviation of a sample, without `statistics.stdev`, which takes fifty times as long."""
     return sqrt(fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 

@@ -1,8 +1,8 @@
 """The samples of a process and the beats timed between them -> an inference's time in beats.
 
 A beat is one run of a small fixed workload. Other load on the same physical core, for example from another virtual
-machine, slows a process to two thirds of its speed for milliseconds or minutes. The medians of fresh processes of one
-network then vary by 15 %. But the load also slows the beats around the samples, so the ratio of sample to beat varies
+machine, slows a process to two thirds of its speed for milliseconds or minutes. Under such load, the medians of fresh
+processes of one network vary by 15 %. But the load slows samples and beats alike, so the ratio of sample to beat varies
 by only 2 to 6 %. This module does no I/O.
 """
 
@@ -51,7 +51,7 @@ def levels(runs: Sequence[Run]) -> tuple[float, ...]:
 def beat(runs: Sequence[Run]) -> str:
     """Return the name of the beats' workload.
 
-    Return an empty text if the name differs between processes, because these are then not comparable.
+    Return an empty text if the name differs between the processes, because such processes are not comparable.
     """
     workloads = {run.beats.workload if run.beats else "" for run in runs}
     return workloads.pop() if len(workloads) == 1 else ""

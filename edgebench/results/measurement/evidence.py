@@ -22,7 +22,7 @@ from edgebench.schema.record import (
     Stop,
 )
 
-BEAT = "beat "  # prefix of a beat's name among the reference workloads
+BEAT = "beat "  # a reference workload is a beat if its name begins with this text
 INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 
@@ -34,12 +34,12 @@ class Evidence:
     Attributes:
         session: the last session in this epoch that requested the case.
         runs: the runs of the artifact deployed last in this epoch.
-        sustained: the sustained runs of that artifact.
+        sustained: the sustained runs of the artifact deployed last in this epoch.
         is_latest: whether this is the last epoch in which a session requested the case.
         set_aside: number of runs of the case and preset that are not used in any epoch; only the latest epoch has this
             number, and earlier epochs have 0.
         failures: the case's failures in `session`.
-        stop: the record of that session's regular end; None if the session was interrupted or still runs.
+        stop: the record of the regular end of `session`; None if the session was interrupted or still runs.
         others: runs of the case and preset in this epoch that used another artifact or no artifact.
         unread: number of the journal's invalid lines; they may belong to any case.
         halved: the latency runs of the same case at half the batch, in the same environment.
@@ -96,7 +96,7 @@ class Evidence:
 
     @property
     def was_inspected(self) -> bool:
-        """Whether the int8 graph was inspected on the target's type of processor, for which it is optimised alike."""
+        """Whether the int8 graph was inspected on the target's type of processor, for which runtimes optimise it."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
@@ -144,7 +144,7 @@ def half_width(medians: Sequence[float]) -> float | None:
 
 
 def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
-    """Yield an epoch's records: the runs under a preset, and all other records, which do not depend on the preset."""
+    """Yield an epoch's records without the runs under other presets; only runs depend on the preset."""
     for record in records:
         if isinstance(record, (Session, Stop)) or record.epoch != epoch:
             continue
@@ -155,7 +155,8 @@ def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Rec
 def of_artifact(records: Iterable[Record], artifact: Artifact | None) -> tuple[Run | Accuracy, ...]:
     """Return the runs and the accuracies of one artifact; an empty tuple without an artifact.
 
-    A process that reports another file's hash is left out. Older journals have no such hash; their processes are kept.
+    A process is left out if it reports the hash of a file other than this artifact. Older journals have no such hash;
+    their processes are kept.
     """
     sha256 = artifact.sha256 if artifact else None
     return tuple(
@@ -225,7 +226,7 @@ def _set_aside(kept: Mapping[Key, Evidence], seen: Mapping[Case, Sequence[Record
 def _halved(whole: Evidence, found: Mapping[Key, Evidence]) -> tuple[Run, ...]:
     """Find the runs of the same case at half the batch, in the same epoch.
 
-    A large network takes about half the time there.
+    At half the batch, a large network takes about half the time.
     """
     batch, odd = divmod(whole.case.batch, 2)
     if odd:

@@ -21,10 +21,10 @@ from edgebench.schema.variant import Precision, task
 from edgebench.tasks.classification import appraise
 
 # Thresholds proposed by this project. Each is a share unless its name or comment gives another unit.
-# CPU time divided by wall time and by the number of threads. The lower bound is below 0.5: if one of two threads works,
-# the time is usable, but fewer threads than requested produced it.
+# Limits on CPU time divided by wall time and by the number of threads. If only one of two threads works, this share is
+# 0.5; such a time is doubtful but still usable, so the limit for INVALID is below 0.5.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.45
-EXTRA_CORES = 0.3  # number of cores that a process kept busy beyond its threads
+EXTRA_CORES = 0.3  # number of cores that a process kept busy in addition to one core for each thread
 OTHERS_CORES = 0.25  # number of cores' worth of CPU time that other processes took
 STEAL = 0.05  # share of all cores' time that the hypervisor took
 # Largest difference of two processes' instruction counts, as a share of the lowest count. The smallest networks have
@@ -42,11 +42,11 @@ AGREEMENT_INVALID = 0.5
 LEAST_CALIBRATION = 32
 LEAST_METRIC = 1e-3  # a mAP below this share is no better than the mAP of random boxes
 SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float parent's outputs
-# Least inference time, as a share of the time of its own kernels. The kernels' time includes the gaps between them and
-# is measured after the samples. If launching kernels takes most of the time, the share varies with the host: 24
-# processes on an H200 had 0.85 to 1.48. Code that does not wait for the GPU would have 0.15 for ResNet-50 at batch 64.
+# An inference must take at least this share of its kernels' time, which includes the gaps between kernels and is
+# measured after the samples. If launching kernels takes most of the time, the share varies with the host: it was 0.85
+# to 1.48 in 24 processes on an H200. If code did not wait for the GPU, it would be 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
-# If a doubled batch takes less than this many times as long as the batch, the time is considered unchanged.
+# If doubling the batch multiplies the time by less than this factor, the time is considered unchanged.
 DOUBLED = 1.05
 # An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
 # operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
@@ -56,7 +56,7 @@ _THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # keys in a run's rec
 
 
 class Verdict(IntEnum):
-    """The verdicts on a number, from good to bad; the worst of the reasons to doubt the number decides."""
+    """The verdicts on a number, from good to bad. Of several reasons to doubt the number, the worst one counts."""
 
     VALID = 0
     IMPRECISE = 1
@@ -215,7 +215,7 @@ def _swap(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _throttled(evidence: Evidence) -> Iterator[Reason]:
-    """Report a GPU that lowered its clock before, after or (as its counter of hot time shows) during a process."""
+    """Report a GPU that lowered its clock before or after a process, or that was too hot during the process."""
     seen = [run.conditions for run in evidence.runs]
     said = {word for one in seen for key in _THROTTLE for word in throttle.harmful(one.get(key, "")).items()}
     hot = any(int(one.get("gpu_too_hot_ns_after", 0)) > int(one.get("gpu_too_hot_ns_before", 0)) for one in seen)
@@ -340,7 +340,7 @@ def collapse(artifact: Artifact, accuracy: Accuracy) -> str:
 
 
 def _remedy(quantization: Quantization, format: str) -> str:
-    """Name the unused remedies against single channels or rare large values that take most of the 8 bits."""
+    """Suggest remedies for single channels or rare large values that use up most of the 8 bits; omit those in use."""
     is_coarse = quantization.granularity == "per_tensor"
     remedies = {
         "the data set's own images": bool(quantization.calibration),
@@ -358,9 +358,10 @@ def _untrained(evidence: Evidence) -> Iterator[Reason]:
 
 
 def untrained(accuracy: Accuracy) -> str:
-    """Say that a network is no better than chance by its metric's interval; return an empty text if it is better.
+    """Return a text if the lower end of a metric's interval is no better than chance; else return an empty text.
 
-    Such a network has learned nothing, so its speed and its agreement with its float parent mean nothing.
+    A network that is no better than chance has learned nothing, so its speed and its agreement with its float parent
+    mean nothing.
     """
     if accuracy.not_finite or why_no_accuracy(accuracy.case.variant):
         return ""
@@ -372,10 +373,10 @@ def untrained(accuracy: Accuracy) -> str:
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 lost what the parent knew
+    has_learned = change is not None and change.parent.interval[0] > chance  # if the parent has learned, int8 lost it
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
-        f" {chance:.1%}{'' if has_learned else ': they do not show that the network learned anything'}"
+        f" {chance:.1%}{'' if has_learned else ', so nothing shows that the network learned anything'}"
     )
 
 
@@ -387,7 +388,7 @@ def _of_learning(accuracy: Accuracy) -> Metric | None:
 
 
 def _least(accuracy: Accuracy) -> float:
-    """Return the value of the task's metric that a network can reach without having learned anything."""
+    """Return the highest value of the task's metric that is possible without having learned anything."""
     variant = accuracy.case.variant
     plugin = load("tasks", task(variant))
     least: float = plugin.chance(variant.classes) if hasattr(plugin, "chance") else LEAST_METRIC
@@ -420,7 +421,7 @@ def _stand_in(evidence: Evidence) -> Iterator[Reason]:
     if spot and spot.difference > DIFFERENCES[evidence.case.variant.precision]:
         text = (
             f"the host computed the answers in this board's place, but the board's outputs differ from the host's by"
-            f" {spot.difference:.1%}, {spot.images - spot.agreed} of {spot.images} images change their class"
+            f" {spot.difference:.1%}, and {spot.images - spot.agreed} of {spot.images} images change their class"
         )
         yield Reason(verdict=Verdict.INVALID, text=text)
 

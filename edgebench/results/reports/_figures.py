@@ -43,7 +43,7 @@ def shortened(words: str, most: int) -> str:
 def whisker(axis: Axis, row: Row, y: float) -> str:
     """Return the SVG path of p50's interval, or of its range if there are fewer than 6 processes.
 
-    Return an empty text if the row has neither.
+    Return an empty text if the row has neither an interval nor a range.
     """
     if not has(row.latency.p50_low_ms) or not has(row.latency.p50_high_ms):
         return ""

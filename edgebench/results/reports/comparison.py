@@ -18,7 +18,7 @@ from edgebench.schema.names import CLASSIFICATION
 
 FILE = "comparison.md"
 _BREAKS = re.compile(r"(?<=\d) (?=[\[(])|(?<=,) (?=[-\d])")  # the blanks in `1.2 [1.1, 1.3]`
-MOST_NAMED = 4  # largest number of rows that a reason names one by one
+MOST_NAMED = 4  # a reason names about this many of its rows, and gives only the number of the others
 
 
 def _interval(row: Row) -> str:
@@ -95,7 +95,7 @@ def _on_board(row: Row) -> str | None:
     return f"{milliseconds(value)} ms, {published.runtime(nearest)}{threads}"
 
 
-_OfRow = Column[Row]  # a narrow terminal drops the columns with the highest `rank` first
+_OfRow = Column[Row]  # a high `rank` means less important: a narrow terminal drops such a column first
 RANK = _OfRow.number("#", _rank, OBJECTIVE)
 NETWORK = _OfRow.text("network", lambda row: row.setup.network, IDENTITY)
 PRECISION = _OfRow.text("precision", lambda row: row.setup.scheme, IDENTITY)
@@ -210,7 +210,7 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that have values in these rows; if no row has a time, use the order for emulated rows."""
+    """Return the columns that have values in these rows; for emulated rows, which have no times, in another order."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}

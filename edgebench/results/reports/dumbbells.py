@@ -11,7 +11,7 @@ FILE = "dumbbells.svg"
 TITLE = "fp32 against int8"
 TOP, LINE, LEFT, RIGHT = 48.0, 22.0, 212.0, 130.0
 LONGEST = 35  # largest number of characters of a name that fit into its column
-Twins = tuple[int, int]  # the row numbers in the table of a float row and of its int8 twin
+Twins = tuple[int, int]  # two row numbers: of a float row, and of its int8 twin
 
 
 def render(table: Table, background: Background = NOTHING) -> str:

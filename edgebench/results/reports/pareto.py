@@ -84,8 +84,8 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
 def front(rows: Mapping[int, Row]) -> list[int]:
     """Return the numbers of the rows that no other row dominates in latency and accuracy, the fastest first.
 
-    Only a faster and more accurate row can dominate a row. The most accurate rows are the most likely to do so, and are
-    tried first.
+    Only a faster and more accurate row can dominate a row. The most accurate rows are tried first, because they
+    dominate most often.
     """
     on_front, by_error = list[int](), list[tuple[float, int]]()
     for number in sorted(rows, key=lambda number: _order(rows[number])):
@@ -121,7 +121,7 @@ def _candidate(row: Row) -> Candidate:
 
 
 def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:
-    """Return an SVG path in steps: the highest accuracy up to each latency, extended to the right end."""
+    """Return an SVG path in steps: at each latency, the highest accuracy of any row that takes no longer."""
     path, best = "", -1.0
     for row in sorted(rows, key=_order):
         if row.latency.p50_ms and row.metric and row.metric.value > best:

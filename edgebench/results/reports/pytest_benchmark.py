@@ -25,10 +25,10 @@ READ_AS = "5.1.0"  # the version of pytest-benchmark that writes this format
 def render(table: Table, background: Background = NOTHING) -> str:
     """Write one benchmark per case with usable latencies; each round is one process's median latency.
 
-    Other cases are listed with their verdict under `edgebench.left_out`. If a case was measured in several
-    environments, only the latest is written, because the file describes one machine and a case's name does not contain
-    the epoch. As in nightly runs, names omit the runtime's version, so that `compare` matches exports of different
-    versions case by case.
+    Cases without usable latencies are listed with their verdict under `edgebench.left_out`. If a case was measured in
+    several environments, only the latest is written, because the file describes one machine and a case's name does not
+    contain the epoch. As in nightly runs, names omit the runtime's version, so that a case has the same name in exports
+    that were measured with different versions.
     """
     latest = (line for line in background.lines if line.evidence.is_latest)
     lines = sorted(latest, key=lambda line: line.position)
@@ -117,7 +117,10 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _quartiles(ordered: Sequence[float]) -> tuple[float, float]:
-    """Return the medians of the lower and the upper half, each averaged with and without the middle value."""
+    """Return the lower and the upper quartile, each the median of a half of the values.
+
+    With an odd number of values, a half has two medians, with and without the middle value; their mean is used.
+    """
     half, odd = divmod(len(ordered), 2)
     lower, upper = ordered[:half] or ordered, ordered[half + odd :] or ordered
     return (median(lower) + median(ordered[: half + odd])) / 2, (median(upper) + median(ordered[half:])) / 2

@@ -14,7 +14,7 @@ FILES = {
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
-    """Write the table, the list of files and the commands that recreate them."""
+    """Write the table, the list of files, and the commands that write the reports again or measure again."""
     listed = "\n".join(f"- [{name}]({name}): {what}" for name, what in FILES.items())
     again = "`edgebench report` recomputes the reports from `runs.jsonl`; `edgebench run sweep.toml` measures again."
     return f"{comparison.render(table)}\n## Files\n\n{listed}\n\n{again}\n"

@@ -38,7 +38,7 @@ class Quantity(StrEnum):
         return self in (*METRICS, Quantity.AGREEMENT)
 
 
-METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # they need labelled images
+METRICS = (Quantity.TOP1, Quantity.TOP5, Quantity.MAP, Quantity.MIOU, Quantity.IOU)  # need labelled images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Figure:
     """A number with its 95 % interval; without an interval, `low` and `high` equal `value`.
 
     Attributes:
-        is_predicted: whether the number is a prediction. If so, the interval is a 90 % interval, and limits apply to
-            the worse end of the interval.
+        is_predicted: whether the number is a prediction. A prediction has a 90 % interval, and limits apply to the
+            worse end of that interval.
     """
 
     value: float
@@ -99,7 +99,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a limit costs: the nearest better candidate that misses only this limit.
+    """What a limit costs, shown by one better candidate that misses only this limit.
 
     Attributes:
         more: by how much that candidate misses the limit, in the limit's unit.
@@ -127,13 +127,13 @@ class Choice:
     """The chosen candidate and its alternatives.
 
     Attributes:
-        chosen: the best candidate; None if no candidate meets all limits. Then `misses` lists the candidates, the
-            nearest first.
+        chosen: the best candidate; None if no candidate meets all limits. If `chosen` is None, `misses` lists the
+            candidates, the one that comes nearest to the limits first.
         ties: feasible candidates that tie with the chosen candidate in the objective, the best first.
         front: Pareto front of the feasible candidates, the chosen candidate first.
         feasible: number of candidates that meet all limits.
-        prices: the cost of each limit that excludes a better candidate; the limit that is missed by the smallest share
-            comes first.
+        prices: the cost of each limit that excludes a better candidate. The limit that is missed by the smallest part
+            of its value comes first.
         withheld: the candidates that are excluded because they lack required quantities, each with the quantities that
             it lacks.
     """
@@ -151,8 +151,8 @@ class Choice:
 def dominates(candidate: Candidate, other: Candidate) -> bool:
     """Return whether a candidate is worse than `other` in no quantity, and better in at least one quantity.
 
-    The candidate is worse in a quantity if its value is worse; it is better only if, in addition, the two intervals do
-    not overlap. A missing quantity is treated as the worst value.
+    A worse value always makes the candidate worse in a quantity. A better value makes it better only if the two
+    intervals do not overlap. A missing quantity is treated as the worst value.
     """
     return all(map(le, _losses(candidate), _losses(other))) and _is_beyond(candidate, other)
 
@@ -245,7 +245,7 @@ def _prices(
 ) -> Iterator[Price]:
     """Find, for each limit, the nearest candidate that misses only this limit and is better than the chosen candidate.
 
-    A candidate whose interval does not overlap the chosen candidate's interval is preferred to a nearer tie.
+    A candidate that ties with the chosen candidate (their intervals overlap) is returned only if no other is better.
     """
     prices = []
     for limit in limits:
@@ -275,7 +275,7 @@ def _gain(chosen: Candidate, other: Candidate, objective: Quantity) -> float:
 
 
 def nearest_misses(complete: Sequence[Candidate], limits: Sequence[Limit]) -> Iterator[Miss]:
-    """Yield the candidates and the limits they miss, sorted by a candidate's largest miss as a share of its limit."""
+    """Yield candidates with the limits that they miss, sorted by the largest miss as a share of the missed limit."""
     misses = [
         Miss(
             candidate=candidate,

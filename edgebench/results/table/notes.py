@@ -179,7 +179,7 @@ def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
 
 
 def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield notes on the recorded times of building the files, in which each file is counted once, and of measuring."""
+    """Yield two notes: how long building the files took, with each file counted once, and how long measuring took."""
     cards = [case_evidence.artifact for case_evidence in evidence if case_evidence.artifact]
     spent = {(_spent_on(card, step), step): seconds for card in cards for step, seconds in card.took_s.items()}
     if spent:
@@ -191,7 +191,7 @@ def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[
 
 
 def _spent_on(card: Artifact, step: str) -> str:
-    """Return the file that a step built: for an int8 file, the steps build and export built its float parent."""
+    """Return the file that a step built. For an int8 file, every step except quantization built its float parent."""
     return card.file if step == QUANTIZE else card.parent or card.file
 
 

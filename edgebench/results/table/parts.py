@@ -24,7 +24,7 @@ class Setup:
     """The measured variant, its target, and all settings. There are no slots, because of `cached_property`.
 
     Attributes:
-        width, resolution: None for a network without them.
+        width, resolution: None for a network that has no width α or no resolution ρ.
         inputs: a description of the shapes and values that a user-supplied model was fed; an empty text for a
             classifier.
         sizes: only the shapes from `inputs`.
@@ -172,7 +172,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The times of the steps of an app before and after inference, for a whole batch; None if not measured.
+    """The times of an app's steps around inference, each for a whole batch; None if not measured.
 
     Attributes:
         decode_ms, resize_ms, normalize_ms: the parts of `pre_ms`.
@@ -218,8 +218,8 @@ class Quality:
         spot_images: number of images for which the target repeated the host's evaluation.
         spot_difference: largest difference between the outputs of host and target, as a share of the largest output.
         published_top1: the network's published ImageNet top-1, in %.
-        is_of_chance: whether the accuracy, by its interval, is no better than chance; if so, the row is never called
-            the best.
+        is_of_chance: whether the accuracy, at the lower end of its interval, is no better than chance. Such a row is
+            never called the best.
     """
 
     metrics: Mapping[str, Figure]

@@ -23,8 +23,8 @@ def ratio(over: Row, under: Row) -> Ratio | None:
 def speedup(slow: Row, fast: Row) -> Ratio | None:
     """Return the latency of `slow` divided by the latency of `fast`, for rows measured in the same rounds.
 
-    If both rows have latencies in reference beats, these are divided; this removes the effect of load that slowed only
-    one of the rows.
+    If both rows have latencies in reference beats, the ratio is computed from those latencies. This removes the effect
+    of load that slowed only one of the rows.
     """
     if slow.paced and fast.paced and slow.latency.beat == fast.latency.beat:
         return ratio_of_medians(slow.paced, fast.paced)
@@ -57,7 +57,7 @@ def _groups(rows: Sequence[Row], *, is_sorted: bool = False) -> list[list[int]]:
 def fastest(rows: Iterable[Row]) -> frozenset[Row]:
     """Return the row with the lowest p50, and the rows that tie with it because their 95 % intervals overlap.
 
-    A row whose accuracy is no better than chance is never among them.
+    Rows whose accuracy is no better than chance are left out.
     """
     spreads = {row: row.spread for row in rows if row.spread and not row.quality.is_of_chance}
     bound = min((middle, high) for _, middle, high in spreads.values())[1] if spreads else inf
@@ -67,7 +67,7 @@ def fastest(rows: Iterable[Row]) -> frozenset[Row]:
 def most_accurate(rows: Iterable[Row]) -> frozenset[Row]:
     """Return the row with the highest chief metric, and the rows that tie with it because their 95 % intervals overlap.
 
-    A row whose accuracy is no better than chance is never among them.
+    Rows whose accuracy is no better than chance are left out.
     """
     shares = {row: row.share for row in rows if row.share and not row.quality.is_of_chance}
     bound = max((middle, low) for low, middle, _ in shares.values())[1] if shares else inf
@@ -96,8 +96,8 @@ def _with_row(line: Line, row: Row) -> Line:
 def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     """Sort each group by p50 (by instructions if it has no times); yield each row's index in `rows` and the ranked row.
 
-    A row shares the rank of the row that first got this rank if their intervals overlap. A row without an interval or
-    with unusable figures has no rank.
+    A row shares a rank if its interval overlaps the interval of the fastest row with this rank. A row without an
+    interval or with unusable figures has no rank.
     """
     for group in _groups(rows, is_sorted=True):
         places = sorted(group, key=lambda place: _slowness(rows[place]))

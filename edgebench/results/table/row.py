@@ -53,7 +53,7 @@ class Row:
     memory_verdict: str = ""
 
     def __hash__(self) -> int:
-        """Hash the few properties in which most rows of a table differ."""
+        """Hash only a few properties; most rows of a table differ in at least one of them."""
         setup = self.setup
         return hash(
             (setup.architecture, setup.width, setup.resolution, setup.quantization, setup.target, setup.threads)
@@ -101,7 +101,8 @@ class Row:
     def change(self) -> tuple[float, bool] | None:
         """The chief metric minus the float parent's, in points, and whether it is significant; None if not compared.
 
-        The difference is significant by its interval over paired resamples or, for top-1, by McNemar's exact test.
+        The difference is significant if its interval, over paired resamples, excludes 0; for top-1, if McNemar's exact
+        test says so.
         """
         fidelity = self.fidelity
         if paired := fidelity.change:
@@ -115,7 +116,8 @@ class Row:
         """The float parent's chief metric minus this row's, in percentage points, with its paired 95 % interval.
 
         A float row has no parent, so its drop is 0. The drop is None if the row's metric or the parent's metric was not
-        measured. For top-1, the interval is Agresti and Min's for paired shares (2005, Statistics in Medicine 24).
+        measured. For top-1, the interval is computed by Agresti and Min's method for two shares that were measured on
+        the same images (2005, Statistics in Medicine 24).
         """
         fidelity, images = self.fidelity, self.quality.images
         if self.metric is None or self.has_unusable_answers:

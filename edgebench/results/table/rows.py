@@ -122,7 +122,7 @@ def _remarks(evidence: Evidence) -> Iterator[str]:
 
 
 def _read_otherwise(variant: Variant) -> str:
-    """Say if a detector has more or fewer classes than its data set, and which decoder would give the same number."""
+    """Say if a detector has more or fewer classes than its data set, and which decoder would find the right number."""
     if not variant.decoding or (variant.dataset not in names("datasets") and not variant.dataset_classes):
         return ""
     known = variant.dataset_classes or family(variant.dataset).CLASSES

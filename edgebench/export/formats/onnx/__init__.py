@@ -130,8 +130,8 @@ def _named(parent: Path, path: Path) -> Path:
 def _separate_constants(proto: Any) -> None:
     """Remove the constants from the list of a graph's inputs.
 
-    Before IR version 4, every constant is also listed as an input. If they stayed in this list, inputs without values
-    would remain after onnxruntime's optimizer has merged equal constants.
+    Before IR version 4, every constant is also listed as an input. If constants stayed in the list of inputs, inputs
+    without values would remain after onnxruntime's optimizer has merged equal constants.
     """
     proto.ir_version = max(proto.ir_version, LEAST_IR_OF_CONSTANTS)
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -160,8 +160,9 @@ def _converted(proto: Any, opset: int) -> Any:
 def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: Sequence[str] = (OUTPUT,)) -> None:
     """Trace a network for images of `shape`, (C, R, R), and write its graph to a file.
 
-    torch has two exporters, and this function uses the older exporter. It is ten times faster, and it writes a global
-    average pool as one operator, which has an integer form. The newer exporter writes a mean, which stays in float.
+    torch has two exporters, and this function uses the older exporter. The older exporter is ten times faster, and it
+    writes a global average pool as one operator, which has an integer form. The newer exporter writes a mean, which
+    stays in float.
     """
     import torch
 
@@ -170,7 +171,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int], path: Path, outputs: 
     _write_padding_as_attributes(network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        # These warnings say that sizes become constants, which is intended.
+        # A TracerWarning says that a size becomes a constant, which is intended.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         torch.onnx.export(
             network,

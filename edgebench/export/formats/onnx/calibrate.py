@@ -1,8 +1,9 @@
-"""A float file and images -> the range of every activation; each image is run once.
+"""Find the range of every activation by running a float file once on each calibration image.
 
-onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. Here, an optimised
-graph runs on one batch at a time. For each tensor, this module keeps only what the range method needs: two numbers, the
-outermost values, or a histogram. The resulting ranges are the same as onnxruntime's.
+onnxruntime's own calibrators keep every activation of every image and run an unoptimised graph. This module runs an
+optimised graph on one batch at a time. For each tensor, the module keeps only what the range method needs: the smallest
+and the largest value, or more of the outermost values, or a histogram. The resulting ranges are the same as
+onnxruntime's.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def ranges(path: Path, images: Images, quantization: Quantization) -> dict[str, 
 
 
 def _folded(path: Path) -> dict[str, str]:
-    """Map each tensor that only a ReLU reads to the ReLU's output, because the quantizer fuses the two."""
+    """Map tensors that only a ReLU reads to the ReLU's output, because the quantizer merges a ReLU with its input."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node
@@ -95,7 +96,7 @@ def _extremes(path: Path, images: Images, unseen: Container[str]) -> dict[str, R
 
 
 def _empty(seen: NDArray[float32], tensors: Sequence[str], signed: Sequence[str]) -> Any:
-    """Return, for each tensor, whether it had no values; its largest value is then less than its smallest value."""
+    """Return whether each tensor had no values; if so, its recorded maximum is less than its recorded minimum."""
     import numpy
 
     highs, lows = seen[:, : len(tensors)], seen[:, len(tensors) :]
@@ -116,7 +117,7 @@ def _low(tensor: str) -> str:
 def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
     """Add operators that compute a tensor's smallest and largest value.
 
-    For a tensor that is never negative, they compute the largest value of each channel instead.
+    For a tensor that is never negative, add operators that compute only the largest value of each channel.
     """
     from onnx.helper import make_node
 
@@ -242,7 +243,7 @@ def _outputs(path: Path, images: Images, probe: Callable[[GraphProto], None]) ->
 
 
 def _of_unknown_type(model: Any) -> Iterator[Any]:
-    """Yield the types of tensors that onnxruntime can infer but onnx cannot, as for onnxruntime's own operators."""
+    """Yield the types of tensors that only onnxruntime can infer, such as outputs of onnxruntime's own operators."""
     import onnx
     import onnxruntime
 

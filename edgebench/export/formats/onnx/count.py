@@ -1,4 +1,4 @@
-"""An ONNX graph -> the multiply-adds of each operator, and the number of weights.
+"""Count the multiply-adds of each operator of an ONNX graph, and the number of weights.
 
 Operators that cannot be counted are named; the count is then a lower bound.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Sizes = dict[str, tuple[int, ...]]
 
-# Index of the weights among the inputs of an operator.
+# For each operator, the index of the input that is its weights.
 CONVOLVES = {"Conv": 1, "ConvInteger": 1, "DeformConv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "QLinearConv": 3}
 DENSE = {"FusedGemm": 1, "Gemm": 1, "QGemm": 3}
 PRODUCTS = {
@@ -27,7 +27,7 @@ TRANSPOSED = {"ConvTranspose"}
 ATTENDS = {"Attention", "MultiHeadAttention"}
 SUMS = {"Einsum"}
 MULTIPLIES = {*ATTENDS, *CONVOLVES, *DENSE, *PRODUCTS, *RECURRENT, *SUMS, *TRANSPOSED}
-# Words in the names of other operators that multiply, for which there is no formula here.
+# Words in the names of operators that multiply, but whose multiply-adds this module cannot compute.
 _OTHERS = (
     *("Attention", "Conv", "DFT", "Einsum", "GRU", "GatedRelativePositionBias", "Gemm", "LSTM", "LinearClassifier"),
     *("LinearRegressor", "MatMul", "MoE", "RNN", "STFT", "SVM"),
@@ -35,7 +35,7 @@ _OTHERS = (
 # Attributes of a Constant that are not tensors.
 _LISTS, _SINGLE = ("value_floats", "value_ints", "value_strings"), ("value_float", "value_int", "value_string")
 _BLOCKED = "com.microsoft.nchwc"  # operators of this domain pad their weights to the vector length of a processor
-# Indices of the weights among the inputs of operators that also have other constants: scales, statistics and states.
+# Some operators also have constants that are not weights, such as scales. Here are the indices of their weights.
 _WEIGHTS = {
     "BatchNormalization": (1, 2),
     "ConvInteger": (1,),
@@ -71,7 +71,7 @@ class Counted:
 class Account:
     """The counted operators of a graph, and the reasons why other operators could not be counted.
 
-    If there is such a reason, the sum of the counts is a lower bound.
+    If an operator could not be counted, the sum of the counts is a lower bound.
     """
 
     counted: tuple[Counted, ...]
@@ -171,7 +171,7 @@ def _constants(proto: Any) -> set[str]:
 
 
 def _why_not(node: Any) -> str:
-    """Return why an operator's multiply-adds are not counted; an empty text if they are, or if there are none."""
+    """Return what prevents counting an operator's multiply-adds; an empty text if nothing prevents it."""
     label = f"{node.op_type} {node.name}".strip()
     if node.domain == _BLOCKED and node.op_type in MULTIPLIES:
         return f"{label} is packed for another processor"
@@ -277,7 +277,7 @@ def _by_session(proto: Any, tensors: list[str]) -> Sizes:
 
 
 def _of_node(node: Any, sizes: Sizes) -> int:
-    """Return the multiply-adds of an operator: the number of output values times the products that each value sums."""
+    """Return the multiply-adds of an operator: the number of output values times the multiply-adds for one value."""
 
     def size(tensor: str) -> tuple[int, ...]:
         if tensor not in sizes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AT_THE_EDGE = {"QuantizeLinear", "DequantizeLinear"}
-CONVERTS = {"Cast", "DequantizeLinear"}  # the output of every other operator has the type of its first input
+CONVERTS = {"Cast", "DequantizeLinear"}  # all other operators give their output the type of their first input
 MOVES_DATA = {
     "Concat",
     "Flatten",
@@ -61,7 +61,7 @@ def _optimised(path: Path, *, for_any_processor: bool = False) -> Iterator[Path]
         if for_any_processor:
             options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
-        # silences onnxruntime's warning that such a file suits only this processor
+        # silences the warning that the file suits only this processor
         options.log_severity_level = 3 + for_any_processor
         onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         yield Path(options.optimized_model_filepath)
@@ -132,9 +132,10 @@ def _is_integer(operator: str) -> bool:
 
 
 def layer_name(node: str) -> str:
-    """Return the network's own name of a node: `/features/features.0/features.0.1/Conv` is features.0.1.
+    """Return the name that the network gives to a node: `/features/features.0/features.0.1/Conv` is features.0.1.
 
-    The exporter repeats the full path in every scope, so a scope that extends the previous one replaces it.
+    The exporter writes a full path in every scope, so of the scopes features, features.0 and features.0.1 only the last
+    is used.
     """
     *scopes, operator = _SUFFIX.sub("", node).strip("/").split("/")
     path = list[str]()

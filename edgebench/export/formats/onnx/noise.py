@@ -1,4 +1,4 @@
-"""A float file, its int8 file and images -> how much of the signal each layer of the int8 graph loses.
+"""How much of the signal each layer of an int8 file loses, compared with the float file on the same images.
 
 Only sums of squares are kept, so that memory does not grow with the number of images.
 """
@@ -161,8 +161,8 @@ def opened(
 ) -> Callable[[Batch], Mapping[str, NDArray[Any]]]:
     """Return a function that runs a graph on a batch and returns the named tensors, which may include inputs.
 
-    With `as_written`, onnxruntime does not fuse an int8 graph's operators to integer operators, because these saturate
-    on some processors.
+    With `as_written`, onnxruntime does not fuse an int8 graph's operators to integer operators, because integer
+    operators saturate on some processors.
     """
     import onnx
     import onnxruntime

@@ -1,4 +1,4 @@
-"""A float file, its int8 file and their inputs -> how far each int8 output is from the float output, and why.
+"""How far each output of an int8 file is from the same output of its float file, and why.
 
 The int8 graph runs without fused operators, so that the figures do not depend on how a processor adds integers. Only
 sums are kept in memory.
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-APART = 100.0  # ratio of two ranges on one scale at which the smaller range gets only two of the 256 steps
-MIXED = 10.0  # the same ratio for a detector's output that mixes boxes with scores: scores from 0 to 1 get 26 steps
+APART = 100.0  # ratio of two ranges that share a scale; the smaller range then gets only two of the 256 steps
+MIXED = 10.0  # the ratio for a detector's output of boxes and scores; scores from 0 to 1 then get 26 steps
 # Channels up to this magnitude are taken for probabilities and not compared: probabilities of absent classes are near
 # zero, where an error of one step is harmless.
 PROBABLE = 1.0
@@ -47,7 +47,7 @@ class Gap:
     ranges: NDArray[Any] | None = None
 
     def add(self, wanted: Any, found: Any) -> None:
-        """Add the float and the int8 output for one set of inputs."""
+        """Update the sums with the float and the int8 output for one set of inputs."""
         import numpy
 
         if not is_comparable(wanted, found):
@@ -116,8 +116,8 @@ def output_noise(
 ) -> tuple[OutputNoise, ...]:
     """Return, for every output of the graph, the difference between its int8 and its float values.
 
-    With `compares_rows`, the rows of class scores that agree are counted, too. Two parts of an output that share a
-    scale are named if the ratio of their ranges exceeds `apart`.
+    With `compares_rows`, the rows of class scores that agree are counted, too. If two parts of an output share a scale,
+    and the ratio of their ranges exceeds `apart`, the result describes both parts.
     """
     import onnx
 
@@ -187,7 +187,7 @@ def _joined(graph: Any, output: str) -> tuple[str, ...]:
 
 
 def _trap(gap: Gap, parts: Parts, least: float) -> tuple[float, str]:
-    """Return the ratio of two ranges that share a scale, and a description of both; return 0 if it is harmless."""
+    """Return the ratio of two ranges that share a scale, and a description of them; return 0 for a harmless ratio."""
     joined = {f"{name} (up to {largest:.3g})": largest for name, largest in parts.ranges.items() if largest}
     apart = _apart(joined, least)
     if apart[0] or gap.ranges is None or gap.ranges.max(initial=0.0) <= PROBABLE:

@@ -1,4 +1,4 @@
-"""A float file, a scheme and images -> an int8 file, written by onnxruntime's quantizer."""
+"""Make an int8 file from a float file with onnxruntime's quantizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def quantize(parent: Path, path: Path, quantization: Quantization, images: Images) -> None:
-    """Write the int8 form of `parent`, a float file, as the scheme says, with activation ranges from `images`.
+    """Write the int8 form of the float file `parent`, as the scheme says, with activation ranges from `images`.
 
     Raises:
         CaseError: there are no images, or an activation is not finite.
@@ -28,7 +28,8 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
     prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
-    # This only tells onnxruntime the layout of the file of ranges; the ranges themselves may come from any method.
+    # This setting only tells onnxruntime the layout of the file of ranges; the ranges themselves may come from any
+    # method.
     method = CalibrationMethod.MinMax
     found = ranges(prepared, images, quantization)
     masked = {tensor for tensor, ends in found.items() if is_masked(*ends)}
@@ -52,7 +53,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
 
 def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> list[str]:
-    """Return the names of operators that stay in float: at masked tensors and, on request, near the outputs."""
+    """Return the names of operators that stay in float: next to masked tensors and, on request, near the outputs."""
     import onnx
 
     if not masked and not quantization.float_outputs:
@@ -65,8 +66,8 @@ def _left_in_float(path: Path, masked: set[str], quantization: Quantization) -> 
 def last_operators(graph: Any) -> list[str]:
     """Return the names of the operators between the last products with weights and the outputs.
 
-    If an output comes from one product, not from several joined products, this product is included, because its
-    channels share a scale.
+    The last product itself is also included, unless it is one of several products that are joined: all channels of an
+    output from one product share a scale.
     """
     makers = {tensor: node for node in graph.node for tensor in node.output}
     found, waiting = dict[str, None](), [(output.name, False) for output in graph.output]

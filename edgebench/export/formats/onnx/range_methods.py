@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 MASKED = -1e8  # lower values, such as -1e9 or the lowest float, stand for minus infinity in attention masks
 OUTSIDE = 1e-5  # share of the values left outside the range: onnxruntime's default percentile is 99.999
-SLACK = 512  # number of extra values that are kept, so that surplus values are dropped many at a time
+SLACK = 512  # with this many surplus values allowed, they are dropped many at a time
 BINS = 2048  # number of bins of a histogram, half of them on each side of zero
-FINE_BINS = 4096  # number of bins of a growing histogram, so that at least `BINS` lie between the outermost values
+FINE_BINS = 4096  # number of bins while values are counted; at least `BINS` of them lie between the outermost values
 NARROWEST = 2.0**-100  # smallest half width of a histogram: smaller values can be taken for 0
 CHUNK = 2**16  # number of values that are counted at once, so that they stay in the processor's cache
 LEVELS = 128  # levels of the entropy method, as in TensorRT and onnxruntime
@@ -32,7 +32,7 @@ MSE_CLIPS = 50  # number of ranges that are tried, to find the range with the le
 def is_masked(low: float, high: float) -> bool:
     """Return whether a range includes values that mask entries for a softmax.
 
-    No int8 scale covers both such values and ordinary values.
+    No int8 scale covers both masking values and ordinary values.
     """
     return low <= MASKED and isfinite(high)
 
@@ -41,7 +41,7 @@ def finite(tensor: str, low: float, high: float) -> Range:
     """Return a range unchanged if it is finite or includes masked values.
 
     Raises:
-        CaseError: the range is infinite for another reason, or a bound is NaN.
+        CaseError: the range is infinite but includes no masked values, or a bound is NaN.
     """
     if is_masked(low, high):
         return float(low), float(high)
@@ -51,7 +51,7 @@ def finite(tensor: str, low: float, high: float) -> Range:
 
 
 class Outermost:
-    """The `most` smallest and the `most` largest of all added values, and sometimes a few more."""
+    """The `most` smallest and the `most` largest of all values that `add` has received, and sometimes a few more."""
 
     def __init__(self, tensor: str, most: int) -> None:
         import numpy
@@ -61,7 +61,7 @@ class Outermost:
         self._low_bound, self._high_bound = numpy.inf, -numpy.inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Add values; a value that is not one of the outermost values costs only two comparisons."""
+        """Receive values; a value that is not one of the outermost values costs only two comparisons."""
         import numpy
 
         self._count += values.size
@@ -98,7 +98,7 @@ class BinCounts:
         self._low, self._high = inf, -inf
 
     def add(self, values: NDArray[float32]) -> None:
-        """Add values to the counts."""
+        """Receive values and count them in bins."""
         for start in range(0, len(values), CHUNK):
             chunk = values[start : start + CHUNK]
             low, high = finite(self._tensor, chunk.min(), chunk.max())
@@ -116,7 +116,7 @@ class BinCounts:
         self._counts, self._side = numpy.pad(fewer, (FINE_BINS - len(fewer)) // 2), side
 
     def range(self) -> Range:
-        """Return the chosen range, clipped to the added values; if mirrored, each value x is counted as -x, too."""
+        """Return the chosen range, clipped to the counted values; if mirrored, each value x is counted as -x, too."""
         counts, edges = self._histogram()
         low, high = self._choose(counts + counts[::-1] if self._mirrored else counts, edges)
         return max(low, self._low), min(high, self._high)
@@ -148,7 +148,7 @@ def count(values: NDArray[float32], side: float) -> NDArray[int64]:
 def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
     """Return the range about zero whose 128 levels lose the least information (Migacz, TensorRT, 2017).
 
-    Every detail follows onnxruntime, including integer counts and the range of bins, so that both choose equal ranges.
+    Every detail follows onnxruntime, including integer counts and the range of bins, so that the result is the same.
     """
     import numpy
 
@@ -161,9 +161,10 @@ def entropy(counts: NDArray[int64], edges: NDArray[float64]) -> Range:
 
 
 def _divergences(counts: NDArray[int64], firsts: NDArray[int64], ends: NDArray[int64]) -> NDArray[float64]:
-    """Return the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels, once for each range.
+    """Return, for each range, the Kullback-Leibler divergence of the clipped histogram from its form in 128 levels.
 
-    Each row is one range, whose bins are numbered from `firsts` to `ends` - 1. Both arrays have shape (N, 1).
+    Each row is one range, whose bins are numbered from `firsts` to `ends` - 1. Both `firsts` and `ends` have shape (N,
+    1).
     """
     import numpy
 
@@ -192,15 +193,16 @@ def _levelled(
     sums = numpy.diff(numpy.append(below[edges[:, :-1]], below[ends], 1))
     means = numpy.pad(sums // numpy.maximum(share, 1) * (share > 0), ((0, 0), (0, 1)))
     levels = (bins - firsts) // widths
-    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # bins outside all levels get the padded 0
+    levels[(levels < 0) | (levels > LEVELS)] = LEVELS  # bins outside all levels get 0, which was appended to `means`
     spread: NDArray[int64] = numpy.take_along_axis(means, levels, 1)
     return spread
 
 
 def _smoothed(counts: NDArray[int64], inside: NDArray[bool_]) -> NDArray[float64]:
-    """Divide each row by its sum, after moving small counts to empty bins, because 0 has no logarithm.
+    """Give empty bins a small count, because 0 has no logarithm; then divide each row by its sum.
 
-    A row with too few counts to move becomes NaN; bins outside the range become 1.
+    The small counts are taken from the filled bins; a row whose filled bins have too few counts becomes NaN. Bins
+    outside the range become 1.
     """
     import numpy
 

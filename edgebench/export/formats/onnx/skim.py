@@ -1,7 +1,7 @@
-"""An ONNX file -> its graph without the values of its weights: a few kilobytes of a file of 100 MB.
+"""Read the graph of an ONNX file without the values of its weights: only a few kilobytes of a file of 100 MB.
 
-Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. It also keeps values of at most a kilobyte,
-which is enough for shapes, axes and scales.
+Field numbers follow onnx.proto3. A tensor keeps its name, type and sizes. Tensors of at most a kilobyte also keep their
+values; among them are shapes, axes and scales.
 """
 
 from __future__ import annotations

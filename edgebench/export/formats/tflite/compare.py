@@ -1,4 +1,4 @@
-"""A float file, its int8 file and images -> how far each int8 output is from the float output, both run by LiteRT."""
+"""How far each output of an int8 file is from the same output of its float file, when LiteRT runs both files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TFLite file's bytes <-> its operators and tensors, by ai-edge-litert's schema."""
+"""Read and change the operators and tensors of a TFLite file, with the flatbuffer schema of ai-edge-litert."""
 
 from __future__ import annotations
 

@@ -36,17 +36,17 @@ def _is_integer(file: File, operator: Operator) -> bool:
 
 
 def multiply_adds(operator: Operator) -> int:
-    """Return an operator's multiply-adds for one image: the output values times the products that each value sums."""
+    """Return the multiply-adds for one image: the number of output values times the multiply-adds for one value."""
     weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
     each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
     return prod(map(int, operator.output.shape)) * prod(map(int, each))
 
 
 def layer_name(tensor: str) -> str:
-    """Return the network's own name of the layer that computes a tensor: its path without classes and wrappers.
+    """Return the name that the network itself gives to the layer that computes a tensor, without class names.
 
-    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. For fused layers, it is
-    the name of the first layer.
+    `...ChannelLastIOWrapper/net.Net_wrapped/nn.Sequential_features/nn.Conv2d_0;` is features.0. A tensor that fused
+    layers compute has the name of the first layer.
     """
     scopes = [scope.rpartition(".")[2].partition("_")[2] for scope in tensor.split(";")[0].split("/")]
     return ".".join(scopes[2:]) or tensor

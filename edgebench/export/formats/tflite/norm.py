@@ -1,4 +1,4 @@
-"""Local response norms -> convolutions and roots, because tflite-runtime and int8 lack TFLite's own operator."""
+"""Replace local response norms by convolutions and roots; tflite-runtime and int8 do not support TFLite's operator."""
 
 from __future__ import annotations
 

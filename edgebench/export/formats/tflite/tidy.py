@@ -1,7 +1,8 @@
-"""A converted float file -> the same function in NHWC throughout, for any number of images.
+"""Change a converted float file so that it computes in NHWC throughout, and takes any number of images.
 
-If a network flattens its features, the converter inserts a transpose that restores torch's order of the axes, and its
-reshape has a constant batch size of one. This module removes the transposition and the fixed batch.
+If a network flattens its features, the converter inserts a transposition that restores torch's order of the axes, and
+it writes a reshape with a constant batch size of one. This module removes the transposition and the constant batch
+size.
 """
 
 from __future__ import annotations

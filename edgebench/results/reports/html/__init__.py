@@ -69,7 +69,7 @@ MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES,
 MOST_REASONS = 20  # largest number of reasons in the list below the table; the table has all reasons
 
 
-class PageCell(NamedTuple):  # pages have up to 100,000s of cells; making a dataclass takes three times as long
+class PageCell(NamedTuple):  # no dataclass, which takes three times as long to make; a page can have 100,000s of cells
     """A formatted cell.
 
     Attributes:

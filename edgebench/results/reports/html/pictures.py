@@ -80,7 +80,7 @@ def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
 
 
 def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) -> str:
-    """Draw boxes over a picture; only its first drawing contains the pixels, to which the other drawings refer."""
+    """Draw boxes over a picture. Only the drawing of the truth contains the pixels; the other drawings refer to it."""
     width, height = one["size"]
     line = STROKE * max(width, height) / 224
     pixels = f'href="data:image/jpeg;base64,{escape(str(one["jpeg"]))}" width="{width:g}" height="{height:g}"'
