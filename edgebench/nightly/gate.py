@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMED = 3  # number of configurations that the comment describes; the others are in summary.md and index.html
 HEAD = "head"
+NO_NIGHT = "nothing was measured"
 REVISION_DIGITS = 12
 ADVICE = "run it in a clone of the repository that has this revision, such as after git fetch"
 
@@ -42,15 +43,25 @@ def measure_base(sweep: str, revision: str, folder: Path, show: Show, address: s
     """
     commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", refused=f"no revision {revision!r}")
     place = folder / commit[:REVISION_DIGITS]
-    if history.read(place).nights:
+    if not _unusable(place):
         return place
     with _checked_out(commit) as tree:
         command = [sys.executable, "-m", "edgebench", "nightly", "run", sweep, "--history", str(place.resolve())]
         options = [*(["--address", address] if address else []), *(["--wait", wait] if wait else [])]
         last = _show_all([*command, *options], tree / _below_top(), show)
-    if not history.read(place).nights:
-        raise RequestError(f"revision {revision} could not be measured: {last.removeprefix('edgebench: ')}")
+    if why := _unusable(place):
+        reason = last.removeprefix("edgebench: ") if why == NO_NIGHT else why
+        raise RequestError(f"revision {revision} could not be measured: {reason}")
     return place
+
+
+def _unusable(place: Path) -> str:
+    """Return why the history at `place` has no baseline; an empty text if it has one."""
+    nights = history.read(place).nights
+    if not nights:
+        return NO_NIGHT
+    unusable = [entry.why for entry in nights[-1].entries if entry.verdict == Outcome.INVALID]
+    return unusable[0] if len(unusable) == len(nights[-1].entries) else ""
 
 
 def _show_all(command: Sequence[str], folder: Path, show: Show) -> str:
