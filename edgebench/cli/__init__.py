@@ -80,6 +80,7 @@ app = _Program(
 for command in COMMANDS:
     app.command(epilog="\n\n".join(("Examples:", *run.EXAMPLES)) if command is run.run else None)(command)
 app.command("guide")(guide.show)
+app.command("gate", epilog=exit_codes.EPILOG_OF_NIGHTLY)(nightly.gate)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(targets.app, name="targets")
 app.add_typer(nightly.app, name="nightly")

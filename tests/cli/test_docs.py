@@ -279,10 +279,11 @@ def test_the_documented_units_are_ones_that_systemd_takes(place: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_documented_workflow_is_yaml_whose_step_bash_takes() -> None:
-    (text,) = blocks("yaml")
-    (step,) = yaml.safe_load(text)["jobs"]["nightly"]["steps"]
-    assert "edgebench nightly nightly.toml" in step["run"]
+@pytest.mark.parametrize("command", ["nightly", "gate"])
+def test_a_documented_workflow_is_yaml_whose_step_bash_takes(command: str) -> None:
+    workflows = {workflow["name"]: workflow for workflow in map(yaml.safe_load, blocks("yaml"))}
+    *_, step = workflows[command]["jobs"][command]["steps"]
+    assert f"edgebench {command} nightly.toml" in step["run"]
     assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 

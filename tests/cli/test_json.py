@@ -64,6 +64,7 @@ CASES: dict[
     "targets": [("targets",)],
     "targets check": [("targets", "check", "cpu"), ("targets", "check", "null")],
     "targets prepare": [],  # needs a board: below
+    "gate": [],  # needs a repository: tests/nightly/test_gate.py
     "nightly run": [("nightly", "run", "null.toml")],
     "nightly report": [("nightly", "report", "unchanged")],
     "nightly replay": [("nightly", "replay", "nights")],

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin
 
 HISTORY = Path("results/nightly")
+GATE = Path("results/gate")
 History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
 
 
@@ -92,6 +93,34 @@ def accept(
         return
     accepted = nightly.accept(history, reason, night, tuple(configuration or ()))
     typer.echo(escape.terminal(f"accepted night {accepted.night}: {accepted.reason}"))
+
+
+def gate(
+    sweep: Annotated[str, typer.Argument(help="A nightly sweep: nightly.toml.")],
+    base: Annotated[str, typer.Option(help="The git revision to compare with: main, origin/main, HEAD~1.")],
+    folder: Annotated[Path, typer.Option(help="Folder of the measurements; a revision is measured once.")] = GATE,
+    address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
+    wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare the working tree with a git revision in pairs of processes, and print a comment for a pull request."""
+    from edgebench import nightly
+    from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
+    from edgebench.measure.plan import sweeps
+    from edgebench.nightly import gate
+
+    requested, limits, wait_s = sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
+    with terminal.progress(quiet=quiet) as show:
+        head = gate.begin_head(gate.measure_base(sweep, base, folder, show, address, wait))
+        bulletin = nightly.run(requested, head, show, address, limits=limits, wait_s=wait_s)
+    if json:
+        _show("gate", bulletin, json=True)
+    else:
+        for line in gate.comment(bulletin, base).splitlines():
+            typer.echo(escape.terminal(line))
+    raise typer.Exit(nightly.exit_code(bulletin))
 
 
 Changed = Annotated[str, typer.Argument(help="A changed configuration: its name, a part of it, or a pattern with *.")]

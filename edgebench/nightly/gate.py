@@ -1,0 +1,134 @@
+"""A revision of a repository and the working tree -> a night of each, the second judged against the first.
+
+The revision is checked out into a temporary folder and measured there by a process of its own, so that its models, its
+Python code and its sweep are the revision's. Both nights use the same installed edgebench and the same cache. Then the
+working tree is measured, and every changed configuration is compared with the revision in pairs, as on any night.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgebench.foundation import escape
+from edgebench.foundation.errors import RequestError
+from edgebench.foundation.progress import Notice
+from edgebench.nightly import history
+from edgebench.nightly.night import Outcome
+from edgebench.nightly.rule.figures import size, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.foundation.progress import Show
+    from edgebench.nightly.summary import Bulletin, SummaryLine
+
+NAMED = 3  # number of configurations that the comment describes; the others are in summary.md and index.html
+HEAD = "head"
+NO_NIGHT = "nothing was measured"
+REVISION_DIGITS = 12
+ADVICE = "run it in a clone of the repository that has this revision, such as after git fetch"
+
+
+def measure_base(sweep: str, revision: str, folder: Path, show: Show, address: str = "", wait: str = "") -> Path:
+    """Measure a revision once, and return the history with this night below `folder`.
+
+    Raises:
+        RequestError: this is no git repository, it has no such revision, or the revision could not be measured.
+    """
+    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", refused=f"no revision {revision!r}")
+    place = folder / commit[:REVISION_DIGITS]
+    if not _unusable(place):
+        return place
+    with _checked_out(commit) as tree:
+        command = [sys.executable, "-m", "edgebench", "nightly", "run", sweep, "--history", str(place.resolve())]
+        options = [*(["--address", address] if address else []), *(["--wait", wait] if wait else [])]
+        last = _show_all([*command, *options], tree / _below_top(), show)
+    if why := _unusable(place):
+        reason = last.removeprefix("edgebench: ") if why == NO_NIGHT else why
+        raise RequestError(f"revision {revision} could not be measured: {reason}")
+    return place
+
+
+def _unusable(place: Path) -> str:
+    """Return why the history at `place` has no baseline; an empty text if it has one."""
+    nights = history.read(place).nights
+    if not nights:
+        return NO_NIGHT
+    unusable = [entry.why for entry in nights[-1].entries if entry.verdict == Outcome.INVALID]
+    return unusable[0] if len(unusable) == len(nights[-1].entries) else ""
+
+
+def _show_all(command: Sequence[str], folder: Path, show: Show) -> str:
+    """Run a command, show each line that it writes to standard error, and return the last of them."""
+    last = "no reason was given"
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            last = escape.plain(line.rstrip("\n"))
+            show(Notice(text=f"base: {last}"))
+    return last
+
+
+def begin_head(base: Path) -> Path:
+    """Return a new history beside `base` that starts with its night; what an earlier gate left there is removed."""
+    head = base.parent / HEAD
+    shutil.rmtree(head, ignore_errors=True)
+    try:
+        shutil.copytree(base, head)
+    except OSError as error:
+        raise RequestError(f"cannot write {head}: {error.strerror}; choose a folder you may write") from error
+    return head
+
+
+def comment(bulletin: Bulletin, revision: str) -> str:
+    """Return a comment for a pull request, in Markdown: the headline, and the first configurations that changed."""
+    lines = bulletin.needs_attention
+    told = "".join(
+        f"- **{line.entry.verdict}** {_cell(line.entry.name)}: {_cell(_why(line))}\n" for line in lines[:NAMED]
+    )
+    rest = f"- and {len(lines) - NAMED} more, see `summary.md`\n" if len(lines) > NAMED else ""
+    against = f"Compared with `{revision}` in pairs of processes, run in turns on one machine."
+    return f"**edgebench: {_cell(bulletin.headline)}.** {against}\n\n{told}{rest}".rstrip() + "\n"
+
+
+def _why(line: SummaryLine) -> str:
+    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
+    return "; ".join(changes) or line.entry.why or str(Outcome.OK)
+
+
+def _cell(text: str) -> str:
+    return escape.markdown_line(text)
+
+
+def _below_top() -> Path:
+    """Return the working folder, relative to the top folder of its repository."""
+    return Path.cwd().resolve().relative_to(_git("rev-parse", "--show-toplevel", refused="no git repository"))
+
+
+@contextmanager
+def _checked_out(commit: str) -> Iterator[Path]:
+    """Check a commit out into a temporary folder, which is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="edgebench-gate-") as folder:
+        tree = Path(folder) / "tree"
+        _git("worktree", "add", "--quiet", "--detach", str(tree), commit, refused=f"cannot check out {commit}")
+        try:
+            yield tree
+        finally:
+            _git("worktree", "remove", "--force", str(tree), refused=f"cannot remove {tree}")
+
+
+def _git(*arguments: str, refused: str) -> str:
+    """Run git in the working folder and return what it prints; `refused` begins the error message if git fails."""
+    try:
+        done = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)  # noqa: S607  # the user's own git
+    except OSError as error:
+        raise RequestError(f"cannot run git: {error.strerror}; install git") from error
+    if done.returncode:
+        reason = escape.plain(done.stderr.strip().partition("\n")[0])
+        raise RequestError(f"{refused}{': ' if reason else ''}{reason}; {ADVICE}")
+    return done.stdout.strip()
