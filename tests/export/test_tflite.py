@@ -18,6 +18,7 @@ import pytest
 from edgebench import export, train
 from edgebench.export import formats, write
 from edgebench.export.formats import Written, onnx, tflite
+from edgebench.export.formats.tflite.convert import folded_network, outputs_of
 from edgebench.export.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
@@ -423,3 +424,63 @@ def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, pla
     # The paper's LeNet-5 picks channels by a table, for which TFLite turns them round.
     assert "TRANSPOSE" not in operators(float_file) or name == "lenet5_1998"
     assert bool(told.float_nodes) == has_norms, told.float_nodes
+
+
+def folding(kind: str) -> nn.Module:
+    """A network with a convolution, and a batch norm that knows figures of its own."""
+    import torch
+    from torch import nn
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+            self.other, self.alias = nn.BatchNorm2d(3), self.norm
+            if kind == "of each batch":
+                self.norm = self.alias = nn.BatchNorm2d(3, track_running_stats=False)
+            for norm in (self.norm, self.other):
+                nn.init.normal_(norm.weight)
+                if norm.running_mean is not None and norm.running_var is not None:
+                    norm.running_mean.normal_()
+                    norm.running_var.uniform_(0.5, 2.0)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            once = self.convolution(images)
+            if kind == "read twice":
+                return self.norm(once) + once
+            if kind == "convolved twice":
+                return self.norm(once) + self.other(self.convolution(2 * images))
+            if kind == "normed twice":
+                return self.norm(self.convolution(self.norm(once)))
+            if kind == "two names":
+                return self.alias(once)
+            if kind == "not traced" and images.max() > 2:
+                return once
+            return self.norm(once)
+
+    torch.manual_seed(1)
+    return Network().eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "is_folded"),
+    [
+        ("once", True),
+        ("read twice", False),
+        ("convolved twice", False),
+        ("normed twice", False),
+        ("two names", False),
+        ("of each batch", False),
+        ("not traced", False),
+    ],
+)
+def test_a_norm_is_folded_only_where_no_output_changes(kind: str, is_folded: bool) -> None:
+    import torch
+
+    network, images = folding(kind), torch.rand(1, 3, 8, 8)
+    outputs = outputs_of(network, images)
+    folded = folded_network(network, images, outputs)
+    norms = [module for module in folded.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert (len(norms) < 2) == is_folded
+    assert torch.allclose(outputs_of(folded, images)[0], outputs[0], atol=1e-5)
