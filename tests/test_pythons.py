@@ -34,7 +34,7 @@ COMMANDS = {
     "report results/bare": 0,
     f"lint {ROOT}/results/x86_vm": 1,  # it found something
     f"compare {ROOT}/results/x86_vm --published": 0,
-    "nightly replay --profile quiet": 0,
+    f"nightly replay {ROOT}/results/epyc_vm_nights": 0,
 }
 
 
