@@ -45,21 +45,27 @@ needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch: a 
 needs_tflite_runtime = pytest.mark.skipif(
     not find_spec("tflite_runtime"), reason="needs tflite-runtime, which is for Linux and Python up to 3.11"
 )
-LONGEST = "test_pythons.py"  # installs what the project needs on two Pythons, and runs the fast tests there
+# The files that take over a minute, the longest first. The first installs what the project needs on two Pythons.
+LONGEST = (
+    *("test_pythons.py", "test_emulation.py", "test_nightly.py", "test_pipeline.py", "test_docs.py"),
+    *("test_detectors.py", "test_surroundings.py", "test_prepare.py", "test_json.py", "test_any_int8.py"),
+    *("test_any_model.py", "test_custom_models.py", "test_tflite.py", "test_code_from_data.py", "test_cohort.py"),
+)
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest file first, then those with slow tests: a worker that ends early goes on, and does not wait."""
+    """Put the longest files first, then those with slow tests: a worker that ends early goes on, and does not wait."""
     lengthy = [item for item in items if item.get_closest_marker("lengthy")]
     if both := [item.nodeid for item in lengthy if item.get_closest_marker("slow")]:
         raise pytest.UsageError(f"{', '.join(both)}: marked lengthy and slow; choose one of the two")
     for item in lengthy:
         item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path.name, len(places)), item.path not in slow))
 
 
 def pytest_collection_finish() -> None:

@@ -18,8 +18,8 @@ from tests.cli.test_docs import PROJECT, PYTHONS
 from tests.support.interpreters import interpreter
 
 OTHERS = [version for version in PYTHONS if version != f"{sys.version_info.major}.{sys.version_info.minor}"]
-# Of the test extra: what brings torch, and what no fast test starts.
-LEFT_OUT = {"edgebench", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}
+# Of the test extra: what brings or needs torch, and what no fast test starts.
+LEFT_OUT = {"edgebench", "keras", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}
 # One process: the other core is busy with the other worker of this suite.
 PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow")
 NULL = "--target null --model null --runtime null --dataset null --weights none --precision fp32 --preset quick"
@@ -34,7 +34,7 @@ COMMANDS = {
     "report results/bare": 0,
     f"lint {ROOT}/results/x86_vm": 1,  # it found something
     f"compare {ROOT}/results/x86_vm --published": 0,
-    "nightly replay --profile quiet": 0,
+    f"nightly replay {ROOT}/results/epyc_vm_nights": 0,
 }
 
 
@@ -58,11 +58,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
     """Make an environment with the wheel and all that it needs but torch, of the pinned versions: half a minute."""
     folder = tmp_path_factory.mktemp(f"python{request.param}")
-    subprocess.run([named(request.param), "-m", "venv", folder], check=True)
+    subprocess.run([named(request.param), "-m", "venv", "--without-pip", folder], check=True)
     extras = PROJECT["optional-dependencies"]
-    wanted = [*PROJECT["dependencies"], *extras["test"], *extras["figures"], "ai-edge-litert"]
+    wanted = [*PROJECT["dependencies"], *extras["test"], *extras["figures"], *extras["keras"], "ai-edge-litert"]
     lines = [line for line in wanted if Requirement(line).name not in LEFT_OUT]
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "-q"]  # for all Pythons
+    pip += ["--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), *lines], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True, capture_output=True)
     return folder / "bin" / "python"

@@ -112,7 +112,7 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
         "export/custom" if variant.weights == WeightSource.CUSTOM else module("architectures", variant.architecture)
     )
     modules = [network, f"export/formats/{format}", "networks/build"]
-    modules += ["export/__init__", "export/order", "export/write"]
+    modules += ["export/__init__", "export/order", "export/write", "export/prepare/fold"]
     modules += ["networks/architectures/_tf"] if variant.padding else []
     parts = identity(variant) | {"format": format}
     if weights:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +18,7 @@ import pytest
 from edgebench import export, train
 from edgebench.export import formats, write
 from edgebench.export.formats import Written, onnx, tflite
+from edgebench.export.formats.tflite.convert import folded_network, outputs_of
 from edgebench.export.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
@@ -45,6 +46,7 @@ RUNTIMES = ("litert", "tflite_runtime")
 INSTALLED = ("litert", pytest.param("tflite_runtime", marks=needs_tflite_runtime))
 SMALL = variant("mobilenet_v1", 0.25, 16)  # what is asked of the data set and the converter
 Pixels = Any
+WriteOnce = Any  # (name, how to build the network, scheme and variant of `written`) -> file and network
 
 
 def int8(of: Variant, words: str = "per_channel") -> Variant:
@@ -108,6 +110,20 @@ def int8_file(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> P
     path = tmp_path_factory.mktemp("tflite") / "int8.tflite"
     assert written(path, network, tflite.SCHEME) == Written(float_nodes=(), integer_share=1.0)
     return path
+
+
+@pytest.fixture(scope="module")
+def once_written(tmp_path_factory: pytest.TempPathFactory) -> WriteOnce:
+    """Write a file for the tests of both runtimes; the name tells one network from another."""
+    known: dict[str, tuple[Path, nn.Module]] = {}
+
+    def write_once(name: str, build: Callable[[], nn.Module], *how: Any) -> tuple[Path, nn.Module]:
+        if name not in known:
+            known[name] = tmp_path_factory.mktemp("once") / "net.tflite", build()
+            written(*known[name], *how)
+        return known[name]
+
+    return write_once
 
 
 @pytest.mark.slow
@@ -176,12 +192,14 @@ def test_any_number_of_images_goes_through_at_once(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", INSTALLED)
-def test_a_file_that_holds_the_size_of_its_batch_inside_answers_any_number_of_images(place: Path, runtime: str) -> None:
+def test_a_file_that_holds_the_size_of_its_batch_inside_answers_any_number_of_images(
+    once_written: WriteOnce, runtime: str
+) -> None:
     """The paper's LeNet-5 does: it picks channels by a table."""
     of = variant("lenet5_1998", 1.0, 32)
-    network, images = build.build(of), split(of, "test").read(range(8))
-    written(place / "lenet.tflite", network, of=of)
-    assert numpy.allclose(outputs(place / "lenet.tflite", images, runtime), of_torch(network, images), rtol=1e-5)
+    path, network = once_written("lenet", lambda: build.build(of), None, of)
+    images = split(of, "test").read(range(8))
+    assert numpy.allclose(outputs(path, images, runtime), of_torch(network, images), rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -203,17 +221,21 @@ def test_a_session_says_whether_a_delegate_took_over(
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", INSTALLED)
 @pytest.mark.parametrize("beta", [0.75, 0.5])
-def test_local_response_norm_becomes_what_every_runtime_has(place: Path, runtime: str, beta: float) -> None:
-    import torch
+def test_local_response_norm_becomes_what_every_runtime_has(once_written: WriteOnce, runtime: str, beta: float) -> None:
     from torch import nn
 
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 9, 3), nn.LocalResponseNorm(4, alpha=0.5, beta=beta, k=2.0), nn.Flatten())
+    def network() -> nn.Module:
+        import torch
+
+        torch.manual_seed(0)
+        norm = nn.LocalResponseNorm(4, alpha=0.5, beta=beta, k=2.0)
+        return nn.Sequential(nn.Conv2d(3, 9, 3), norm, nn.Flatten()).eval()
+
     images = numpy.random.default_rng(0).uniform(-2, 2, (3, 3, 16, 16)).astype(numpy.float32)
-    wanted = of_torch(network.eval(), images)
-    written(place / "norm.tflite", network)
-    found = outputs(place / "norm.tflite", images, runtime)
-    assert "CONV_2D" in operators(place / "norm.tflite")
+    wanted = of_torch(network(), images)  # of torch's own norm: writing a file replaces it
+    path, _ = once_written(f"norm {beta}", network)
+    found = outputs(path, images, runtime)
+    assert "CONV_2D" in operators(path)
     assert numpy.allclose(found, wanted.reshape(3, -1), atol=1e-4)
 
 
@@ -230,30 +252,33 @@ def test_local_response_norm_stays_float_in_an_int8_file_with_a_word(place: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", INSTALLED)
-def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(place: Path, runtime: str) -> None:
+def test_a_signal_that_fades_to_nothing_still_makes_a_file_that_loads(once_written: WriteOnce, runtime: str) -> None:
     """As in deep networks that were never trained."""
     from torch import nn
 
-    network: Any = nn.Sequential(
-        nn.Conv2d(3, 8, 3, bias=False), nn.ReLU6(), nn.Flatten(), nn.Linear(8 * 196, 10)
-    ).eval()
-    nn.init.constant_(network[0].weight, 1e-12)
-    written(place / "faded.tflite", network, tflite.SCHEME)
-    found = outputs(place / "faded.tflite", split(SMALL, "test").read(range(2)), runtime)
+    def faded() -> nn.Module:
+        first = nn.Conv2d(3, 8, 3, bias=False)
+        nn.init.constant_(first.weight, 1e-12)
+        return nn.Sequential(first, nn.ReLU6(), nn.Flatten(), nn.Linear(8 * 196, 10)).eval()
+
+    path, network = once_written("faded", faded, tflite.SCHEME)
+    found = outputs(path, split(SMALL, "test").read(range(2)), runtime)
     assert numpy.allclose(found[0], network[3].bias.detach().numpy(), atol=0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", INSTALLED)
-def test_what_a_pool_is_padded_with_is_no_part_of_a_range(place: Path, runtime: str) -> None:
+def test_what_a_pool_is_padded_with_is_no_part_of_a_range(once_written: WriteOnce, runtime: str) -> None:
     """It is -infinity, as before the first stage of every ResNet."""
     from torch import nn
 
-    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(3, 2, padding=1), nn.Flatten()).eval()
+    def pooling() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(3, 2, padding=1), nn.Flatten()).eval()
+
+    path, network = once_written("pool", pooling, tflite.SCHEME)
     images = split(SMALL, "test").read(range(4))
-    written(place / "pool.tflite", network, tflite.SCHEME)
-    assert "PADV2" in operators(place / "pool.tflite")
-    assert sqnr_db(of_torch(network, images), outputs(place / "pool.tflite", images, runtime)) > 30
+    assert "PADV2" in operators(path)
+    assert sqnr_db(of_torch(network, images), outputs(path, images, runtime)) > 30
 
 
 @pytest.mark.slow
@@ -423,3 +448,63 @@ def test_every_network_of_the_shelf_is_computed_in_float_and_int8(name: str, pla
     # The paper's LeNet-5 picks channels by a table, for which TFLite turns them round.
     assert "TRANSPOSE" not in operators(float_file) or name == "lenet5_1998"
     assert bool(told.float_nodes) == has_norms, told.float_nodes
+
+
+def folding(kind: str) -> nn.Module:
+    """A network with a convolution, and a batch norm that knows figures of its own."""
+    import torch
+    from torch import nn
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.norm = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+            self.other, self.alias = nn.BatchNorm2d(3), self.norm
+            if kind == "of each batch":
+                self.norm = self.alias = nn.BatchNorm2d(3, track_running_stats=False)
+            for norm in (self.norm, self.other):
+                nn.init.normal_(norm.weight)
+                if norm.running_mean is not None and norm.running_var is not None:
+                    norm.running_mean.normal_()
+                    norm.running_var.uniform_(0.5, 2.0)
+
+        def forward(self, images: Any) -> Any:
+            once = self.convolution(images)
+            if kind == "read twice":
+                return self.norm(once) + once
+            if kind == "convolved twice":
+                return self.norm(once) + self.other(self.convolution(2 * images))
+            if kind == "normed twice":
+                return self.norm(self.convolution(self.norm(once)))
+            if kind == "two names":
+                return self.alias(once)
+            if kind == "not traced" and images.max() > 2:
+                return once
+            return self.norm(once)
+
+    torch.manual_seed(1)
+    return Network().eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "is_folded"),
+    [
+        ("once", True),
+        ("read twice", False),
+        ("convolved twice", False),
+        ("normed twice", False),
+        ("two names", False),
+        ("of each batch", False),
+        ("not traced", False),
+    ],
+)
+def test_a_norm_is_folded_only_where_no_output_changes(kind: str, is_folded: bool) -> None:
+    import torch
+
+    network, images = folding(kind), torch.rand(1, 3, 8, 8)
+    outputs = outputs_of(network, images)
+    folded = folded_network(network, images, outputs)
+    norms = [module for module in folded.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert (len(norms) < 2) == is_folded
+    assert torch.allclose(outputs_of(folded, images)[0], outputs[0], atol=1e-5)

@@ -161,6 +161,7 @@ def flat(operators: int, inputs: int) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.lengthy
 def test_offsets_to_the_same_parts_are_not_followed_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(flat(100_000, 100_000))  # 800 KB that would be 20,000,000,000 numbers

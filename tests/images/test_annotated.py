@@ -246,6 +246,7 @@ def test_a_line_of_yolo_is_an_object_or_is_counted(line: str, kept: int, home: P
     assert kept or any("left out" in notice or "no object" in notice for notice in of.notices)
 
 
+@pytest.mark.lengthy
 def test_a_hundred_thousand_annotations_take_seconds(home: Path) -> None:
     def many(content: Any) -> None:
         one = content["annotations"][0] | {"segmentation": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 SIDE = scenes.SIDE
 
 
+draw = cache(scenes.draw)  # tests of three layouts need the same scenes, and change none of them
+
+
 def drawn(count: int, split: str = "test") -> list[scenes.Scene]:
-    return [scenes.draw(split, index) for index in range(count)]
+    return [draw(split, index) for index in range(count)]
 
 
 def pictures(folder: Path, of: list[scenes.Scene], start: int = 0) -> list[str]:

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 def fold(network: nn.Module) -> GraphModule:
     """Return the network's folded graph with a copy of the weights; it computes the same function up to rounding."""
+    from collections import Counter
     from copy import deepcopy
 
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     graph = _graph(deepcopy(network).eval())
+    calls = Counter(node.target for node in graph.graph.nodes)  # a layer that is called twice keeps its weights
     for norm in [node for node in graph.graph.nodes if isinstance(layer(graph, node), nn.BatchNorm2d)]:
         before = norm.all_input_nodes[0]
-        convolution = layer(graph, before)
-        if isinstance(convolution, nn.Conv2d) and len(before.users) == 1:
+        convolution, has_figures = layer(graph, before), layer(graph, norm).running_mean is not None
+        is_only = len(before.users) == calls[before.target] == calls[norm.target] == 1
+        if isinstance(convolution, nn.Conv2d) and is_only and has_figures:
             replace(graph, before, fuse_conv_bn_eval(convolution, layer(graph, norm)))
             norm.replace_all_uses_with(before)
             graph.graph.erase_node(norm)

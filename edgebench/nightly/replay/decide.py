@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.stats import wilson
-from edgebench.nightly.replay.series import cut, deviation, medians
+from edgebench.nightly.replay.series import cut, deviation
 from edgebench.nightly.rule.confirm import compare_pairs
-from edgebench.nightly.rule.screen import in_force, is_suspect, noise, screen
+from edgebench.nightly.rule.screen import in_force, is_suspect, noise, row_medians, screen
 from edgebench.nightly.rule.thresholds import RULE, Rule
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def decide(series: Series, inject: float = 1.0, since: int = 0, rule: Rule = RUL
     import numpy
 
     shift = numpy.where(numpy.arange(len(series.times)) >= since, log(inject), 0.0)
-    levels = medians(series.ratios) + shift[:, None]
+    levels = row_medians(series.ratios) + shift[:, None]
     decided, accepted, compared = _undecided(levels), levels.copy(), numpy.zeros(levels.shape[1], bool)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         screening = screen(accepted[max(0, night - rule.nights) : night].T, levels[night])
@@ -80,7 +80,7 @@ def decide_in_full(series: Series, inject: float = 1.0, rule: Rule = RULE) -> De
     import numpy
 
     patient = replace(rule, interim_every=rule.pairs, noisy_interim_every=rule.noisy_pairs)
-    levels = medians(series.ratios)
+    levels = row_medians(series.ratios)
     decided = _undecided(levels)
     for night, spread in enumerate(_spreads(series, rule)[1:], 1):
         unknown = screen(numpy.full((len(levels[night]), 1), numpy.nan), levels[night])

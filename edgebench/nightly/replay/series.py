@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.nightly.replay import noise
 from edgebench.nightly.rule.past import pasts
+from edgebench.nightly.rule.screen import row_medians
 from edgebench.nightly.rule.thresholds import RULE
 
 if TYPE_CHECKING:
@@ -92,17 +93,7 @@ def deviation(times: Floats) -> Floats:
     counts = numpy.sum(~numpy.isnan(times), axis=2, keepdims=True)
     with numpy.errstate(divide="ignore", invalid="ignore"):
         widened = numpy.where(counts > 1, numpy.sqrt(counts / (counts - 1)), numpy.nan)
-    return numpy.asarray((times - medians(times)[:, :, None]) * widened)
-
-
-def medians(values: Floats) -> Floats:
-    """Return the median over processes as an array (nights, C)."""
-    import numpy
-
-    middles = numpy.full(values.shape[:2], numpy.nan)
-    known = ~numpy.isnan(values).all(axis=2)
-    middles[known] = numpy.nanmedian(values[known], axis=1)
-    return middles
+    return numpy.asarray((times - row_medians(times)[:, :, None]) * widened)
 
 
 def cut(series: Series, start: int, until: int) -> Series:

@@ -60,32 +60,37 @@ def screen(history: Floats, tonight: Floats) -> Screening:
     not move it.
     """
     import numpy
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     nights = numpy.sum(~numpy.isnan(history), axis=1).astype(float)
-    centre, variance = _centre(history, nights), _variance(history, nights)
+    centre, variance = row_medians(history), _variance(history, nights)
     moderated, freedom = moderate(variance, nights - 1)
     with numpy.errstate(divide="ignore", invalid="ignore"):
         error = numpy.sqrt(moderated * (1 + MEDIANS / nights))
         score = (tonight - centre) / error
-    slower = numpy.asarray(t.sf(score, freedom))
     return Screening(
         nights=nights,
         centre=centre,
         change=tonight - centre,
         error=error,
         freedom=freedom,
-        slower_p=slower,
-        faster_p=numpy.asarray(t.cdf(score, freedom)),
+        slower_p=numpy.asarray(stdtr(freedom, -score)),
+        faster_p=numpy.asarray(stdtr(freedom, score)),
     )
 
 
-def _centre(history: Floats, nights: Floats) -> Floats:
+def row_medians(values: Floats) -> Floats:
+    """Return the medians along the last axis, in which NaN values do not count; NaN if there is no other value.
+
+    They equal those of numpy.nanmedian, which takes ten times as long for many short rows.
+    """
     import numpy
 
-    centre = numpy.full(len(history), numpy.nan)
-    centre[nights > 0] = numpy.nanmedian(history[nights > 0], axis=1)
-    return centre
+    nothing = numpy.full((*values.shape[:-1], 1), numpy.nan)
+    ordered = numpy.sort(numpy.concatenate([values, nothing], axis=-1), axis=-1)  # NaN comes last
+    counts = numpy.sum(~numpy.isnan(values), axis=-1, keepdims=True)
+    lower, upper = (numpy.take_along_axis(ordered, place // 2, -1) for place in (numpy.maximum(counts - 1, 0), counts))
+    return numpy.asarray((lower + upper)[..., 0] / 2)
 
 
 def _variance(history: Floats, nights: Floats) -> Floats:
@@ -148,10 +153,7 @@ def noise(deviations: Floats) -> Floats:
     """
     import numpy
 
-    spread = numpy.full(len(deviations), numpy.nan)
-    known = ~numpy.isnan(deviations).all(axis=1)
-    spread[known] = 1.4826 * numpy.nanmedian(numpy.abs(deviations[known]), axis=1)
-    return spread
+    return numpy.asarray(1.4826 * row_medians(numpy.abs(deviations)))
 
 
 def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: int, p: float) -> Floats:
@@ -161,16 +163,23 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     short for a screen, the pairs alone detect it.
     """
     import numpy
-    from scipy.stats import t
 
     # The formula is that of a t-test of independent processes; it ignores that the processes of a pair share noise. A
     # normal distribution would be too optimistic for 20 pairs.
-    power, freedom = t.ppf(rule.power, pairs - 1), pairs - 1
+    power, freedom = _t(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
-    by_pairs = numpy.maximum(log1p(rule.effect), t.isf(p / 2, freedom) * error) + power * error
+    by_pairs = numpy.maximum(log1p(rule.effect), -_t(p / 2, freedom) * error) + power * error
     by_screen = _threshold(screening, rule, rule.screen_p) + power * screening.error
     least = numpy.where(is_enough(screening, rule), numpy.maximum(by_pairs, by_screen), by_pairs)
     return numpy.asarray(numpy.expm1(least))
+
+
+def _t(p: float | Floats, freedom: float | Floats) -> Floats:
+    """Return quantiles of Student's t distribution; scipy.stats computes them in the same way, ten times as slowly."""
+    import numpy
+    from scipy.special import stdtrit
+
+    return numpy.asarray(stdtrit(freedom, p))
 
 
 def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
@@ -179,21 +188,19 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
     The threshold is raised, to save pairs, but only so far that changes of `aim` still exceed it.
     """
     import numpy
-    from scipy.stats import t
 
     error, freedom = screening.error, screening.freedom
-    rare = t.isf(rule.rare_p, freedom) * error
-    aimed = log1p(rule.aim) - t.ppf(rule.aim_power, freedom) * error
-    by_chance = numpy.maximum(t.isf(p, freedom) * error, numpy.minimum(rare, aimed))
+    rare = -_t(rule.rare_p, freedom) * error
+    aimed = log1p(rule.aim) - _t(rule.aim_power, freedom) * error
+    by_chance = numpy.maximum(-_t(p, freedom) * error, numpy.minimum(rare, aimed))
     return numpy.asarray(numpy.maximum(log1p(rule.screen_effect), by_chance))
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
     """Return a mask (C,) of configurations that can be screened: spread known, or a change of `aim` would be seen."""
     import numpy
-    from scipy.stats import t
 
-    shown = _threshold(screening, rule, rule.screen_p) + t.ppf(rule.power, screening.freedom) * screening.error
+    shown = _threshold(screening, rule, rule.screen_p) + _t(rule.power, screening.freedom) * screening.error
     would_show = (screening.nights >= rule.least) & (shown <= log1p(rule.aim))
     return numpy.asarray(screening.knows_spread(rule) | would_show)
 
