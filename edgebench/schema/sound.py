@@ -49,21 +49,18 @@ def fault_of_facts(facts: Mapping[str, str]) -> str:
     """Return why facts of a machine, or conditions of a process, are impossible; an empty text if they are possible."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
-    for name, fact in facts.items():
-        if len(name) > MOST_CHARACTERS or len(fact) > MOST_CHARACTERS:
-            return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
-        is_whole, is_number = _kinds(name)
-        if is_whole and not _DIGITS.fullmatch(fact):
-            return f"{name}: wanted a whole number, found {fact[:40]!r}"
-        if is_number and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
-            return f"{name}: wanted a number, found {fact[:40]!r}"
+    return next(filter(None, map(_fault_of_fact, facts, facts.values())), "")
+
+
+@lru_cache(maxsize=10_000)  # most lines of a journal have the same few facts
+def _fault_of_fact(name: str, fact: str) -> str:
+    if len(name) > MOST_CHARACTERS or len(fact) > MOST_CHARACTERS:
+        return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
+    if _WHOLE.fullmatch(name) and not _DIGITS.fullmatch(fact):
+        return f"{name}: wanted a whole number, found {fact[:40]!r}"
+    if _NUMBER.fullmatch(name) and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
+        return f"{name}: wanted a number, found {fact[:40]!r}"
     return ""
-
-
-@lru_cache(maxsize=1000)  # all lines of a journal have the same few names
-def _kinds(name: str) -> tuple[bool, bool]:
-    """Return whether a fact of this name must be a whole number, and whether it must be a number of any kind."""
-    return bool(_WHOLE.fullmatch(name)), bool(_NUMBER.fullmatch(name))
 
 
 def _is_number(text: str) -> bool:
