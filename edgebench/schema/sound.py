@@ -33,6 +33,7 @@ from edgebench.schema.record import (
 
 MOST_S = 1e8  # longest possible time in seconds: three years
 MOST = 2**60  # largest possible value of all other numbers: bytes, instructions, multiply-adds
+LOOP, LOOP_S = 1.01, 1e-3  # the samples' sum may exceed the time of their loop by this factor and these seconds
 MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and longest fact
 _WHEN = r"(_before|_after)?"
 _WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts whose values are whole numbers
@@ -160,6 +161,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
         if bool(value) != (purpose == run.purpose):
             yield f"{name} {'is missing' if purpose == run.purpose else 'is present'} in a process for {run.purpose}"
     yield from _of_times("samples_s", run.samples_s)
+    if (samples_s := sum(run.samples_s)) > LOOP * run.wall_s + LOOP_S:
+        yield f"the samples took {samples_s:g} s, but the timed loop took {run.wall_s:g} s"
     if any(not 0 < count <= MOST for count in run.instructions):
         yield "instructions has a count that is not above 0"
     if run.memory:
