@@ -138,10 +138,11 @@ def _of_run(run: Run) -> Iterator[str]:
 
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
-    """Yield a reason for each value that no machine has, and for each peak far below the memory in use beforehand."""
+    """Yield a reason for each value that no machine has, and for each mark far below the memory in use beforehand."""
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
+        ("loaded_bytes", marks.loaded_bytes, marks.baseline_bytes),
         ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
     ):
         if 2 * peak < before:
