@@ -71,9 +71,10 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
         raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
-    notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
-    notices += () if written else (*_of_order(classes), *_of_likeness(classes))
-    return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
+    notices = [f"{len(empty)} classes have no image and keep their places: {some(list(empty))}"] if empty else []
+    notices += [] if written else [*_of_order(classes), *_of_likeness(classes)]
+    by_name = {name: places[label] for name, label in given.items()}
+    return Labels(classes=classes, by_name=by_name, notices=tuple(notices))
 
 
 def _of_order(classes: Sequence[str]) -> Iterator[str]:

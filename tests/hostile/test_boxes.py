@@ -10,6 +10,7 @@ from PIL import Image
 
 from edgebench.foundation.errors import RequestError
 from edgebench.images.datasets import coco, yolo
+from edgebench.images.datasets._annotated import Annotated
 
 SIDE = 10
 NAMES = {
@@ -41,15 +42,15 @@ def labelled(place: Path, line: str, yaml: str = "") -> Path:
 
 def boxes(place: Path) -> list[tuple[float, ...]]:
     """Return the boxes of all pictures, of all parts of a data set."""
-    opened = yolo.open(place)
-    return [one.box for part in opened.files for objects in part.objects for one in objects]  # type: ignore[attr-defined]
+    parts = [part for part in yolo.open(place).files if isinstance(part, Annotated)]
+    return [one.box for part in parts for objects in part.objects for one in objects]
 
 
 @pytest.mark.parametrize("way", NAMES)
 def test_the_names_of_classes_are_the_same_however_they_were_written(way: str, place: Path) -> None:
     yaml, names = NAMES[way]
-    opened = yolo.open(labelled(place, "0 0.5 0.5 0.2 0.4", yaml))
-    assert opened.files[0].classes == names
+    (pictures, *_) = yolo.open(labelled(place, "0 0.5 0.5 0.2 0.4", yaml)).files
+    assert isinstance(pictures, Annotated) and pictures.classes == names
 
 
 def test_a_number_beyond_all_classes_is_refused(place: Path) -> None:
