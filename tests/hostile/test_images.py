@@ -15,12 +15,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from edgebench.export.custom import data
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue, decode, splits
 from edgebench.images.datasets import image_folder
 from edgebench.images.loader import Inspected
+from edgebench.schema.feed import Input
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Variant, WeightSource
 from tests.conftest import variant
@@ -247,6 +249,18 @@ def test_a_picture_is_turned_as_its_exif_says(orientation: int, suffix: str, pla
     assert pixels.shape == UPRIGHT.shape
     assert abs(pixels - UPRIGHT).mean() < 12
     assert decode.inspect(file).remarks == ((decode.TURNED,) if orientation > 1 else ())
+
+
+@pytest.mark.parametrize(("depth", "scale"), [("u1", 1), ("<u2", 257)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pictures_fed_to_other_models_are_seen_alike(depth: str, scale: int, orientation: int, place: Path) -> None:
+    """An orientation of 6: the camera was turned, and the file's first row is the picture's right column."""
+    exif = Image.Exif()
+    exif[decode.ORIENTATION] = orientation
+    levels = LEVELS if orientation == 1 else numpy.rot90(LEVELS)
+    Image.fromarray(numpy.ascontiguousarray(levels).astype(depth) * scale).save(place / "x.png", exif=exif)
+    fed = data.of_pictures(Input(name="x", dtype="uint8", shape=(1, 1, 16, 16), low=0, high=255), [place / "x.png"])
+    assert numpy.abs(fed[0, 0].astype(int) - LEVELS).max() <= 1
 
 
 def test_a_grey_picture_of_16_bits_is_turned_too(place: Path) -> None:
