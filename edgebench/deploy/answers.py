@@ -219,7 +219,6 @@ def _of_time(run: Run) -> Iterator[str]:
     windows_s = run.windows[-1].at_s if run.windows else 0.0
     parts = (
         ("load and first inference", run.load_s + run.first_s, "the process's start took", run.start_s),
-        ("the samples", sum(run.samples_s), "the timed loop took", run.wall_s),
         ("the process", run.start_s + run.wall_s + beats_s + windows_s, "this host waited for it", run.took_s),
     )
     for part, part_s, whole, whole_s in parts:

@@ -10,6 +10,7 @@ import csv
 import html as markup
 import json
 import re
+from functools import lru_cache
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 from unicodedata import category
@@ -131,6 +132,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
     return text.getvalue()
 
 
+@lru_cache(maxsize=10_000)  # most texts of a table are in many of its rows
 def _csv_cell(value: str) -> str:
     # A formula that already begins with `'` gets another `'`, because `from_csv` removes one.
     is_command = value.lstrip(" '").startswith(_FORMULA)

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "EDGEBENCH_CACHE"
 SCRATCH = "making-"  # prefix of the names of incomplete files and folders
 HOUR_S = 3600.0
+# What to do if a file cannot be written for a reason that has nothing to do with free space or permissions.
+REMEDIES = {
+    errno.EISDIR: "move that folder away",
+    errno.EFBIG: "raise the limit on the size of files, which `ulimit -f` shows",
+    errno.EMFILE: "raise the limit on open files, which `ulimit -n` shows",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 # The cache's folders and what each contains; edgebench changes nothing else below the cache directory.
 KINDS = {
     "agent": "the program that runs on targets",
@@ -97,6 +104,8 @@ def _require_own(path: Path, status_of: Callable[[], os.stat_result]) -> None:
         return
     if stat.S_ISLNK(status.st_mode):
         raise RequestError(f"{path} is a link, and links out of the cache are not followed; remove it, or {advice}")
+    if not stat.S_ISDIR(status.st_mode):  # such as /dev/null, whose mode the user must not be told to change
+        raise RequestError(f"wanted a folder for the cache, found that {path} is none; {advice}")
     if status.st_uid != os.geteuid():
         raise RequestError(f"the cache folder {path} belongs to user {status.st_uid}, not to you; {advice}")
     if status.st_mode & stat.S_IWOTH:
@@ -224,7 +233,8 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
     """Replace a file, or a link, atomically: a reader sees either the old content or the complete new content.
 
     Raises:
-        RequestError: the file cannot be written, or the disk is full; the message ends with `advice`.
+        RequestError: the file cannot be written, or the disk is full; the message ends with `advice`,
+            or with the remedy if there is another one.
     """
     scratch = path.with_name(f"{SCRATCH}{os.urandom(8).hex()}")
     try:
@@ -233,6 +243,7 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
             stream.write(content)
         settle(scratch, path)
     except OSError as error:
-        raise RequestError(f"cannot write {path}: {error.strerror}; {advice}") from error
+        remedy = REMEDIES.get(error.errno or 0, advice)
+        raise RequestError(f"cannot write {path}: {error.strerror}; {remedy}") from error
     finally:
         scratch.unlink(missing_ok=True)

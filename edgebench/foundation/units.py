@@ -59,11 +59,13 @@ def parse_latency(text: str) -> float:
 
 
 def parse_size(text: str) -> float:
-    """Read `64MiB`, `5 MB` or `800kB` as bytes; a number without a unit is refused.
+    """Read `64MiB`, `5 MB` or `800kB` as bytes; a number without a unit, or in bits (`5 Mb`), is refused.
 
     Raises:
         RequestError: the text is not a positive size with its unit.
     """
+    if bits := re.fullmatch(r"(.*[0-9\s][KMG]i?)b\s*", text):
+        raise RequestError(f"wanted a size in bytes such as {bits[1].strip()}B, found {text[:40]!r}, which is in bits")
     return _positive(text, _BYTES, "a size with its unit such as 64MiB")
 
 
@@ -85,6 +87,17 @@ def parse_share(text: str) -> float:
     share = _positive(text, {"": 1.0, "%": 1.0}, wanted := "a share such as 65 or 65%, more than 0 and at most 100")
     if share > 100:
         raise RequestError(f"wanted {wanted}, found {text!r}")
+    return share
+
+
+def parse_metric(text: str) -> float:
+    """Read `65`, `65.5` or `65%` as per cent; `0.65` is refused, because it may be meant as 65 % or as 0.65 %.
+
+    Raises:
+        RequestError: the text is not a share above 0 and up to 100 %, or is at most 1 and has no `%`.
+    """
+    if (share := parse_share(text)) <= 1 and "%" not in text:
+        raise RequestError(f"wanted per cent, found {text!r}; write {100 * share:g} or {share:g}%")
     return share
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
@@ -13,15 +15,15 @@ from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
 from edgebench.schema.variant import MAX_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from edgebench.images.listing import Listing
 
 PLACE = "a folder of class folders, or of images with a labels.txt"
 WHOLE = r"-?\d{1,18}"  # a class's number
-# A number with a fraction cannot be the number of a class, and in practice is never the name of a class.
-FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+# A number with a fraction or a hexadecimal number is not the number of a class, and in practice never its name.
+FRACTION = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?0[xob][0-9a-f]+"
 NAME = r'(?:"([^"]*)"|(.*\S))\s+'
 NAME_AND_CLASS = [re.compile(NAME + label) for label in (r'"([^"]*)"', r"(\S+)")]
 
@@ -29,6 +31,11 @@ FROM_ONE = (
     "{file}: no image has class 0, the least is {first}; numbers count from 0, so if these count from 1, subtract 1"
     " from each"
 )
+BY_VALUE = (
+    "classes that are numbers are in the order of their values; torchvision and Keras sort them as text, {first} before"
+    " {second}: if your model was trained so, list that order in a {file}"
+)
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}  # not names of classes
 
 Line = tuple[int, str]  # a line of a list: its number, from 1, and its text
 
@@ -64,8 +71,30 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
         raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
-    notices = (f"{len(empty)} classes have no image but keep their numbers: {some(list(empty))}",) if empty else ()
-    return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
+    notices = [f"{len(empty)} classes have no image but keep their numbers: {some(list(empty))}"] if empty else []
+    notices += [] if written else [*_of_order(classes), *_of_likeness(classes)]
+    by_name = {name: places[label] for name, label in given.items()}
+    return Labels(classes=classes, by_name=by_name, notices=tuple(notices))
+
+
+def _of_order(classes: Sequence[str]) -> Iterator[str]:
+    """Yield a notice if other programs, which sort names as text, would number the classes in another way."""
+    places = {name: place for place, name in enumerate(classes)}
+    for first, second in pairwise(sorted(classes)):
+        if places[first] > places[second]:
+            yield BY_VALUE.format(first=first, second=second, file=ORDERS[0])
+            return
+
+
+def _of_likeness(classes: Sequence[str]) -> Iterator[str]:
+    """Yield a notice for classes whose names differ only in case or in blanks, and which may be meant as one class."""
+    alike = defaultdict[str, list[str]](list)
+    for name in classes:
+        alike["".join(name.casefold().split())].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            shown = ", ".join(map(repr, names))
+            yield f"{shown} are different classes, although their names differ only in case or blanks"
 
 
 def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
@@ -75,9 +104,12 @@ def _labels_file(folder: Path, names: Sequence[str]) -> Path | None:
     """
     files = [folder / name for name in LABELS if (folder / name).is_file()]
     known = set(map(composed, names))
-    listing = (file for file in files if any(_names_picture(line, known) for _, line in _lines(file)))
+    listing = [file for file in files if any(_names_picture(line, known) for _, line in _lines(file))]
+    if len({tuple(sorted(" ".join(text.split()) for _, text in _lines(file))) for file in listing}) > 1:
+        found = " and ".join(file.name for file in listing)
+        raise RequestError(f"{folder}: {found} state different classes of the images; remove the wrong one")
     has_loose = any(os.sep not in name for name in names)
-    return next(listing, files[0] if files and has_loose else None)
+    return next(iter(listing or (files if has_loose else ())), None)
 
 
 def composed(text: str) -> str:
@@ -141,6 +173,12 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
     """
     _by_composed_name(folder, sorted({name.partition(os.sep)[0] for name in names}))
     given = {name: composed(name.partition(os.sep)[0]) for name in names}
+    if given and set(given.values()) <= PARTS:
+        found = " and ".join(sorted(set(given.values())))
+        raise RequestError(
+            f"{folder}: wanted class folders, or train/ and val/ with class folders, found {found}; rename the folder"
+            f" to test on to val, or give one folder, {folder / min(given.values())}"
+        )
     if loose := [name for name in names if os.sep not in name]:
         raise RequestError(f"{folder}: {len(loose)} images have no class, such as {loose[0]}; add a {LABELS[0]}")
     if odd := sorted({*map(composed, listing.folders - listing.empty)} - set(given.values())):
@@ -183,7 +221,11 @@ def _classes(file: Path, lines: list[Line], given: set[str]) -> tuple[str, ...]:
     unique = [reading for reading in readings if len(set(reading)) == len(reading)]
     if not unique:
         _refuse_repeated(file, lines)
-    return tuple(next((reading for reading in unique if given <= set(reading)), unique[0]))
+    fitting = [reading for reading in unique if given and given <= set(reading)]
+    if len({tuple(map(reading.index, sorted(given))) for reading in fitting}) > 1:
+        line = lines[0][1].strip()
+        raise RequestError(f"{file}: lines such as {line!r} can be read in two ways; leave only one name on each line")
+    return tuple((fitting or unique)[0])
 
 
 def _refuse_repeated(file: Path, lines: list[Line]) -> None:
@@ -203,14 +245,28 @@ def _first_fields(lines: list[str]) -> list[str]:
 
 def _behind_numbers(lines: list[str]) -> list[str]:
     """Sort lines such as `1 great dane` by number; an empty list if the numbers are not 0, 1, ... or 1, 2, ..."""
-    matches = [re.fullmatch(r"(\d{1,18})[\s:,]+(.*\S)", line.strip()) for line in lines]
-    pairs = sorted((int(match[1]), match[2].strip('"')) for match in matches if match)
+    return _numbered_lines(lines, r"(?P<number>\d{1,18})[\s:,]+(?P<name>.*\S)")
+
+
+def _before_numbers(lines: list[str]) -> list[str]:
+    """Sort lines such as `great dane 1` by number; an empty list if the numbers are not 0, 1, ... or 1, 2, ..."""
+    return _numbered_lines(lines, r"(?P<name>.*[^\s:,])[\s:,]+(?P<number>\d{1,18})")
+
+
+def _numbered_lines(lines: list[str], pattern: str) -> list[str]:
+    matches = [re.fullmatch(pattern, line.strip()) for line in lines]
+    pairs = sorted((int(match["number"]), match["name"].strip('"')) for match in matches if match)
     counts = [number for number, _ in pairs]
     is_counted = counts in (list(range(len(lines))), list(range(1, len(lines) + 1)))
     return [name for _, name in pairs] if is_counted else []
 
 
-READINGS: tuple[Callable[[list[str]], list[str]], ...] = (_first_words, _first_fields, _behind_numbers)
+READINGS: tuple[Callable[[list[str]], list[str]], ...] = (
+    _first_words,
+    _first_fields,
+    _behind_numbers,
+    _before_numbers,
+)
 
 
 def _in_order(name: str) -> tuple[int, str]:
@@ -234,7 +290,8 @@ def _numbered(file: Path, given: dict[str, str], count: int) -> dict[str, int]:
 
 def _require_names(file: Path, given: dict[str, str]) -> None:
     """Refuse numbers among labels that are read as names: sorted as names, 10 would precede 2 and get its number."""
-    if numbers := [label for label in given.values() if re.fullmatch(FRACTION, label, re.IGNORECASE)]:
+    are_numbers = (label for label in given.values() if re.fullmatch(FRACTION, label, re.I) or label.isdigit())
+    if numbers := list(are_numbers):
         names = sorted(set(given.values()) - set(numbers))
         found = f"{numbers[0]} and {names[0]}" if names else numbers[0]
         raise RequestError(f"{file}: wanted whole numbers from 0 as classes, or names, found {found}; correct it")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
 from edgebench.results import pictures
-from edgebench.results.journal import existing
+from edgebench.results.journal import Journal, existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
 from edgebench.results.table.columns import COLUMNS, cells
@@ -84,8 +84,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     records = tuple(journal)
     evidence = gather(records, journal.aside)
     if not evidence:
-        found = f"only {len(records)} records whose session is not in the journal" if records else "none"
-        raise InvalidFile(f"wanted a measured case in {folder}, found {found}; measure a sweep into this folder")
+        raise InvalidFile(f"wanted a measured case in {folder}, found {_found(journal, len(records))}")
     every = compared(rows.lines(evidence))
     lines = tuple(selection.select(every, lambda line: line.row.setup, str(folder)))
     table = Table(
@@ -95,6 +94,17 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
         method=tuple(methods_of(records, evidence)),
     )
     return table, replace(_background(lines), albums=_albums(folder, lines))
+
+
+def _found(journal: Journal, records: int) -> str:
+    """Say what a journal without a case has instead, and what to do."""
+    if journal.reasons:
+        whose = f"; {records} records belong to sessions in such lines" if records else ""
+        return f"only invalid lines, the first is {journal.reasons[0]}{whose}; correct that line, or restore the file"
+    if records:
+        return f"only {records} records whose session is not in the journal; measure a sweep into this folder"
+    what = "only an incomplete line" if journal.torn else "none"
+    return f"{what}; measure a sweep into this folder"
 
 
 def _albums(folder: Path, lines: Iterable[Line]) -> dict[str, dict[str, Any]]:

@@ -10,11 +10,13 @@ RENAMED = {"scheme": "granularity"}  # version 1 stored the granularity of a qua
 
 def upgraded(line: bytes) -> bytes:
     """Return the line in the format of version 2; a line of another version is returned unchanged."""
-    if not line.startswith(b'{"version":1,'):
+    if line.startswith(b'{"version":2,'):
         return line
     try:
-        return json.dumps(_renamed(json.loads(line)) | {"version": 2}).encode()
-    except ValueError:  # the line is damaged; the reader of the journal reports that
+        content = json.loads(line)
+        is_older = isinstance(content, dict) and content.get("version") == 1
+        return json.dumps(_renamed(content) | {"version": 2}).encode() if is_older else line
+    except (ValueError, RecursionError):  # the line is damaged; the reader of the journal reports that
         return line
 
 

@@ -33,6 +33,7 @@ from edgebench.schema.record import (
 
 MOST_S = 1e8  # longest possible time in seconds: three years
 MOST = 2**60  # largest possible value of all other numbers: bytes, instructions, multiply-adds
+LOOP, LOOP_S = 1.01, 1e-3  # the samples' sum may exceed the time of their loop by this factor and these seconds
 MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and largest number of characters of a fact
 _WHEN = r"(_before|_after)?"
 _WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts whose values are whole numbers
@@ -49,21 +50,18 @@ def fault_of_facts(facts: Mapping[str, str]) -> str:
     """Return why facts of a machine, or conditions of a process, are impossible; an empty text if they are possible."""
     if len(facts) > MOST_FACTS:
         return f"{len(facts)} facts, wanted at most {MOST_FACTS}"
-    for name, fact in facts.items():
-        if len(name) > MOST_CHARACTERS or len(fact) > MOST_CHARACTERS:
-            return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
-        is_whole, is_number = _kinds(name)
-        if is_whole and not _DIGITS.fullmatch(fact):
-            return f"{name}: wanted a whole number, found {fact[:40]!r}"
-        if is_number and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
-            return f"{name}: wanted a number, found {fact[:40]!r}"
+    return next(filter(None, map(_fault_of_fact, facts, facts.values())), "")
+
+
+@lru_cache(maxsize=10_000)  # most lines of a journal have the same few facts
+def _fault_of_fact(name: str, fact: str) -> str:
+    if len(name) > MOST_CHARACTERS or len(fact) > MOST_CHARACTERS:
+        return f"{name[:40]} has {max(len(name), len(fact))} characters, wanted at most {MOST_CHARACTERS}"
+    if _WHOLE.fullmatch(name) and not _DIGITS.fullmatch(fact):
+        return f"{name}: wanted a whole number, found {fact[:40]!r}"
+    if _NUMBER.fullmatch(name) and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
+        return f"{name}: wanted a number, found {fact[:40]!r}"
     return ""
-
-
-@lru_cache(maxsize=1000)  # cached, because all lines of a journal have the same few names
-def _kinds(name: str) -> tuple[bool, bool]:
-    """Return whether a fact of this name must be a whole number, and whether it must be a number of any kind."""
-    return bool(_WHOLE.fullmatch(name)), bool(_NUMBER.fullmatch(name))
 
 
 def _is_number(text: str) -> bool:
@@ -144,6 +142,7 @@ def _of_memory(marks: MemoryMarks) -> Iterator[str]:
     yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
+        ("loaded_bytes", marks.loaded_bytes, marks.baseline_bytes),
         ("run_peak_bytes", marks.run_peak_bytes, marks.loaded_bytes),
     ):
         if 2 * peak < before:
@@ -163,6 +162,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
         if bool(value) != (purpose == run.purpose):
             yield f"{name} {'is missing' if purpose == run.purpose else 'is present'} in a process for {run.purpose}"
     yield from _of_times("samples_s", run.samples_s)
+    if (samples_s := sum(run.samples_s)) > LOOP * run.wall_s + LOOP_S:
+        yield f"the samples took {samples_s:g} s, but the timed loop took {run.wall_s:g} s"
     if any(not 0 < count <= MOST for count in run.instructions):
         yield "instructions has a count that is not above 0"
     if run.memory:

@@ -81,6 +81,9 @@ BAD: dict[str, bytes] = {
     "a version in words": LATENCY.replace(b'"version":2', b'"version":"2"'),
     "a peak of 100 bytes while loading": remembered(load_peak_bytes=100),
     "a peak of 50 bytes while running": remembered(run_peak_bytes=50),
+    "a model of fewer bytes than none": remembered(loaded_bytes=1),
+    "samples in milliseconds": changed(lambda record: record.update(samples_s=[1e3 * s for s in record["samples_s"]])),
+    "samples of a loop that took no time": changed(put(wall_s=0.0)),
     "an unknown kind": changed(put(kind="dream")),
     "an unknown key": changed(put(fps=3)),
     "a missing key": changed(lambda record: record.pop("samples_s")),
@@ -137,6 +140,22 @@ def test_a_journal_of_nothing_else_is_refused_and_never_an_empty_table(kind: str
     journal_of(place, BAD[kind], b"{}")
     with pytest.raises(InvalidFile, match=rf"{JOURNAL}:1: .*none of its 2 lines can be read"):
         folders.read(place)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"".join(RUNS), "only 30 records whose session is not in the journal"),
+        (changed(put(threads=1.5), "session") + b"\n" + RUNS[0], "unknown key|Unexpected"),
+        (b"<!DOCTYPE html>", "found only an incomplete line; run a sweep"),
+        (b"[\n" + b",\n".join(line.strip() for line in GOOD) + b"\n]", f"the first is {JOURNAL}:2: line: Invalid JSON"),
+    ],
+)
+def test_a_journal_without_a_case_is_refused_with_what_it_has_instead(content: bytes, words: str, place: Path) -> None:
+    (place / JOURNAL).write_bytes(content)
+    with pytest.raises(InvalidFile, match=words) as caught:
+        folders.read(place)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_mark_that_an_editor_put_before_a_journal_loses_no_line(place: Path) -> None:

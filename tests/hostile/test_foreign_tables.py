@@ -62,6 +62,19 @@ def test_a_table_without_a_precision_says_so(place: Path) -> None:
     assert any("No column has the precision" in note for note in lint.sheet(lint.review(path)).notes)
 
 
+@pytest.mark.parametrize("heading", ["p50_us", "latency (us)", "Latency [s]", "fps", "images/s"])
+def test_a_table_whose_times_are_not_read_says_so(heading: str, place: Path) -> None:
+    path = written(place, f"architecture,width,resolution,precision,{heading},top1\nnet,1,224,fp32,10,60\n")
+    assert lint.UNTIMED in lint.sheet(lint.review(path)).notes
+
+
+@pytest.mark.parametrize(("cells", "is_said"), [(("0.6", "0.2"), True), (("0.6", "59"), False), (("60", "1"), False)])
+def test_metrics_that_are_fractions_are_reported(cells: tuple[str, str], is_said: bool, place: Path) -> None:
+    lines = [f"net,1,224,{precision},10,{cell}" for precision, cell in zip(("fp32", "int8"), cells, strict=True)]
+    path = written(place, "\n".join(["architecture,width,resolution,precision,p50_ms,top1", *lines]))
+    assert (lint.FRACTIONS in lint.sheet(lint.review(path)).notes) == is_said
+
+
 NAMES = {
     "mlperf": {
         "mobilenet-v2-0.35-128-int8": ("mobilenet_v2", "0.35", "128", "int8"),

@@ -95,6 +95,12 @@ def test_lines_of_an_older_version_are_counted_once(place: Path) -> None:
     assert table_of(shuffled(OLDER * 2, 3), place / "old") == whole
 
 
+def test_lines_of_an_older_version_may_be_laid_out_by_another_program(place: Path) -> None:
+    whole = table_of(OLDER, place / "old")
+    assert table_of(list(map(laid_out, OLDER)), place / "old") == whole
+    assert table_of([*OLDER, *map(laid_out, OLDER)], place / "old") == whole
+
+
 @pytest.mark.lengthy
 @pytest.mark.parametrize("copies", [1, 2, 5])
 def test_a_torn_end_is_one_however_often_the_journal_is_there(copies: int, place: Path) -> None:

@@ -15,12 +15,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from edgebench.export.custom import data
 from edgebench.foundation import provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice, Step
 from edgebench.images import catalogue, decode, splits
 from edgebench.images.datasets import image_folder
 from edgebench.images.loader import Inspected
+from edgebench.schema.feed import Input
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.variant import Variant, WeightSource
 from tests.conftest import variant
@@ -249,6 +251,18 @@ def test_a_picture_is_turned_as_its_exif_says(orientation: int, suffix: str, pla
     assert decode.inspect(file).remarks == ((decode.TURNED,) if orientation > 1 else ())
 
 
+@pytest.mark.parametrize(("depth", "scale"), [("u1", 1), ("<u2", 257)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pictures_fed_to_other_models_are_seen_alike(depth: str, scale: int, orientation: int, place: Path) -> None:
+    """An orientation of 6: the camera was turned, and the file's first row is the picture's right column."""
+    exif = Image.Exif()
+    exif[decode.ORIENTATION] = orientation
+    levels = LEVELS if orientation == 1 else numpy.rot90(LEVELS)
+    Image.fromarray(numpy.ascontiguousarray(levels).astype(depth) * scale).save(place / "x.png", exif=exif)
+    fed = data.of_pictures(Input(name="x", dtype="uint8", shape=(1, 1, 16, 16), low=0, high=255), [place / "x.png"])
+    assert numpy.abs(fed[0, 0].astype(int) - LEVELS).max() <= 1
+
+
 def test_a_grey_picture_of_16_bits_is_turned_too(place: Path) -> None:
     upright = wide("<u2").crop((0, 0, 16, 9))
     upright.transpose(Image.Transpose.ROTATE_90).save(place / "x.png", exif=exif(6))
@@ -472,6 +486,10 @@ REFUSED = {
     'name label\na.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': "name is listed there but not in the folder",
     "a.png 0\nb.png 1\n": 'c d.png has no label; names that do not match: 2',
     "cat\ndog\n": "labels.txt:1: wanted an image's name and its class, found 'cat'",
+    'a.png 0x0\nb.png 0x1\nc d.png 0x10\ne"f.png 0x2\n': "whole numbers from 0 as classes, or names, found 0x0; cor",
+    'a.png ⁰\nb.png ¹\nc d.png ²\ne"f.png ¹\n': "whole numbers from 0 as classes, or names, found ⁰; correct",
+    'a.png,0\nb.png,1\nc d.png,2\ne"f.png,1\n': "labels.txt:1: wanted an image's name and its class, found 'a.png,0'",
+    '.\\a.png 0\nb.png 1\nc d.png 2\ne"f.png 1\n': r"\.\\a.png is listed there but not in the folder",
 }  # fmt: skip
 
 
@@ -480,6 +498,19 @@ def test_labels_that_are_not_clear_are_refused_in_one_line(text: str, place: Pat
     with pytest.raises(RequestError, match=REFUSED[text]) as caught:
         opened(flat(place, text))
     assert "\n" not in str(caught.value)
+
+
+def test_two_files_that_state_different_labels_are_refused(place: Path) -> None:
+    folder = flat(place, PLAIN)
+    (folder / "val.txt").write_text(PLAIN.replace("0", "1"))
+    with pytest.raises(RequestError, match="labels.txt and val.txt state different classes of the images; remove the"):
+        opened(folder)
+
+
+def test_two_files_that_state_the_same_labels_in_another_order_are_accepted(place: Path) -> None:
+    folder = flat(place, PLAIN)
+    (folder / "val.txt").write_text("\n".join(reversed(PLAIN.replace(" 1", "\t1").splitlines())))
+    assert labels(opened(folder))["c d.png"] == 2
 
 
 def test_a_label_beyond_the_classes_of_a_list_is_refused(place: Path) -> None:
@@ -529,6 +560,8 @@ def test_a_listed_class_may_have_blanks_in_its_name(listed: str, photos: Path) -
         ("dog\n\ncat\ndog\n", "classes.txt:4: class dog is named in line 1, too; remove one"),
         ("dog\nbird\n", "class cat is not in classes.txt; add it there, in its position"),
         ("0 dog\n2 cat\n", "class cat is not in classes.txt; add it there, in its position"),
+        ("cat 1\ndog 0\n", "lines such as 'cat 1' can be read in two ways; leave only one name on each line"),
+        ("cat 2\ndog 1\n", "lines such as 'cat 2' can be read in two ways; leave only one name on each line"),
     ],
 )
 def test_lists_of_classes_that_cannot_be_are_refused(listed: str, message: str, photos: Path) -> None:
@@ -546,6 +579,42 @@ def test_an_empty_class_folder_keeps_its_place_and_is_named(left: tuple[str, ...
     assert {name[:3]: label for name, label in labels(of).items()} == {"cat": 0, "dog": 2}
     assert of.dataset_classes == 3
     assert notices(of) == ["image_folder:photos: 1 classes have no image but keep their numbers: cow"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "notice"),
+    [
+        (("2", "10"), "sort them as text, 10 before 2: if your model was trained so, list that order in a classes.txt"),
+        (("-1", "0"), "sort them as text, -1 before 0: if your model was trained so, list that order in a classes.txt"),
+        (("Cat", "cat"), "'Cat', 'cat' are different classes, although their names differ only in case or blanks"),
+        (("cat", "cat "), "'cat', 'cat ' are different classes, although their names differ only in case or blanks"),
+    ],
+)
+def test_classes_that_another_program_numbers_otherwise_are_reported(
+    classes: tuple[str, ...], notice: str, photos: Path
+) -> None:
+    (photos / "dog").rename(photos / "new")
+    (photos / "cat").rename(photos / classes[0])
+    (photos / "new").rename(photos / classes[1])
+    (said,) = notices(opened(photos))
+    assert said.endswith(notice)
+
+
+def test_an_order_that_is_listed_is_not_reported(photos: Path) -> None:
+    (photos / "cat").rename(photos / "10")
+    (photos / "dog").rename(photos / "2")
+    (photos / "classes.txt").write_text("10\n2\n")
+    assert notices(opened(photos)) == []
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "valid"), ("training", "validation")])
+def test_parts_of_a_data_set_are_not_its_classes(parts: tuple[str, ...], photos: Path, place: Path) -> None:
+    for part in parts:
+        shutil.copytree(photos, place / "whole" / part)
+    with pytest.raises(
+        RequestError, match=r"found \w+ and \w+; rename the folder to test on to val, or give one folder"
+    ):
+        opened(place / "whole")
 
 
 def test_a_folder_of_other_files_is_no_class(photos: Path) -> None:

@@ -86,3 +86,16 @@ def test_a_sweep_of_too_many_brackets_is_refused(text: str, place: Path) -> None
 )
 def test_nothing_is_not_the_default(words: tuple[str, ...]) -> None:
     refused(*words)
+
+
+@pytest.mark.parametrize("share", ["0.65", "1", "1.0", " 0.5 ", ".9"])
+@pytest.mark.parametrize("flag", ["--min-top1", "--min-map", "--min-agreement"])
+def test_a_share_that_may_be_per_cent_or_a_fraction_is_refused(flag: str, share: str) -> None:
+    per_cent = float(share) * 100
+    assert f"{flag}: wanted per cent, found {share!r}; write {per_cent:g} or " in refused("choose", "x", flag, share)
+
+
+@pytest.mark.parametrize("size", ["1Mb", "64 Mib", "800Kb", "2Gib"])
+@pytest.mark.parametrize("flag", ["--max-file", "--max-peak"])
+def test_bits_are_no_bytes(flag: str, size: str) -> None:
+    assert f"wanted a size in bytes such as {size[:-1]}B, found {size!r}" in refused("choose", "x", flag, size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import names
-from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_share, parse_size
+from edgebench.foundation.units import MIB, parse_count, parse_latency, parse_metric, parse_share, parse_size
 from edgebench.results.table.choice import METRICS, Limit, Quantity
 from edgebench.results.table.selection import ALL, Selection
 
@@ -28,12 +28,12 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
     "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
     "max_drop": (Q.DROP, parse_share),
-    "min_top1": (Q.TOP1, parse_share),
-    "min_top5": (Q.TOP5, parse_share),
-    "min_map": (Q.MAP, parse_share),
-    "min_miou": (Q.MIOU, parse_share),
-    "min_iou": (Q.IOU, parse_share),
-    "min_agreement": (Q.AGREEMENT, parse_share),
+    "min_top1": (Q.TOP1, parse_metric),
+    "min_top5": (Q.TOP5, parse_metric),
+    "min_map": (Q.MAP, parse_metric),
+    "min_miou": (Q.MIOU, parse_metric),
+    "min_iou": (Q.IOU, parse_metric),
+    "min_agreement": (Q.AGREEMENT, parse_metric),
 }
 
 

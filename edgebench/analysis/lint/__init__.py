@@ -17,6 +17,8 @@ from edgebench.results.table.columns import flat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+UNTIMED = "No row has a latency in ms, so times were not checked: `--columns p50_ms=heading` names a column in ms."
+FRACTIONS = "No metric is above 1 %, so these are probably fractions: multiply them by 100."
 SHOWN_LINES = 8  # most rows that are listed per finding; further rows are only counted
 
 
@@ -32,6 +34,8 @@ class Review:
         fed: number of rows that were not compared because their models have no width.
         naming: a note on the columns that name the networks; an empty text if these columns are clear.
         says_precision: whether the table states the precision of at least one row.
+        has_times: whether at least one row has a latency.
+        has_fractions: whether no metric, in per cent, is above 1, so that these are probably fractions.
     """
 
     table: str
@@ -43,6 +47,8 @@ class Review:
     fed: int = 0
     naming: str = ""
     says_precision: bool = True
+    has_times: bool = True
+    has_fractions: bool = False
 
 
 def review(path: Path, columns: str = "") -> Review:
@@ -76,6 +82,8 @@ def review(path: Path, columns: str = "") -> Review:
         fed=reading.fed,
         naming=note,
         says_precision=not entries or any(row.precision for row in entries) or bool(reading.precisions),
+        has_times=not entries or any(row.latency_ms is not None for row in entries),
+        has_fractions=max((row.metric[1] for row in entries if row.metric), default=100) <= 1,
     )
 
 
@@ -109,6 +117,8 @@ def sheet(review: Review) -> Sheet:
     count = len(review.findings)
     rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
     silent = "" if review.says_precision else "No column has the precision, so int8 rows were not compared with float."
+    untimed = "" if review.has_times else UNTIMED
+    fractions = FRACTIONS if review.has_fractions else ""
     title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
-    notes = filter(None, (left_out, unmeasured, fed, rest, silent, review.naming))
+    notes = filter(None, (left_out, unmeasured, fed, rest, silent, untimed, fractions, review.naming))
     return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], notes)

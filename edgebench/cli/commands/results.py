@@ -1,6 +1,7 @@
 """Render a results folder's reports again, repair its journal, or write its figures for a paper."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,9 @@ from edgebench.cli.options import (
 from edgebench.foundation import escape
 from edgebench.foundation.errors import require
 
+if TYPE_CHECKING:
+    from edgebench.results.table.selection import Selection
+
 
 def report(
     results: Results,
@@ -37,8 +41,7 @@ def report(
 ) -> None:
     """Render a results folder's tables and its page again from its journal; with filters, only print matching rows."""
     from edgebench.cli import terminal
-    from edgebench.results import write_reports
-    from edgebench.results.folders import study
+    from edgebench.foundation import collector
     from edgebench.results.table.selection import Selection
 
     format = resolved(format, json=json)
@@ -47,6 +50,15 @@ def report(
         model=model, width=width, resolution=resolution, precision=precision, runtime=runtime, target=target,
         threads=threads,
     )  # fmt: skip
+    with collector.paused():
+        _report(results, format, selection)
+
+
+def _report(results: Path, format: str, selection: "Selection") -> None:
+    from edgebench.cli import terminal
+    from edgebench.results import write_reports
+    from edgebench.results.folders import study
+
     table, background = study(results, selection) if selection.given else write_reports(results, terminal.warn)
     terminal.show_report(table, format, background, str(results))
 

@@ -18,6 +18,7 @@ from edgebench.export.custom.shape import said
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import sha256
+from edgebench.images.listing import SUFFIXES
 from edgebench.schema.cards import FedData
 from edgebench.schema.quantization import DATA, RANDOM
 
@@ -53,7 +54,7 @@ def adopt(folder: str, model: CustomModel, recipe: Preprocessing | None) -> FedD
             f"wanted at most {data.MOST_BYTES} bytes (1 GiB) in calibration folder {place}; remove some files"
         )
     parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed), "recipe": repr(recipe)}
-    key = provenance.key(parts | {"source": provenance.source("export/custom")})
+    key = provenance.key(parts | {"source": provenance.source("export/custom", "images/decode")})
     return cache.once(
         f"calibration-{place.name}-{key}",
         ".npz",
@@ -197,7 +198,7 @@ def _of_pictures(feed: Feed, place: Path, recipe: Preprocessing | None) -> Itera
 
     If memory cannot hold all pictures, only every nth picture is used.
     """
-    files = [file for file in sorted(place.iterdir()) if file.suffix.lower() in data.IMAGES]
+    files = [file for file in sorted(place.iterdir()) if file.name.lower().endswith(SUFFIXES)]
     if not files or len(feed.inputs) != 1 or not data.is_image(feed.inputs[0]):
         names = ", ".join(entry.name for entry in feed.inputs) or "none"
         raise RequestError(f"{place} has no arrays for inputs {names}; write {place}/0.npz with all of them")

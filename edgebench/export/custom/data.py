@@ -8,8 +8,9 @@ from zipfile import BadZipFile
 
 from edgebench.export.custom.shape import said
 from edgebench.foundation import cache, provenance
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import RequestError, in_words
 from edgebench.foundation.files import sha256
+from edgebench.images.listing import SUFFIXES
 from edgebench.schema.cards import FedData
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from edgebench.schema.cards import CustomModel
     from edgebench.schema.feed import Input
 
-IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 MOST_BYTES = 2**30
 _CHANNELS = {1: "L", 3: "RGB"}
 
@@ -41,7 +41,7 @@ def adopt(folder: str, model: CustomModel) -> FedData:
     if sum(file.stat().st_size for file in files) > MOST_BYTES:
         raise RequestError(f"wanted at most {MOST_BYTES} bytes (1 GiB) in --input-data {place}; remove some files")
     parts = {file.name: sha256(file) for file in files} | {"model": repr(model.feed)}
-    key = provenance.key(parts | {"source": provenance.source("export/custom/data")})
+    key = provenance.key(parts | {"source": provenance.source("export/custom/data", "images/decode")})
     return cache.once(f"{place.name}-{key}", ".npz", FedData, lambda path: _write(path, values, place.name))
 
 
@@ -91,7 +91,7 @@ def _fitting(entry: Input, arrays: dict[str, Any], place: Path) -> Any:
     name = entry.name.replace("/", "_").replace(":", "_")
     values = arrays.get(entry.name, arrays.get(name))
     if values is None:
-        pictures = [file for file in sorted(place.iterdir()) if file.suffix.lower() in IMAGES]
+        pictures = [file for file in sorted(place.iterdir()) if file.name.lower().endswith(SUFFIXES)]
         if not pictures or not is_image(entry):
             has = ", ".join(arrays) or "none"
             raise RequestError(f"{place} has no array for input {entry.name} (has {has}); write {place}/{name}.npy")
@@ -122,7 +122,8 @@ def of_pictures(entry: Input, pictures: list[Path]) -> Any:
         RequestError: a picture cannot be decoded.
     """
     import numpy
-    from PIL import Image
+
+    from edgebench.images.decode import decode
 
     _, first, middle, last = entry.shape
     is_first = first in _CHANNELS
@@ -130,10 +131,9 @@ def of_pictures(entry: Input, pictures: list[Path]) -> Any:
     rows = []
     for file in pictures[: entry.shape[0] or 32]:
         try:
-            with Image.open(file) as picture:
-                pixels = numpy.asarray(picture.convert(_CHANNELS[channels]).resize((width, height)))
-        except OSError as error:
-            raise RequestError(f"{file} cannot be decoded: {error}; leave it out") from error
+            pixels = numpy.asarray(decode(file).convert(_CHANNELS[channels]).resize((width, height)))
+        except Exception as error:  # decoders raise many kinds of errors
+            raise RequestError(f"{file} cannot be decoded: {in_words(error)}; leave it out") from error
         pixels = pixels.reshape(height, width, channels)
         rows.append(pixels.transpose(2, 0, 1) if is_first else pixels)
     images = numpy.stack(rows)

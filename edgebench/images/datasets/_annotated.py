@@ -157,14 +157,16 @@ def annotated(
     """Return the pictures at the indices `used` with their checked objects; boxes are cut at the picture's edge.
 
     Raises:
-        RequestError: fewer than two pictures are left.
+        RequestError: fewer than two pictures are left, or all boxes are given in fractions of their picture.
     """
     import numpy
 
     if len(used) < 2:
         raise RequestError(f"wanted annotated pictures in {found.root}, found {len(used)}; {_said(notes)}")
     held: dict[int, dict[tuple[int, tuple[float, ...]], Object]] = defaultdict(dict)
-    chosen = frozenset(used)
+    chosen, objects = frozenset(used), list(objects)
+    if objects and all(side <= 1 for one in objects for side in one.box):
+        raise RequestError(f"{found.root}: wanted boxes in pixels, found only boxes in fractions; multiply by the size")
     for one in objects:
         kept = _judged(one, found, notes) if one.picture in chosen else None
         if kept is None:

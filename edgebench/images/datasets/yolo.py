@@ -44,7 +44,10 @@ NOTE = "user-supplied images; those set aside for calibration are not in the tes
 TRAIN, TEST = ("train", "training"), ("val", "valid", "validation", "test")
 UNREAD = "lines of labels are neither `class x y width height` nor a polygon and are left out"
 STRAY = "label files have no image and are left out"
-_NAMES = re.compile(r"^names:[ \t]*(\[(?P<row>[^\]]*)\])?(?P<rows>(\n[ \t]*(-|\d+:)[^\n]*)*)", re.MULTILINE)
+_NAMES = re.compile(r"^names:[ \t]*([\[{](?P<row>[^\]}]*)[\]}])?(?P<rows>(\n[ \t]*(-|\d+:)[^\n]*)*)", re.MULTILINE)
+_FLOW = re.compile(r"\s*(?:(?P<number>\d+)\s*:)?\s*(?P<name>'[^']*'|\"[^\"]*\"|[^\s,'\"][^,]*)\s*(?:,|$)")
+_BLOCK = re.compile(r"\s*(?:-|(?P<number>\d+):)\s*(?P<name>.*)")
+_KEYPOINTS = re.compile(r"^kpt_shape:", re.MULTILINE)
 
 
 def open(place: Path | None) -> Opened:
@@ -59,9 +62,10 @@ def open(place: Path | None) -> Opened:
     folders, notes = _folders(place), {}
     found = {part: _annotated.folder(images) for part, (images, _) in folders.items()}
     objects = dict[str, list[Object]]()
+    has_keypoints = any(_KEYPOINTS.search(_text(file)) for file in place.glob("*.y*ml"))
     for part, (_, labels) in folders.items():
         notes[part] = Notes()
-        objects[part] = list(_objects(found[part], labels, notes[part]))
+        objects[part] = list(_objects(found[part], labels, notes[part], has_keypoints=has_keypoints))
     classes = _classes(place, [one.label for several in objects.values() for one in several])
     return _annotated.opened(place, {part: _part(found[part], classes, objects[part], notes[part]) for part in folders})
 
@@ -86,7 +90,7 @@ def _folders(place: Path) -> dict[str, tuple[Path, Path]]:
     return {part: several[0] for part, several in pairs.items() if several}
 
 
-def _objects(found: Folder, labels: Path, notes: Notes) -> Iterator[Object]:
+def _objects(found: Folder, labels: Path, notes: Notes, *, has_keypoints: bool) -> Iterator[Object]:
     """Yield the objects of all label files."""
     known = {Path(name).with_suffix("").as_posix(): index for name, index in found.by_name().items()}
     read = 0
@@ -94,14 +98,15 @@ def _objects(found: Folder, labels: Path, notes: Notes) -> Iterator[Object]:
         index = known.get(file.relative_to(labels).with_suffix("").as_posix())
         if index is not None:
             read += 1
-            yield from _lines(file, index, found.sizes[index], notes)
+            yield from _lines(file, index, found.sizes[index], notes, has_keypoints=has_keypoints)
         elif file.name not in ("classes.txt", "labels.txt", "train.txt", "val.txt", "test.txt"):
             notes.add(STRAY, file.name)
     if not read:
         raise RequestError(f"{labels}: found no label file of an image in {found.root}; wanted {PLACE}")
 
 
-def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes) -> Iterator[Object]:
+def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes, *, has_keypoints: bool) -> Iterator[Object]:
+    """Yield the objects of a label file; keypoints, which follow the box, are not read."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -113,6 +118,7 @@ def _lines(file: Path, index: int, size: tuple[int, int], notes: Notes) -> Itera
             label, *values = map(float, line.split())
         except ValueError:
             label, values = -1.0, []
+        values = values[:4] if has_keypoints else values
         is_polygon = len(values) > 4 and len(values) % 2 == 0
         if not 0 <= label < MAX_CLASSES or label != int(label) or not (len(values) == 4 or is_polygon):
             notes.add(UNREAD, f"{file.name}:{number}")
@@ -144,15 +150,23 @@ def _classes(place: Path, labels: Sequence[int]) -> tuple[str, ...]:
 
 
 def _of_yaml(file: Path) -> tuple[str, ...]:
-    """Return the class names in a data.yaml, which lists them or maps numbers to them; an empty tuple without names."""
-    match = _NAMES.search(file.read_text(encoding="utf-8", errors="replace"))
+    """Return the class names in a data.yaml, which lists them or maps numbers to them; an empty tuple without names.
+
+    A number between two that the mapping lacks is the name of its own class.
+    """
+    match = _NAMES.search(_text(file))
     if not match:
         return ()
-    if match["row"] is not None:
-        rows = [row for row in match["row"].split(",") if row.strip()]
-    else:
-        rows = [re.sub(r"^\s*(-|\d+:)", "", row) for row in match["rows"].splitlines() if row.strip()]
-    return tuple(row.split(" #")[0].strip().strip("'\"") for row in rows)
+    rows = [row.split(" #")[0].strip() for row in (match["row"] or match["rows"]).splitlines()]
+    found = _FLOW.finditer(" ".join(rows)) if match["row"] else filter(None, map(_BLOCK.fullmatch, rows))
+    names = {int(one["number"] or place): one["name"].strip().strip("'\"") for place, one in enumerate(found)}
+    if max(names, default=0) >= MAX_CLASSES:
+        raise RequestError(f"{file}: wanted at most {MAX_CLASSES} classes, found the number {max(names)}; correct it")
+    return tuple(names.get(number, str(number)) for number in range(max(names, default=-1) + 1))
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8-sig", errors="replace")
 
 
 def _part(found: Folder, classes: Sequence[str], objects: Sequence[Object], notes: Notes) -> Annotated:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 from math import exp, inf
 from statistics import median
 
@@ -357,6 +358,7 @@ def _untrained(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
+@lru_cache(maxsize=64)  # a row of a table needs the answer three times
 def untrained(accuracy: Accuracy) -> str:
     """Return a text if the lower end of a metric's interval is no better than chance; else return an empty text.
 

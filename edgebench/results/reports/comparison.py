@@ -353,16 +353,19 @@ def _custom(rows: list[Row]) -> Iterator[str]:
         yield f"{network}: a user-supplied model, evaluated on {dataset}"
 
 
-def every_sheet(table: Table) -> Iterator[Sheet]:
-    """Yield all tables: the groups, then latencies by runtime and latencies under sustained load."""
-    yield from sheets(table)
-    yield from beside(table)
+@lru_cache(maxsize=1)
+def every_sheet(table: Table) -> tuple[Sheet, ...]:
+    """Return all tables: the groups, then latencies by runtime and latencies under sustained load.
+
+    The result is cached, because files and the terminal show it.
+    """
+    return (*sheets(table), *beside(table))
 
 
-def beside(table: Table) -> Iterator[Sheet]:
-    """Yield the further tables: latencies by runtime, and latencies under sustained load."""
-    yield from across(table)
-    yield from endurance(table)
+@lru_cache(maxsize=1)
+def beside(table: Table) -> tuple[Sheet, ...]:
+    """Return the further tables: latencies by runtime, and latencies under sustained load."""
+    return (*across(table), *endurance(table))
 
 
 def render(table: Table, background: Background = NOTHING) -> str:
