@@ -11,7 +11,7 @@ from edgebench import train
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
-from edgebench.foundation.shelf import literal, names
+from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.splits import why_no_accuracy, wrong_task
 from edgebench.measure.plan.check import check
 from edgebench.networks.build import build
@@ -97,6 +97,32 @@ def test_what_would_move_boxes_is_refused(kind: str) -> None:
     with pytest.raises(CaseError) as caught:
         train.require_small(DETECTOR, Options(augmentation=(kind,)))
     assert str(caught.value) == f"{kind} would make the labels of detection wrong; use --augmentation none"
+
+
+PUBLISHED = [  # detectors and segmenters without base weights of this package
+    name
+    for name in names("architectures")
+    if task(name) in ("detection", "segmentation")
+    and (literal("architectures", name, "BASE") or name) not in dict(base.NETWORKS)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_a_run_does_not_train_a_published_detector_or_segmenter(model: str) -> None:
+    plugin = load("architectures", model)
+    with pytest.raises(CaseError) as refused:
+        train.require_small(
+            replace(DETECTOR, architecture=model, width=1.0, resolution=plugin.RESOLUTIONS[model][0]), Options()
+        )
+    text = str(refused.value)
+    assert "\n" not in text
+    assert text.endswith("use --weights random, or a file")
+    assert ("not trained here" in text) == bool(literal("architectures", model, "DECODER"))
+
+
+def test_the_published_detectors_and_segmenters_are_all_tested() -> None:
+    assert len(PUBLISHED) == 11
 
 
 BUNDLED = ("digits", "scenes", "scenes_single")

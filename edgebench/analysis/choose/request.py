@@ -18,6 +18,22 @@ if TYPE_CHECKING:
 Q = Quantity
 MEASURED, PUBLISHED = "measured", "published"
 P50, MEAN = "p50", "mean"  # statistics of a latency
+
+
+def _per_cent(text: str) -> float:
+    """Read a share in per cent. A number below 1 must have the sign %, because it could be meant as a fraction.
+
+    Raises:
+        RequestError: the text is not a share, or is a number below 1 without the sign.
+    """
+    if (share := parse_share(text)) < 1 and "%" not in text:
+        raise RequestError(
+            f"wanted per cent, found {text.strip()}, which would be {share:g} %; write {100 * share:g} for"
+            f" {100 * share:g} %, or {share:g}% for {share:g} %"
+        )
+    return share
+
+
 # By flag: the quantity that the flag bounds, and the function that converts the flag's text to that quantity's unit.
 LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_latency": (Q.LATENCY, parse_latency),
@@ -28,12 +44,12 @@ LIMITS: dict[str, tuple[Quantity, Callable[[str], float]]] = {
     "max_macs": (Q.MACS, lambda text: parse_count(text) / 1e6),
     "max_instructions": (Q.INSTRUCTIONS, lambda text: parse_count(text) / 1e6),
     "max_drop": (Q.DROP, parse_share),
-    "min_top1": (Q.TOP1, parse_share),
-    "min_top5": (Q.TOP5, parse_share),
-    "min_map": (Q.MAP, parse_share),
-    "min_miou": (Q.MIOU, parse_share),
-    "min_iou": (Q.IOU, parse_share),
-    "min_agreement": (Q.AGREEMENT, parse_share),
+    "min_top1": (Q.TOP1, _per_cent),
+    "min_top5": (Q.TOP5, _per_cent),
+    "min_map": (Q.MAP, _per_cent),
+    "min_miou": (Q.MIOU, _per_cent),
+    "min_iou": (Q.IOU, _per_cent),
+    "min_agreement": (Q.AGREEMENT, _per_cent),
 }
 
 
