@@ -20,6 +20,8 @@ N is a number of images. A task defines
     reduced(values, classes, resolution)
                                     optional: a shorter form of the values, (N, bytes) uint8, that the target sends
                                     instead of them and `tally` receives; computing it is a timed post-processing
+    OF_FEATURES                     optional: share of the learning rate for features from another network's base; the
+                                    new heads have the full rate
     LEARNED, chance(classes)        optional: the name of the metric, a literal, that shows whether a network has
                                     learned something, and the value below which it has learned nothing; by default
                                     METRIC and nearly 0
@@ -46,7 +48,7 @@ OFFERS = (
     *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "THRESHOLDS", "values", "targets"),
     *("loss", "decode", "seen", "figures", "intervals", "tally"),
 )
-MAY_OFFER = ("reduced", "LEARNED", "chance")
+MAY_OFFER = ("reduced", "LEARNED", "chance", "OF_FEATURES")
 
 
 class Truth(Protocol):

@@ -29,6 +29,7 @@ COLUMNS = {"miou": True, "foreground_iou": False, "pixel_accuracy": False}
 LEARNED = "foreground_iou"  # it is 0 if a network predicts background everywhere, while mIoU can then be high
 AUGMENTATION: tuple[str, ...] = ()  # none, because a flip or a shift would also have to move the mask
 PART = 1000
+OF_FEATURES = 0.4
 THRESHOLDS: dict[str, float] = {}
 
 # In the truth: a pixel that is not counted, such as VOC's borders. In a map: a pixel with a score that is not finite.
