@@ -13,6 +13,7 @@ PYTHON = ".py"
 PARTS = "|"  # joins the names of files that are run one after the other as one model
 _PARTS = (PYTHON, ".tflite")  # a colon and the name of a function or signature may follow the names of these files
 CLASSIFICATION = "classification"  # task of networks that state no other task, and of user-supplied models
+DIGITS = "digits"  # the default data set of classifiers
 KERAS_FILES = (".h5", ".hdf5")
 RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a results folder
 MOST_TITLE_BYTES = 120  # limit on a model's or data set's name within a file's name, which adds hashes and suffixes
@@ -94,6 +95,17 @@ def task(model: str) -> str:
 def datasets_for(task: str) -> tuple[str, ...]:
     """List the data sets that have labels for a task."""
     return tuple(name for name in names("datasets") if task in (literal("datasets", name, "TASKS") or ()))
+
+
+def bundled_dataset(model: str) -> str:
+    """Return the bundled data set on which a network is trained and evaluated by default.
+
+    It has labels for the network's task. User-supplied models, and networks for whose task no bundled data set has
+    labels, get `digits`, whose images can still calibrate int8.
+    """
+    wanted = task(model)
+    known = (DIGITS,) if wanted == CLASSIFICATION else datasets_for(wanted)
+    return next((name for name in known if name != "null" and literal("datasets", name, "PLACE") == ""), DIGITS)
 
 
 def require_name(name: str) -> None:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
-from edgebench.schema.names import is_custom
+from edgebench.schema.names import bundled_dataset, is_custom
 from edgebench.schema.quantization import ORDINARY
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
@@ -99,6 +99,7 @@ class Sweep:
     """A request to measure all combinations of variants, runtimes, targets, threads and batches, with the settings.
 
     Attributes:
+        dataset: data set of every network that states no other; empty for the bundled one with labels for the task.
         time_limit: limit of the time spent measuring all cells; empty for no limit.
         budget: limit of the total time; cells that cannot be measured in this time are predicted.
         sustained: duration of each case's sustained run; empty for no such run.
@@ -117,7 +118,7 @@ class Sweep:
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
     weights: str = WeightSource.TRAINED
-    dataset: str = "digits"
+    dataset: str = ""
     preprocessing: str = ""
     classes: int = 0
     input: str = ""
@@ -161,7 +162,7 @@ class Sweep:
                 runtime=runtime,
                 weights=model.weights or self.weights,
                 weights_dir=("" if model.weights else model.weights_dir or self.weights_dir),
-                dataset=model.dataset or self.dataset,
+                dataset=model.dataset or self.dataset or bundled_dataset(model.name),
                 preprocessing=model.preprocessing or self.preprocessing,
                 classes=model.classes or self.classes,
                 input=model.input or self.input,

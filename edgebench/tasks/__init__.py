@@ -22,6 +22,8 @@ N is a number of images. A task defines
                                     optional: the values in a shorter form, (N, bytes) uint8. The target sends this form
                                     in place of the values, and `tally` receives it; the time to compute it is measured
                                     as post-processing
+    OF_FEATURES                     optional: share of the learning rate for features from another network's base; the
+                                    new heads have the full rate
     LEARNED, chance(classes)        optional: LEARNED, a literal, names the metric that shows whether a network has
                                     learned something; `chance` returns the value of this metric below which a network
                                     has learned nothing. By default, they are METRIC and nearly 0
@@ -48,7 +50,7 @@ OFFERS = (
     *("OUTPUTS", "METRIC", "HEADING", "COLUMNS", "AUGMENTATION", "PART", "THRESHOLDS", "values", "targets"),
     *("loss", "decode", "seen", "figures", "intervals", "tally"),
 )
-MAY_OFFER = ("reduced", "LEARNED", "chance")
+MAY_OFFER = ("reduced", "LEARNED", "chance", "OF_FEATURES")
 
 
 class Truth(Protocol):

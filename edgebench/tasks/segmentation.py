@@ -29,6 +29,7 @@ COLUMNS = {"miou": True, "foreground_iou": False, "pixel_accuracy": False}
 LEARNED = "foreground_iou"  # this metric is 0 if a network predicts background everywhere, while mIoU can then be high
 AUGMENTATION: tuple[str, ...] = ()  # no augmentation, because a flip or a shift would also have to move the mask
 PART = 1000
+OF_FEATURES = 0.4
 THRESHOLDS: dict[str, float] = {}
 
 # The value of a label's pixel that metrics ignore, such as VOC's borders.

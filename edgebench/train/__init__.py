@@ -22,7 +22,7 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.names import task
 from edgebench.schema.variant import Variant, WeightSource, identity
 from edgebench.train import base, curves
-from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, packed, score
+from edgebench.train.course import OPTIMIZERS, WEIGHT_DECAY, Course, Recipe, device, initialize, packed, score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,8 @@ BASE_RESOLUTION, BASE_EPOCHS, EPOCHS = 32, 12, 3
 RATES = {"adamw": (1e-2, 4e-3), "sgd": (5e-2, 1e-2)}  # maximum learning rates of base training, and of fine-tuning
 # UNNORMALIZED scales these rates for networks without batch norm that have more than DEEP layers with weights.
 # At the full rates, the ReLUs of such networks (AlexNet, VGG) die in the first steps, and nothing is learned.
+# Their weights start as in He et al., arXiv:1502.01852. From torch's smaller weights, the signal fades within a dozen
+# layers, and GoogLeNet without batch norm learns nothing.
 # LeNet-5, which has no batch norm either but only five layers, learns best at the full rates.
 UNNORMALIZED, DEEP = 0.1, 6
 BATCH = 32
@@ -169,20 +171,22 @@ def _owner(variant: Variant) -> str:
 
 def _recipe(variant: Variant, options: Options, *, is_tuned: bool) -> Recipe:
     default: tuple[str, ...] = family(variant.dataset).AUGMENTATION
+    has_new_heads = is_tuned and hasattr(task_of(variant), "OF_FEATURES") and _owner(variant) != variant.architecture
     return Recipe(
         epochs=options.epochs or (EPOCHS if is_tuned and not task_of(variant).PART else BASE_EPOCHS),
-        rate=options.rate or RATES[options.optimizer][is_tuned] * _share_of_rate(variant),
+        rate=options.rate
+        or RATES[options.optimizer][is_tuned and not has_new_heads] * (UNNORMALIZED if _is_delicate(variant) else 1),
+        of_features=task_of(variant).OF_FEATURES if has_new_heads else 1.0,
         optimizer=options.optimizer,
         batch=options.batch,
         augmentation=default if options.augmentation is None else options.augmentation,
     )
 
 
-def _share_of_rate(variant: Variant) -> float:
-    """Return the factor for a network's learning rate: below 1 for a deep network without batch norm, otherwise 1."""
+def _is_delicate(variant: Variant) -> bool:
+    """Return whether a network is deep and has no batch norm, so that it needs small steps and He's first weights."""
     layers = [layer for layer in cost(variant).layers if layer.weights]
-    is_delicate = len(layers) > DEEP and not any(layer.norms for layer in cost(variant).layers)
-    return UNNORMALIZED if is_delicate else 1.0
+    return len(layers) > DEEP and not any(layer.norms for layer in cost(variant).layers)
 
 
 def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_file: Path | None) -> str:
@@ -195,10 +199,9 @@ def _described(variant: Variant, start: Weights | None, recipe: Recipe, base_fil
     shared = f"; {OPTIMIZERS[recipe.optimizer]}, one cycle, batch {recipe.batch}, weight decay {WEIGHT_DECAY:g}{varied}"
     where = "one thread" if device() == "cpu" else "a GPU"
     images = f" of {part} images" if part else ""
-    return (
-        f"{before}{recipe.epochs} epochs{images} at {variant.resolution} px, rate {recipe.rate:g}{shared}, seed {SEED},"
-        f" {where}"
-    )
+    features = f", features {recipe.rate * recipe.of_features:g}" if recipe.of_features != 1 else ""
+    rates = f"rate {recipe.rate:g}{features}"
+    return f"{before}{recipe.epochs} epochs{images} at {variant.resolution} px, {rates}{shared}, seed {SEED}, {where}"
 
 
 def _train(variant: Variant, start: Weights | None, options: Options, show: Show) -> Weights:
@@ -227,6 +230,8 @@ def _course(variant: Variant, start: Weights | None, recipe: Recipe, base_file: 
     # With one thread, the weights do not depend on the number of cores, and no threads wait for each other.
     torch.set_num_threads(1)
     network = build(variant, str(cache.path_of(start)) if start else "")
+    if not start and _is_delicate(variant):
+        initialize(network)
     if base_file:
         base.restore(
             network, base_file.read_bytes(), part=base.FEATURES if _owner(variant) != variant.architecture else ""

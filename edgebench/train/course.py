@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import files, seal
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import warn
+from edgebench.train.base import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +37,14 @@ class Recipe:
 
     Attributes:
         rate: maximum learning rate.
+        of_features: share of that rate for the weights whose names begin with FEATURES.
         augmentation: `flip` mirrors half of the images; `shift` moves each image by up to an eighth of its side.
     """
 
     epochs: int
     rate: float
     optimizer: str = "adamw"
+    of_features: float = 1.0
     batch: int = 32
     augmentation: tuple[str, ...] = ()
 
@@ -93,7 +96,10 @@ class Course:
         # For SGD, OneCycleLR is told not to vary the momentum, because otherwise MOMENTUM would have no effect.
         # For AdamW, OneCycleLR varies the first beta from 0.95 to 0.85 and back; the published weights were made so.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, self.recipe.rate, total_steps=total, cycle_momentum=self.recipe.optimizer != "sgd"
+            self.optimizer,
+            [group["lr"] for group in self.optimizer.param_groups],
+            total_steps=total,
+            cycle_momentum=self.recipe.optimizer != "sgd",
         )
 
     def _optimizer(self) -> Any:
@@ -101,8 +107,18 @@ class Course:
 
         momentum = {"momentum": MOMENTUM, "nesterov": True} if self.recipe.optimizer == "sgd" else {}
         kind = getattr(torch.optim, OPTIMIZERS[self.recipe.optimizer])
-        parameters = self.network.parameters()
-        return kind(parameters, lr=self.recipe.rate, weight_decay=WEIGHT_DECAY, fused=True, **momentum)
+        groups = self._groups()
+        return kind(groups, lr=self.recipe.rate, weight_decay=WEIGHT_DECAY, fused=True, **momentum)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the parameters with their maximum learning rates: one group, or the features and the heads."""
+        if self.recipe.of_features == 1:
+            return [{"params": list(self.network.parameters())}]
+        parts: dict[bool, list[Any]] = {True: [], False: []}
+        for name, values in self.network.named_parameters():
+            parts[name.startswith(FEATURES)].append(values)
+        rates = {True: self.recipe.rate * self.recipe.of_features, False: self.recipe.rate}
+        return [{"params": values, "lr": rates[is_feature]} for is_feature, values in parts.items()]
 
     def epoch(self) -> Iterator[int]:
         """Train one epoch; after each batch, yield the number of batches done.
@@ -194,6 +210,17 @@ def _whole(path: Path) -> bytes | None:
         warn(f"{path.name}, the checkpoint of an unfinished training, was damaged; training starts from the beginning")
         return None
     return content
+
+
+def initialize(network: nn.Module) -> None:
+    """Draw weights with which a signal neither grows nor fades through ReLUs, from torch's generator; biases are 0."""
+    import torch
+
+    for layer in network.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
 
 
 def device() -> str:

@@ -9,8 +9,8 @@ import pytest
 from edgebench.analysis import choose
 from edgebench.analysis.choose import request
 from edgebench.analysis.choose import sheet as advice
-from edgebench.analysis.choose.request import Request
-from edgebench.foundation.errors import EdgebenchError
+from edgebench.analysis.choose.request import LIMITS, Request
+from edgebench.foundation.errors import EdgebenchError, RequestError
 from edgebench.foundation.sheet import markdown
 from edgebench.networks import published
 from edgebench.results import folders
@@ -49,6 +49,19 @@ def test_limits_are_read_as_people_write_them() -> None:
     found = asked(max_p90="50ms", max_peak="64MiB", max_file="5 MB", min_top1="65%", max_macs="300M").limits
     assert [(limit.quantity, round(limit.bound, 4)) for limit in found] == [
         (Quantity.P90, 50), (Quantity.PEAK, 64), (Quantity.FILE, 4.7684), (Quantity.MACS, 300), (Quantity.TOP1, 65),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", [flag for flag in LIMITS if flag.startswith("min_")])
+def test_a_fraction_in_place_of_per_cent_is_refused_unless_the_sign_says_that_it_is_meant(flag: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        asked(**{flag: "0.5"})
+    assert str(refused.value) == (
+        f"--{flag.replace('_', '-')}: wanted per cent, found 0.5, which would be 0.5 %; write 50 for 50 %, or 0.5% for"
+        " 0.5 %"
+    )
+    assert [asked(**{flag: text}).limits[0].bound for text in ("0.5%", "0.5 %", "1", "50", "99.9%")] == [
+        0.5, 0.5, 1, 50, 99.9,
     ]  # fmt: skip
 
 

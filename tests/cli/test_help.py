@@ -40,7 +40,7 @@ def test_width_and_resolution_are_also_called_alpha_and_rho(command: str) -> Non
         ("threads", DEFAULTS.threads),
         ("batch", DEFAULTS.batches),
         ("weights", (DEFAULTS.weights,)),
-        ("dataset", (DEFAULTS.dataset,)),
+        ("dataset", ("bundled images for the network's task",)),
         ("preset", (DEFAULTS.preset,)),
     ],
 )

@@ -18,6 +18,7 @@ import pytest
 from edgebench import export, train
 from edgebench.export import formats, write
 from edgebench.export.formats import Written, onnx, tflite
+from edgebench.export.formats.tflite import large
 from edgebench.export.formats.tflite.convert import folded_network, outputs_of
 from edgebench.export.formats.tflite.flatbuffer import File
 from edgebench.foundation import cache, files
@@ -47,6 +48,28 @@ INSTALLED = ("litert", pytest.param("tflite_runtime", marks=needs_tflite_runtime
 SMALL = variant("mobilenet_v1", 0.25, 16)  # what is asked of the data set and the converter
 Pixels = Any
 WriteOnce = Any  # (name, how to build the network, scheme and variant of `written`) -> file and network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("axis", [0, 3, None])
+@pytest.mark.parametrize("shape", [(1024, 3, 3, 8), (7, 3, 3, 1024), (1, 3, 3, 64)])
+def test_weights_larger_than_the_quantizer_takes_are_computed_as_smaller_ones(
+    axis: int | None, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ai_edge_quantizer import qtyping
+    from ai_edge_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor as library
+
+    data = numpy.random.default_rng(0).normal(size=shape).astype("f4")
+    others = tuple(one for one in range(4) if one != axis)
+    scale = numpy.abs(data).max(others, keepdims=True) / 127
+    scales = qtyping.UniformQuantParams(
+        num_bits=8, quantized_dimension=axis, scale=scale, zero_point=numpy.zeros(scale.shape, int)
+    )
+    expected = library.uniform_quantize(data, scales)
+    monkeypatch.setattr(large, "MOST_BYTES", data.nbytes // 5)
+    with large.in_slices():
+        assert (library.uniform_quantize(data, scales) == expected).all()
+        assert (numpy.abs(expected * scale - data) <= scale / 2 + 1e-6).all()
 
 
 def int8(of: Variant, words: str = "per_channel") -> Variant:

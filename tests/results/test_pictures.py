@@ -66,3 +66,22 @@ def test_a_damaged_album_is_left_out(content: str, folder: Path) -> None:
     pictures.write(folder, sha256, {})
     pictures._file(folder, sha256).write_text(content)
     assert 'id="pictures"' not in rendered(folder)
+
+
+def test_maps_of_classes_lie_over_the_picture_whose_pixels_are_there_once(folder: Path) -> None:
+    sha256, title = artifact(folder, "int8")
+    maps = {source: b64encode(source.encode()).decode() for source in ("truth", "this", "float")}
+    one = {
+        "name": "<i>c.png",
+        "errors": 500,
+        "size": [200, 100],
+        "jpeg": b64encode(b"a picture").decode(),
+        "maps": maps,
+    }
+    pictures.write(folder, sha256, {"pictures": [one], "colours": []})
+    text = rendered(folder)
+    section = text[text.index('<section id="pictures">') : text.index('<section id="environment">')]
+    assert title in section and "&lt;i&gt;c.png: 2.5% wrong pixels" in section
+    assert section.count("<svg") == 3 and section.count("data:image/jpeg") == 1 and section.count("<use") == 2
+    places = [section.index(f"base64,{maps[source]}") for source in ("truth", "float", "this")]
+    assert places == sorted(places)

@@ -3,6 +3,8 @@
 import pytest
 
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import literal, names
+from edgebench.schema.names import task
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
 from tests.conftest import variant
@@ -36,6 +38,29 @@ def test_a_sweep_is_the_product_of_its_lists_and_a_block_overrides_them() -> Non
     cells = list(sweep.cells())
     assert len(cells) == 2 * 2 * 2 * 2 + 2
     assert {(cell.resolution, cell.precision) for cell in cells if cell.model == "mobilenet_v2"} == {(96, "int8")}
+
+
+@pytest.mark.parametrize("name", names("architectures"))
+def test_without_a_data_set_a_network_gets_bundled_images_with_labels_for_its_task(name: str) -> None:
+    sweep = Sweep(models=(Model(name=name),), resolutions=(512,), precisions=(Precision.FP32,))
+    (cell,) = sweep.cells()
+    assert literal("datasets", cell.dataset, "PLACE") == ""
+    if task(name) in ("detection", "segmentation", "localization"):
+        assert task(name) in literal("datasets", cell.dataset, "TASKS")
+    else:
+        assert cell.dataset == "digits"
+
+
+@pytest.mark.parametrize("block", ["coco:val", None])
+@pytest.mark.parametrize("whole", ["voc:val", ""])
+def test_a_data_set_that_is_stated_comes_before_the_bundled_one(block: str | None, whole: str) -> None:
+    sweep = Sweep(models=(Model(name="mobilenet_v1_det", dataset=block), Model(name="lenet5")), dataset=whole)
+    found = {cell.model: cell.dataset for cell in sweep.cells()}
+    assert found == {"mobilenet_v1_det": block or whole or "scenes", "lenet5": whole or "digits"}
+
+
+def test_a_model_of_the_users_own_gets_digits() -> None:
+    assert {cell.dataset for cell in Sweep(models=(Model(name="net.onnx"),)).cells()} == {"digits"}
 
 
 def test_a_cell_named_twice_is_one_case() -> None:

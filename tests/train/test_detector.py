@@ -11,11 +11,11 @@ from edgebench import train
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.progress import Notice, Show, Step
-from edgebench.foundation.shelf import literal, names
+from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.splits import why_no_accuracy, wrong_task
 from edgebench.measure.plan.check import check
 from edgebench.networks.build import build
-from edgebench.schema.names import datasets_for, task
+from edgebench.schema.names import bundled_dataset, datasets_for, task
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, Variant
 from edgebench.train import Options, base
@@ -97,6 +97,53 @@ def test_what_would_move_boxes_is_refused(kind: str) -> None:
     with pytest.raises(CaseError) as caught:
         train.require_small(DETECTOR, Options(augmentation=(kind,)))
     assert str(caught.value) == f"{kind} would make the labels of detection wrong; use --augmentation none"
+
+
+HEADED = [  # networks that start from the features of another network's base, and add heads
+    name for name in names("architectures") if literal("architectures", name, "BASE")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", HEADED)
+def test_new_heads_train_at_the_full_rate_and_the_features_of_a_base_at_a_share_of_it(model: str) -> None:
+    variant = replace(DETECTOR, architecture=model, dataset=bundled_dataset(model), width=0.5)
+    plugin, base_file = load("tasks", task(model)), train._base(variant, Options())
+    recipe = train._recipe(variant, Options(), is_tuned=bool(base_file))
+    assert (recipe.rate, recipe.of_features) == (train.RATES["adamw"][0], plugin.OF_FEATURES)
+    assert f"rate 0.01, features {0.01 * plugin.OF_FEATURES:g};" in train._described(variant, None, recipe, base_file)
+    course = train._course(variant, None, recipe, base_file)
+    rates = {id(values): group["max_lr"] for group in course.optimizer.param_groups for values in group["params"]}
+    for name, values in course.network.named_parameters():
+        share = plugin.OF_FEATURES if name.startswith("features.") else 1.0
+        assert rates[id(values)] == pytest.approx(recipe.rate * share)
+    assert train._recipe(variant, Options(epochs=2), is_tuned=False).of_features == 1.0
+
+
+PUBLISHED = [  # detectors and segmenters without base weights of this package
+    name
+    for name in names("architectures")
+    if task(name) in ("detection", "segmentation")
+    and (literal("architectures", name, "BASE") or name) not in dict(base.NETWORKS)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_a_run_does_not_train_a_published_detector_or_segmenter(model: str) -> None:
+    plugin = load("architectures", model)
+    with pytest.raises(CaseError) as refused:
+        train.require_small(
+            replace(DETECTOR, architecture=model, width=1.0, resolution=plugin.RESOLUTIONS[model][0]), Options()
+        )
+    text = str(refused.value)
+    assert "\n" not in text
+    assert text.endswith("use --weights random, or a file")
+    assert ("not trained here" in text) == bool(literal("architectures", model, "DECODER"))
+
+
+def test_the_published_detectors_and_segmenters_are_all_tested() -> None:
+    assert len(PUBLISHED) == 11
 
 
 BUNDLED = ("digits", "scenes", "scenes_single")

@@ -9,10 +9,12 @@ from edgebench import pipeline, train
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.networks.build import build
 from edgebench.schema.cards import Weights
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import WeightSource
 from edgebench.train import Options
+from edgebench.train.course import initialize
 from tests.conftest import variant
 
 pytestmark = pytest.mark.slow
@@ -223,6 +225,23 @@ def test_deep_networks_without_batch_norm_train_at_a_tenth_of_the_rate(
     of = variant(name, 1.0, resolution, weights=WeightSource.TRAINED)
     assert train._recipe(of, Options(), is_tuned=False).rate == pytest.approx(share * train.RATES["adamw"][0])
     assert train._recipe(of, Options(rate=0.5), is_tuned=False).rate == 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet_paper", "all_cnn"])
+def test_a_signal_does_not_fade_in_a_deep_network_without_batch_norm(name: str) -> None:
+    import torch
+
+    network = build(of := variant(name, 1.0, 32, weights=WeightSource.TRAINED)).eval()
+    assert train._is_delicate(of)
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    torch.manual_seed(0)
+    with torch.no_grad():
+        before = network(images).std(0).mean()  # how much the outputs depend on the image
+        initialize(network)
+        after = network(images).std(0).mean()
+    assert before < 1e-4
+    assert 1e-2 < after < 10
 
 
 def test_shares_are_drawn_on_an_axis_from_0_to_1() -> None:

@@ -69,7 +69,8 @@ def run(
     dataset: Annotated[
         str,
         typer.Option(
-            help="Images to train, calibrate and evaluate on: image_folder:path, cifar10:path, ...; default: digits."
+            help="Images to train, calibrate and evaluate on: image_folder:path, cifar10:path, ...; default: bundled"
+            " images for the network's task."
         ),
     ] = "",
     preprocessing: Preprocessing = "",

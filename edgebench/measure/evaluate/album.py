@@ -1,9 +1,12 @@
-"""Make an album of a detector's predictions: the ten test images with the most errors, and the boxes on them."""
+"""Make an album of a detector's boxes or a segmenter's maps: the ten test images with the most errors."""
 
 from __future__ import annotations
 
 from base64 import b64encode
+from heapq import nlargest
 from io import BytesIO
+from itertools import repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation import cache
@@ -11,12 +14,15 @@ from edgebench.foundation.files import folder
 from edgebench.images.contact import COLOURS, coloured
 from edgebench.results import pictures
 from edgebench.schema.variant import task
-from edgebench.tasks import detection
+from edgebench.tasks import detection, segmentation
 from edgebench.tasks.detection import boxes, decoders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from numpy import uint8
+    from numpy.typing import NDArray
 
     from edgebench.images.loader import Images, Truth
     from edgebench.schema.variant import Variant
@@ -36,23 +42,83 @@ def write(
     outputs: Rows,
     reference: Rows | None,
 ) -> None:
-    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector.
+    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector or a segmenter.
 
     `truth` is a function from an image's index to its true labels.
     """
-    if task(variant) != "detection":
+    if task(variant) == "detection":
+        pages = _of_boxes(variant, images, truth, outputs, reference)
+    elif task(variant) == "segmentation":
+        pages = _of_maps(variant, images, truth, outputs, reference)
+    else:
         return
+    cache.write_sealed(place(artifact_sha256), {"pictures": pages, "colours": list(COLOURS)})
+
+
+def _of_boxes(
+    variant: Variant, images: Images, truth: Callable[[int], Truth], outputs: Rows, reference: Rows | None
+) -> list[dict[str, Any]]:
     heads = detection.of_heads(variant.classes, variant.resolution)
     decode = decoders.decoder(variant.decoding, variant.resolution) if variant.decoding else heads
     found = _all(decode, outputs)
     floats = _all(decode, reference) if reference is not None else None
     errors = [_errors(answer, truth(index)) for index, answer in enumerate(found)]
     worst = sorted(range(len(errors)), key=lambda index: (-errors[index], index))[:MOST]
-    kept = [
+    return [
         _page(images, index, truth(index), errors[index], found[index], floats[index] if floats else None)
         for index in worst
     ]
-    cache.write_sealed(place(artifact_sha256), {"pictures": kept, "colours": list(COLOURS)})
+
+
+def _of_maps(
+    variant: Variant, images: Images, truth: Callable[[int], Truth], outputs: Rows, reference: Rows | None
+) -> list[dict[str, Any]]:
+    """Return the pages of the images with the most wrong pixels; only the maps of these images are held in memory."""
+    sides = (variant.resolution,) * 2
+    pairs = zip(_maps(outputs, sides), _maps(reference, sides) if reference is not None else repeat(None), strict=False)
+    errors = ((_wrong(pair[0], truth(index)), -index, pair) for index, pair in enumerate(pairs))
+    worst = nlargest(MOST, errors, key=itemgetter(0, 1))
+    return [_mapped(images, -place, truth(-place), wrong, *pair) for wrong, place, pair in worst]
+
+
+def _maps(rows: Rows, sides: tuple[int, int]) -> Iterator[NDArray[uint8]]:
+    return (row.reshape(sides) for part in rows for row in part)
+
+
+def _wrong(answer: NDArray[uint8], truth: Truth) -> int:
+    """Return the number of the truth's pixels that have another class in the network's map."""
+    assert truth.mask is not None
+    height, width = truth.mask.shape
+    is_wrong = segmentation.resized(answer, (height, width)) != truth.mask
+    return int((is_wrong & (truth.mask != segmentation.IGNORED)).sum())
+
+
+def _mapped(
+    images: Images, index: int, truth: Truth, wrong: int, answer: NDArray[uint8], parent: NDArray[uint8] | None
+) -> dict[str, Any]:
+    """Return a page of the album: the part of a picture that the network sees, and a map from each source."""
+    assert truth.mask is not None
+    (height, width), name = truth.mask.shape, images.pictures.name(int(images.kept[index]))
+    maps = {"truth": truth.mask, "this": answer} | ({} if parent is None else {"float": parent})
+    drawn = {source: _png(classes) for source, classes in maps.items()}
+    return {"name": name, "errors": wrong, "jpeg": _jpeg(images, index), "size": [width, height], "maps": drawn}
+
+
+def _png(classes: NDArray[uint8]) -> str:
+    """Return a map as a PNG file in base64, at most SIDE pixels long: the background is transparent, each class has a
+    colour, and pixels of no class are grey.
+    """
+    from PIL.Image import fromarray
+    from PIL.ImageColor import getrgb
+
+    scale = min(1.0, SIDE / max(classes.shape))
+    height, width = (max(1, round(side * scale)) for side in classes.shape)
+    colours = [getrgb(COLOURS[index % len(COLOURS)]) for index in range(segmentation.MOST_CLASSES)]
+    picture = fromarray(segmentation.resized(classes, (height, width)), "P")
+    picture.putpalette([value for colour in ((0, 0, 0), *colours, (128, 128, 128)) for value in colour])
+    file = BytesIO()
+    picture.save(file, "PNG", transparency=0)
+    return b64encode(file.getvalue()).decode()
 
 
 def place(artifact_sha256: str) -> Path:

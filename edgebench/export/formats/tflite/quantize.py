@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edgebench.export.formats.tflite.flatbuffer import File, Operator
+from edgebench.export.formats.tflite.large import in_slices
 from edgebench.export.formats.tflite.norm import NAME as NORM
 from edgebench.export.formats.tflite.silence import silent
 from edgebench.foundation.errors import CaseError
@@ -38,7 +39,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
     Raises:
         CaseError: there are no images, or an activation is not finite.
     """
-    with silent():
+    with silent(), in_slices():
         from ai_edge_quantizer import quantizer
 
         recipe = _recipe(quantization)

@@ -1,4 +1,4 @@
-"""The pictures on which detectors err most -> a section of the page: truth, float and int8 side by side."""
+"""The pictures on which networks err most -> a section of the page: truth, float and int8 side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STROKE = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """One picture with the boxes of one source (truth, float or int8), as SVG."""
+    """One picture with the boxes or the map of one source (truth, float or int8), as SVG."""
 
     caption: str
     markup: str
@@ -61,6 +61,9 @@ def _artifact(line: Line) -> str:
 
 def _pictures(album: Mapping[str, Any], precision: str, stem: str) -> Iterator[Picture]:
     for number, one in enumerate(album["pictures"]):
+        if "maps" in one:
+            yield _of_maps(one, precision, f"{stem}-{number}")
+            continue
         errors = f"{one['errors']} error{'s' * (one['errors'] != 1)}"
         yield Picture(
             title=f"{plain(str(one['name']))}: {errors}",
@@ -75,16 +78,46 @@ def _pictures(album: Mapping[str, Any], precision: str, stem: str) -> Iterator[P
         )
 
 
+def _of_maps(one: Mapping[str, Any], precision: str, image: str) -> Picture:
+    width, height = one["size"]
+    return Picture(
+        title=f"{plain(str(one['name']))}: {one['errors'] / (width * height):.1%} wrong pixels",
+        drawings=tuple(
+            Drawing(caption=SIDES[name] or precision, markup=_overlaid(one, name, image))
+            for name in SIDES
+            if name in one["maps"]
+        ),
+    )
+
+
 def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
     return f"{SIDES[name] or precision}: {len(found)}"
+
+
+def _overlaid(one: Mapping[str, Any], name: str, image: str) -> str:
+    """Draw a map over a picture, so that the picture shows through."""
+    width, height = one["size"]
+    whole = f'width="{width:g}" height="{height:g}" preserveAspectRatio="none" opacity="0.6"'
+    map = f'<image href="data:image/png;base64,{escape(str(one["maps"][name]))}" {whole}/>'
+    words = f"{SIDES[name] or 'this file'}, a class for each pixel"
+    drawn = f"{_pixels(one, name, image)}{map}"
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{words}">{drawn}</svg>'
+
+
+def _pixels(one: Mapping[str, Any], name: str, image: str) -> str:
+    """Return the picture itself: its pixels in the first drawing, a reference to them in the others."""
+    width, height = one["size"]
+    if name != "truth":
+        return f'<use href="#{image}"/>'
+    source = f"data:image/jpeg;base64,{escape(str(one['jpeg']))}"
+    return f'<image id="{image}" href="{source}" width="{width:g}" height="{height:g}"/>'
 
 
 def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) -> str:
     """Draw boxes over a picture. Only the drawing of the truth contains the pixels; the other drawings refer to it."""
     width, height = one["size"]
     line = STROKE * max(width, height) / 224
-    pixels = f'href="data:image/jpeg;base64,{escape(str(one["jpeg"]))}" width="{width:g}" height="{height:g}"'
-    parts = [f'<image id="{image}" {pixels}/>' if name == "truth" else f'<use href="#{image}"/>']
+    parts = [_pixels(one, name, image)]
     for label, score, left, top, right, bottom in one[name]:
         colour = escape(str(colours[int(label) % len(colours)]))
         place = f'x="{left * width:.1f}" y="{top * height:.1f}"'
