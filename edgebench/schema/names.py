@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.shelf import literal, names
+from edgebench.foundation.shelf import literal, load, names
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
@@ -18,6 +18,7 @@ RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a result
 MOST_TITLE_BYTES = 120  # bytes that a user's name can take in a file's name, which also has hashes and suffixes
 MOST_SHOWN = 80  # a message repeats at most so many characters of a name
 HUB = "hub:"
+USUAL_SIDE = 224  # pixels
 DARKNET_FILES = (".weights",)
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
 
@@ -89,6 +90,14 @@ def task(model: str) -> str:
     """Return the task of a network, without importing torch; `classification` if the network does not exist."""
     stated = literal("architectures", model, "TASK") if model in names("architectures") else None
     return stated or CLASSIFICATION
+
+
+def native_side(model: str) -> int:
+    """Return the side of a network's native input, pixels; 224 for a user-supplied or an unknown model."""
+    if model not in names("architectures"):
+        return USUAL_SIDE
+    sides = literal("architectures", model, "RESOLUTIONS") or load("architectures", model).RESOLUTIONS
+    return int(sides[model][0])
 
 
 def datasets_for(task: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
-from edgebench.schema.names import is_custom
+from edgebench.schema.names import is_custom, native_side
 from edgebench.schema.quantization import ORDINARY
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
@@ -98,6 +98,7 @@ class Sweep:
     """The requested variants x runtimes x targets x threads x batches, and how to measure them.
 
     Attributes:
+        resolutions: sides of the input, pixels; None for each network's native side.
         time_limit: limit of the time spent measuring all cells; empty for no limit.
         budget: limit of the total time; cells for which this time does not suffice are predicted, not measured.
         sustained: duration of each case's sustained run; empty for no such run.
@@ -112,7 +113,7 @@ class Sweep:
     runtimes: tuple[str, ...] = ("onnxruntime",)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
     quantizations: tuple[str, ...] = (ORDINARY,)
-    resolutions: tuple[int, ...] = (224,)
+    resolutions: tuple[int, ...] | None = None
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
     weights: str = WeightSource.TRAINED
@@ -147,7 +148,7 @@ class Sweep:
             _first(model.threads, self.threads),
             _first(model.batches, self.batches),
             model.widths,
-            _first(model.resolutions, self.resolutions),
+            self._resolutions(model),
             _schemes(_first(model.precisions, self.precisions), _first(model.quantizations, self.quantizations)),
         )
         for target, runtime, threads, batch, width, resolution, (precision, quantization) in axes:
@@ -172,6 +173,10 @@ class Sweep:
                 threads=threads,
                 batch=batch,
             )
+
+    def _resolutions(self, model: Model) -> tuple[int, ...]:
+        stated = self.resolutions if model.resolutions is None else model.resolutions
+        return (native_side(model.name),) if stated is None else stated
 
 
 def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:

@@ -44,7 +44,7 @@ def run(
     ] = "",
     width: Annotated[str, typer.Option(*WIDTH, help="Width multipliers α; default with --model: 1.")] = "",
     resolution: Annotated[
-        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: 224.")
+        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: the native one of each.")
     ] = "",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
     quantization: Annotated[

@@ -90,7 +90,7 @@ def _toml(sweep: Sweep) -> str:
             key: Path(value).name for key, value in block.items() if key in ("input_data", "weights_dir") and value
         }
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
-    set_fields = {key: value for key, value in fields.items() if value != "" and value is not False}
+    set_fields = {key: value for key, value in fields.items() if value not in ("", None) and value is not False}
     return dumps(set_fields | {"models": models})
 
 
