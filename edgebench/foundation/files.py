@@ -33,6 +33,7 @@ KINDS = {
     "datasets": "paths of data sets, and results of decoding",
     "descriptions": "what networks cost on paper",
     "digests": "hashes of images",
+    "durations": "how long earlier work took",
     "emulation": "an emulated board's system",
     "inputs": "arrays that models are fed",
     "models": "copies of user-supplied models",

@@ -124,7 +124,8 @@ def test_several_networks_in_one_command_have_each_their_native_resolution(place
     models = "lenet5,inception_v3,mobilenet_v1_det,all_cnn,mobilenet_v2"
     sides = {cell.model: cell.resolution for cell in asked(model=models).cells()}
     assert sides == {"lenet5": 32, "inception_v3": 299, "mobilenet_v1_det": 96, "all_cnn": 32, "mobilenet_v2": 224}
-    assert {(cell.model, cell.resolution) for cell in asked("my.toml").cells()} == {("lenet5", 32), ("inception_v3", 96)}
+    sides = {cell.model: cell.resolution for cell in asked("my.toml").cells()}
+    assert sides == {"lenet5": 32, "inception_v3": 96}
     assert {cell.resolution for cell in asked().cells()} == {64, 96}  # the default sweep states its own
 
 
