@@ -67,7 +67,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
+            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions, show))
             try:
                 return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
             finally:
@@ -75,12 +75,12 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
 
 
 def _announce(sweep: Sweep, address: str, show: Show) -> None:
-    """Say what is prepared first, and what is made or downloaded for a target only once, which can take minutes."""
+    """Say what is downloaded or built before the first use of a target, and which targets answer slowly."""
     for target in catalogue.targets_of(sweep.targets, address):
-        first_use = getattr(load("connections", target.connection), "first_use", str)
-        if what := first_use():
-            show(Notice(text=f"target {target.name}: {what}"))
-    show(Step(activity="plan", subject=f"sweep {sweep.name} on {', '.join(sweep.targets)}"))
+        if first_use := getattr(load("connections", target.connection), "first_use", None):
+            if text := first_use():
+                show(Notice(text=f"target {target.name}: {text}"))
+            show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
 def _session(sweep: Sweep, held: Held) -> Session:
@@ -206,9 +206,10 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]
-    return _forecasts(sweep, sessions)
+    return _forecasts(sweep, sessions, show)
 
 
-def _forecasts(sweep: Sweep, sessions: Sequence[Session]) -> tuple[forecasting.Forecast, ...]:
+def _forecasts(sweep: Sweep, sessions: Sequence[Session], show: Show) -> tuple[forecasting.Forecast, ...]:
+    show(Step(activity="plan", subject=f"sweep {sweep.name} on {', '.join(sweep.targets)}"))
     records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)

@@ -1,14 +1,18 @@
 """What is said of the time: estimates learned from earlier work, and the time left, corrected while a command runs."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from edgebench import pipeline
+from edgebench.cli import reader
+from edgebench.cli.options import SweepOptions
 from edgebench.foundation import durations, files
 from edgebench.foundation.progress import Notice, Step
 from edgebench.measure.plan.forecast import Forecast, Task
 from edgebench.measure.plan.remaining import Remaining
+from tests.hostile import graphs
 
 
 def task(activity: str, subject: str, seconds: float) -> Task:
@@ -121,9 +125,9 @@ def test_only_finished_work_is_learned() -> None:
 
 
 @pytest.fixture
-def cache(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def cache(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(files.HOME_VARIABLE, str(place / "cache"))
-    yield place / "cache" / durations.KIND / durations.FILE
+    return place / "cache" / durations.KIND / durations.FILE
 
 
 def test_what_work_took_here_is_the_factor_of_the_next(cache: Path) -> None:
@@ -147,3 +151,30 @@ def test_damaged_durations_are_forgotten(content: str, cache: Path) -> None:
     assert durations.read().known("train") is None
     durations.keep([("train", 10.0, 20.0)])
     assert durations.read().known("train") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "models",
+    [
+        {"model": "lenet5"},
+        {"model": "mobilenet_v2_det", "width": "0.35", "resolution": "64", "weights": "random", "dataset": "scenes"},
+        {"model": "net.onnx", "precision": "fp32"},
+    ],
+    ids=lambda models: models["model"],
+)
+def test_a_sweep_takes_as_long_as_its_dry_run_says(models: dict[str, str], place: Path) -> None:
+    if models["model"] == "net.onnx":
+        ends = [graphs.node("GlobalAveragePool", ["features"], "pooled"), graphs.node("Flatten", ["pooled"], "scores")]
+        nodes = [graphs.node("Conv", ["image", "w"], "features"), *ends]
+        graphs.write(place / "net.onnx", nodes, {"w": graphs.floats(10, 3, 3, 3)}, shape=(1, 3, 96, 96), classes=10)
+    sweep = reader.sweep("", SweepOptions(preset="quick", name="said", **models))
+    durations.slowness.cache_clear()
+    slow = durations.slowness()
+    (said,) = pipeline.forecast(sweep, lambda _: None)
+    started = monotonic()
+    pipeline.run(sweep, lambda _: None)
+    took_s = monotonic() - started
+    durations.slowness.cache_clear()
+    took_s *= slow / ((slow + durations.slowness()) / 2)  # what others do on this machine may have changed meanwhile
+    assert said.total_s / 2 <= took_s <= said.total_s * 2
