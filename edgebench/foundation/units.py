@@ -49,22 +49,24 @@ def parse_duration(text: str) -> float:
 
 
 def parse_latency(text: str) -> float:
-    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is ambiguous and refused.
+    """Read `50ms`, `800us`, `1.2s` or `50` as milliseconds, which is the unit of tables.
 
     Raises:
-        RequestError: the text is not a positive time with its unit.
+        RequestError: the text is not a positive time.
     """
-    units = {unit: seconds * 1e3 for unit, seconds in _SECONDS.items() if unit}
-    return _positive(text, units, "a time with its unit such as 50ms")
+    units = {unit: seconds * 1e3 for unit, seconds in _SECONDS.items()} | {"": 1.0}
+    return _positive(text, units, "a time such as 50ms; a number without a unit is in ms")
 
 
-def parse_size(text: str) -> float:
-    """Read `64MiB`, `5 MB` or `800kB` as bytes; a number without a unit is refused.
+def parse_size(text: str, *, needs_unit: bool = False) -> float:
+    """Read `64MiB`, `5 MB`, `800kB` or `64` as bytes; a number without a unit is in MiB, the unit of tables.
 
     Raises:
-        RequestError: the text is not a positive size with its unit.
+        RequestError: the text is not a positive size, or has no unit although it needs one.
     """
-    return _positive(text, _BYTES, "a size with its unit such as 64MiB")
+    if needs_unit:
+        return _positive(text, _BYTES, "a size with its unit such as 64MiB")
+    return _positive(text, _BYTES | {"": MIB}, "a size such as 64MiB; a number without a unit is in MiB")
 
 
 def parse_count(text: str) -> float:

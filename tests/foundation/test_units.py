@@ -1,6 +1,7 @@
 """Sizes, times and shares as words: read from what people write, written as they read."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -33,9 +34,12 @@ def test_waiting_times_are_short(seconds: float, text: str) -> None:
     [
         (units.parse_latency, "50ms", 50),
         (units.parse_latency, "1.2 s", 1200),
+        (units.parse_latency, "20 ms", 20),
+        (units.parse_latency, "20", 20),
         (units.parse_latency, "800us", 0.8),
         (units.parse_size, "64MiB", 64 * units.MIB),
         (units.parse_size, "5 MB", 5e6),
+        (units.parse_size, "5", 5 * units.MIB),
         (units.parse_size, "800kb", 8e5),
         (units.parse_count, "300M", 3e8),
         (units.parse_count, "1.2g", 1.2e9),
@@ -49,10 +53,10 @@ def test_quantities_are_read_as_people_write_them(read: Callable[[str], float], 
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (units.parse_latency, "50"),
+        (units.parse_latency, "50%"),
         (units.parse_latency, "0ms"),
         (units.parse_latency, "5MiB"),
-        (units.parse_size, "64"),
+        (partial(units.parse_size, needs_unit=True), "64"),
         (units.parse_size, "-1MB"),
         (units.parse_size, "nan MB"),
         (units.parse_count, "many"),

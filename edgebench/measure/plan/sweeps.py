@@ -17,6 +17,7 @@ from edgebench.schema.sweep import Sweep
 SHIPPED = Path(__file__).parent / "shipped"
 HERE = "sweeps"  # folder of the user's own sweeps
 SWEEP = "sweep.toml"
+QUANTITIES = ("time_limit", "budget", "sustained")
 SCHEMES = "quantizations"  # a sweep's int8 schemes
 
 
@@ -39,7 +40,7 @@ def sweep(name: str) -> Sweep:
 
 def _read(path: Path, name: str) -> Sweep:
     """Read the file of a sweep; warn if the file runs Python code, because the command does not mention that code."""
-    read = toml.read(path, Sweep, name, check_value=_check_cells)
+    read = toml.read(path, Sweep, name, check_value=_check_cells, quantities=QUANTITIES)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
             warn(f"{path} runs the Python code {model.name}")
