@@ -12,7 +12,7 @@ from edgebench.analysis import inspect, lessons
 from edgebench.analysis import sliding as of_windows
 from edgebench.analysis.why import evidence
 from edgebench.foundation import cache
-from edgebench.foundation.errors import RequestError, offered, require
+from edgebench.foundation.errors import RequestError, for_users, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import names
 from edgebench.foundation.units import MIB, millions, number
@@ -93,7 +93,7 @@ def is_given(name: str) -> bool:
 
 def every_network() -> tuple[Sheet, ...]:
     """Describe every network at its published widths, native resolution and number of classes, in one row each."""
-    known = [(name, width) for name, width in published_widths() if offered([name])]
+    known = [(name, width) for name, width in published_widths() if for_users([name])]
     return (overview([blueprint(name, width) for name, width in known]),)
 
 

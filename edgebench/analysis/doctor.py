@@ -24,7 +24,7 @@ from edgebench import __version__
 from edgebench.agent import gpu, machine
 from edgebench.deploy import emulation
 from edgebench.export.formats import tool_version
-from edgebench.foundation.errors import offered
+from edgebench.foundation.errors import for_users
 from edgebench.foundation.files import home
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
@@ -299,8 +299,8 @@ def _trial(code: str, *arguments: str) -> str:
 
 
 def _abilities() -> Iterator[Ability]:
-    yield from map(_runtime, offered(names("runtimes")))
-    yield from map(_format, offered(names("formats")))
+    yield from map(_runtime, for_users(names("runtimes")))
+    yield from map(_format, for_users(names("formats")))
     yield from _connections()
     drawing = "" if _version(DRAWING) else DRAWING
     yield Ability(kind="figures", name="png, pdf", missing=drawing, install=drawing and _pip(drawing, "figures"))

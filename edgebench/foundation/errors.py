@@ -40,7 +40,7 @@ class UnknownName(RequestError):
     """A name that does not exist: `no runtime 'onx' (has onnxruntime, torch); did you mean ...?`."""
 
     def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
-        usable = offered(known)
+        usable = for_users(known)
         super().__init__(f"no {noun} '{wanted}' (has {', '.join(usable) or 'none'}){nearest(wanted, usable)}")
 
 
@@ -97,7 +97,7 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def offered(names: Iterable[str]) -> tuple[str, ...]:
+def for_users(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names that users are offered: all but that of the plug-ins for tests."""
     return tuple(name for name in names if name != FOR_TESTS)
 

@@ -72,7 +72,7 @@ def keys(kind: type) -> list[str]:
     ("before", "key"),
     [
         *(("", key) for key in keys(Sweep) if key != "models"),
-        *(("[[models]]\nname = 'vgg16'\n", key) for key in keys(Model)),
+        *(("[[models]]\nname = 'lenet5'\n", key) for key in keys(Model)),
     ],
 )
 def test_an_unknown_key_of_a_sweep_names_the_nearest_known_key(before: str, key: str, place: Path) -> None:
@@ -100,5 +100,5 @@ def test_a_key_like_no_other_lists_the_known_ones(place: Path) -> None:
 def test_a_time_in_a_file_has_a_unit_or_is_a_number_of_seconds(
     key: str, value: str, seconds: float, place: Path
 ) -> None:
-    (place / "my.toml").write_text(f"{key} = {value}\n[[models]]\nname = 'vgg16'\n")
+    (place / "my.toml").write_text(f"{key} = {value}\n[[models]]\nname = 'lenet5'\n")
     assert parse_duration(getattr(sweeps.sweep("my.toml"), key)) == seconds
