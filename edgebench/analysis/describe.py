@@ -15,7 +15,7 @@ from edgebench.foundation import cache
 from edgebench.foundation.errors import RequestError, for_users, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import names
-from edgebench.foundation.units import MIB, millions, number
+from edgebench.foundation.units import MIB, counted, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
@@ -100,7 +100,7 @@ def every_network() -> tuple[Sheet, ...]:
 def layers(described: Description) -> Sheet:
     """Return a sheet of all layers, the totals, and the layers with the largest shares."""
     return Sheet.of(
-        f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
+        f"{described.name} {described.width:g} @{described.resolution}, {counted(described.classes, 'class')}",
         _LAYERS,
         described.layers,
         _notes(described),

@@ -6,7 +6,7 @@ from typing import Any
 
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, title
 from edgebench.results.table.selection import ALL, Selection
@@ -99,7 +99,7 @@ def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
     selected = selection.select(rows, itemgetter(1), "the published figures")
     filled = {name: [row for of, row in selected if of == name] for name in KINDS}
     return tuple(
-        Sheet.of(f"{TITLES[name]}: {len(found)} rows", COLUMNS[name], found, name=name)
+        Sheet.of(f"{TITLES[name]}: {counted(len(found), 'row')}", COLUMNS[name], found, name=name)
         for name, found in filled.items()
         if found
     )

@@ -16,7 +16,7 @@ from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
-from edgebench.foundation.units import duration
+from edgebench.foundation.units import counted, duration
 from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
@@ -142,7 +142,7 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
 def _forecast_sheet(forecast: Forecast) -> Sheet:
     """Return a table of the run's cases, with the next step that each case needs; a note gives the expected time."""
     count = len(forecast.work)
-    return Sheet.of(f"{forecast.target}: {count} case{'s' * (count != 1)}", _WORK, forecast.work, (_times(forecast),))
+    return Sheet.of(f"{forecast.target}: {counted(count, 'case')}", _WORK, forecast.work, (_times(forecast),))
 
 
 def _times(forecast: Forecast) -> str:

@@ -11,12 +11,19 @@ MIB = 1024 * 1024
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 _BYTES = {"b": 1, "kb": 1e3, "kib": 1024, "mb": 1e6, "mib": MIB, "gb": 1e9, "gib": 1024 * MIB}
+_PLURAL = {"is": "are", "has": "have", "takes": "take", "was": "were", "lacks": "lack", "ties": "tie"}
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
     """Format a number with a given number of decimals; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """Format a count with its noun, whose plural has an `s` or `es`, and with `is` or `has` if that verb is given."""
+    text = noun if count == 1 else f"{noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}"
+    return f"{count} {text} {verb if count == 1 else _PLURAL[verb]}" if verb else f"{count} {text}"
 
 
 def milliseconds(value_ms: float | None) -> str:

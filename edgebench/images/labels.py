@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.units import counted
 from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
 from edgebench.schema.variant import MAX_CLASSES
 
@@ -64,7 +65,11 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
         raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
-    notices = (f"{len(empty)} classes have no image and keep their places: {some(list(empty))}",) if empty else ()
+    notices = (
+        (f"{counted(len(empty), 'class', 'has')} no image; every class keeps its place: {some(list(empty))}",)
+        if empty
+        else ()
+    )
     return Labels(classes=classes, by_name={name: places[label] for name, label in given.items()}, notices=notices)
 
 
@@ -142,7 +147,9 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
     _by_composed_name(folder, sorted({name.partition(os.sep)[0] for name in names}))
     given = {name: composed(name.partition(os.sep)[0]) for name in names}
     if loose := [name for name in names if os.sep not in name]:
-        raise RequestError(f"{folder}: {len(loose)} images have no class, such as {loose[0]}; add a {LABELS[0]}")
+        raise RequestError(
+            f"{folder}: {counted(len(loose), 'image', 'has')} no class, such as {loose[0]}; add a {LABELS[0]}"
+        )
     if odd := sorted({*map(composed, listing.folders - listing.empty)} - set(given.values())):
         raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
     return given

@@ -15,6 +15,7 @@ from edgebench.deploy.survey import require_answer
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
+from edgebench.foundation.units import counted
 from edgebench.results.measurement import needed
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Reference, Run, Session
@@ -135,7 +136,13 @@ def _case(subject: Job | Reference) -> Case | Reference:
 
 
 def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float | None) -> Step:
-    return Step(activity="measure", subject=f"{len(jobs)} cases, round {number}", done=done, total=total, left_s=left_s)
+    return Step(
+        activity="measure",
+        subject=f"{counted(len(jobs), 'case')}, round {number}",
+        done=done,
+        total=total,
+        left_s=left_s,
+    )
 
 
 def observe(

@@ -13,6 +13,7 @@ from math import expm1
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
+from edgebench.foundation.units import counted
 from edgebench.nightly.night import QUIET, Outcome, State
 from edgebench.nightly.rule.figures import FIGURES, LATENCY, effect, size, values
 from edgebench.nightly.rule.past import accepted, pasts
@@ -141,8 +142,8 @@ class Bulletin:
         counts |= {"still open" if state == State.OPEN else str(state): known[state] for state in State if known[state]}
         changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
         if not changed:
-            return f"nothing changed: {len(self.lines)} configurations"
-        return f"{', '.join(changed)} of {len(self.lines)} configurations"
+            return f"nothing changed: {counted(len(self.lines), 'configuration')}"
+        return f"{', '.join(changed)} of {counted(len(self.lines), 'configuration')}"
 
     @property
     def causes(self) -> list[str]:
@@ -239,7 +240,8 @@ def _gone(night: Night) -> Iterator[str]:
 def _aa_pairs(night: Night) -> Iterator[str]:
     if aa := night.arms:
         interval = f"[{aa.low:+.2%}, {aa.high:+.2%}]"
-        yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {aa.pairs} pairs"
+        pairs = counted(aa.pairs, "pair")
+        yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {pairs}"
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:

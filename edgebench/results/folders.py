@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
+from edgebench.foundation.units import counted
 from edgebench.results import pictures
 from edgebench.results.journal import existing
 from edgebench.results.measurement.evidence import Evidence, gather
@@ -66,7 +67,7 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
     lines = tuple(line for line in background.lines if line.evidence.is_latest)
     earlier = [line.row for line in background.lines if not line.evidence.is_latest]
     epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
-    note = f"{table.title}: {len(earlier)} rows of earlier environments are left out, epoch {epochs}."
+    note = f"{table.title}: {counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
     return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
 
 
@@ -84,7 +85,7 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
     records = tuple(journal)
     evidence = gather(records, journal.aside)
     if not evidence:
-        found = f"only {len(records)} records whose session is not in the journal" if records else "none"
+        found = f"only {counted(len(records), 'record')} whose session is not in the journal" if records else "none"
         raise InvalidFile(f"wanted a measured case in {folder}, found {found}; run a sweep of that name first")
     every = compared(rows.lines(evidence))
     lines = tuple(selection.select(every, lambda line: line.row.setup, str(folder)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, names
+from edgebench.foundation.units import counted
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
@@ -112,5 +113,5 @@ def require_name(name: str) -> None:
         RequestError: the name has a character that is not allowed, or is too long for a file system.
     """
     if not re.fullmatch(RESULTS, name):
-        found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"
+        found = repr(name) if len(name) <= MOST_SHOWN else counted(len(name), "character")
         raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {found}")

@@ -67,3 +67,20 @@ def test_quantities_are_read_as_people_write_them(read: Callable[[str], float], 
 def test_a_quantity_without_its_unit_or_beyond_its_scale_is_refused(read: Callable[[str], float], text: str) -> None:
     with pytest.raises(RequestError, match="wanted a"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "verb", "text"),
+    [
+        (0, "row", "", "0 rows"),
+        (1, "row", "is", "1 row is"),
+        (2, "row", "is", "2 rows are"),
+        (1, "process", "", "1 process"),
+        (3, "process", "", "3 processes"),
+        (2, "class", "has", "2 classes have"),
+        (1, "more finding", "was", "1 more finding was"),
+        (12, "more finding", "was", "12 more findings were"),
+    ],
+)
+def test_singular_and_plural_agree(count: int, noun: str, verb: str, text: str) -> None:
+    assert units.counted(count, noun, verb) == text

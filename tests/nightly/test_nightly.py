@@ -207,7 +207,7 @@ def test_the_command_writes_its_reports_and_says_what_happened(place: Path) -> N
     (place / "nightly.toml").write_text(SWEEP)
     done = cli("nightly", "nightly.toml", "--history", "h", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("1 NEW of 1 configurations; 1 night\n")
+    assert done.stdout.startswith("1 NEW of 1 configuration; 1 night\n")
     written = {path.name for path in Path("h").iterdir() if path.is_file()}
     assert written == {
         "index.html",

@@ -48,11 +48,11 @@ def test_a_changed_part_is_a_changed_model_that_is_compared_with_the_accepted_pa
     convolutions("b.onnx", 4, (16, 8), ("f", "y"))
     (place / "parts.toml").write_text(SWEEP)
     nights = measured(), measured()
-    assert "1 NEW of 1 configurations; 1 night" in nights[0]
+    assert "1 NEW of 1 configuration; 1 night" in nights[0]
     assert "model" not in nights[1]
     convolutions("b.onnx", 24, (16, 8), ("f", "y"))
     changed = measured()
-    assert "1 REGRESSION of 1 configurations" in changed
+    assert "1 REGRESSION of 1 configuration" in changed
     assert "model" in changed
     assert "pairs, p = " in changed
 

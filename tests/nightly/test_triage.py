@@ -106,7 +106,7 @@ def test_the_last_decision_counts_whatever_the_clock_said() -> None:
 
 def test_an_open_regression_is_a_reminder_that_still_fails() -> None:
     found = bulletin(then(changed(SLOWER), changed(SLOWER)))
-    assert found.headline == "1 still open of 1 configurations"
+    assert found.headline == "1 still open of 1 configuration"
     assert nightly.exit_code(found) == 1
     assert "open, since 2026-01-04" in found.reminders[0]
 
@@ -125,7 +125,7 @@ def test_after_an_acceptance_every_report_is_green_at_once(
 ) -> None:
     nights = tuple(replace(one, findings=findings) for one in nights)
     found = bulletin(accepted(then(*nights), 3))
-    assert found.headline == "nothing changed: 1 configurations"
+    assert found.headline == "nothing changed: 1 configuration"
     assert (nightly.exit_code(found), found.reminders, found.causes) == (0, [], [])
     assert annotations.render(found) == ""
     assert 'failures="0"' in junit.render(found)

@@ -16,7 +16,7 @@ from edgebench.foundation import durations
 from edgebench.foundation.durations import COUNT
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.shelf import load
-from edgebench.foundation.units import parse_duration
+from edgebench.foundation.units import counted, parse_duration
 from edgebench.images.splits import split
 from edgebench.measure.plan.custom import model_of
 from edgebench.measure.plan.state import Progress
@@ -232,5 +232,5 @@ def _needs(state: CaseState, refusal: str) -> str:
     if state.progress != Progress.OPEN:
         return f"nothing, because it is {state.progress}"
     if state.artifact:
-        return f"measuring ({len(state.runs)} runs so far); its artifact is cached"
+        return f"measuring ({counted(len(state.runs), 'run')} so far); its artifact is cached"
     return "training" if _trainings(state) else "export"
