@@ -18,9 +18,10 @@ def counting(source: str) -> list[str]:
         if isinstance(node, ast.JoinedStr):
             for number, text in zip(node.values, node.values[1:], strict=False):
                 if isinstance(number, ast.FormattedValue) and isinstance(text, ast.Constant):
+                    words = text.value if isinstance(text.value, str) else ""
                     expression = ast.unparse(number.value)
-                    if expression.startswith("len(") and PLURAL.match(str(text.value)):
-                        texts.append(f"{{{expression}}}{text.value}")
+                    if expression.startswith("len(") and PLURAL.match(words):
+                        texts.append(f"{{{expression}}}{words}")
     return texts
 
 

@@ -157,6 +157,10 @@ OF_TASKS = {  # the columns of each task, the chief metric first
     "segmentation": (MIOU, MIOU_CHANGE),
     "localization": (IOU, IOU_CHANGE, TOP1),
 }
+# The columns on which the verdict on the times bears, that on the accuracy, and that on the memory.
+TIMES = frozenset((P50, INTERVAL, HALF_WIDTH, P90, PRE, POST, TOTAL, SHARE, FPS, KERNEL, TRANSFER, SPEEDUP, LOAD))
+ACCURACIES = frozenset((AGREEMENT, SQNR, *(column for columns in OF_TASKS.values() for column in columns)))
+MEMORIES = frozenset((PEAK, DEVICE_PEAK, DEVICE_USED))
 BEST = (
     "*: the fastest or the most accurate row of its precision, and all rows whose intervals overlap with its interval"
 )
