@@ -35,7 +35,9 @@ def load(results: str | Path) -> pandas.DataFrame:
     """
     import pandas
 
-    return pandas.DataFrame(map(cells, read(Path(results)).rows), columns=list(COLUMNS))
+    frame = pandas.DataFrame(map(cells, read(Path(results)).rows), columns=list(COLUMNS))
+    empty = [column for column in frame if frame[column].isna().all()]
+    return frame.astype(dict.fromkeys(empty, "float64"))  # the type that pandas.read_csv gives to such columns
 
 
 def read(folder: Path) -> Table:
