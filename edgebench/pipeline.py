@@ -13,10 +13,10 @@ from edgebench.deploy import Held, hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
-from edgebench.foundation import cache, ending
+from edgebench.foundation import cache, durations, ending
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.lock import lock_folder
-from edgebench.foundation.progress import Notice, Show
+from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
 from edgebench.measure import answer, budget, open_session
@@ -24,6 +24,7 @@ from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
+from edgebench.measure.plan.remaining import Remaining
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
@@ -37,7 +38,7 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
 from edgebench.schema.names import require_name
-from edgebench.schema.record import Accuracy, Session
+from edgebench.schema.record import Accuracy, Record, Session
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.variant import Variant, parent
 from edgebench.train import cohort
@@ -61,11 +62,25 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """
     check(sweep)
     require_name(sweep.name)
+    _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, show)
+            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions, show))
+            try:
+                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
+            finally:
+                durations.keep(remaining.pairs)
+
+
+def _announce(sweep: Sweep, address: str, show: Show) -> None:
+    """Say what is downloaded or built before the first use of a target, and which targets answer slowly."""
+    for target in catalogue.targets_of(sweep.targets, address):
+        if first_use := getattr(load("connections", target.connection), "first_use", None):
+            if text := first_use():
+                show(Notice(text=f"target {target.name}: {text}"))
+            show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
 def _session(sweep: Sweep, held: Held) -> Session:
@@ -83,7 +98,6 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
             _measure(sweep, session, held, journal, show)
     except KeyboardInterrupt as interruption:
         interrupted = ending.signal_of(interruption)
-        show(Notice(text="interrupted: the table shows the cases measured so far; run the same command to continue"))
     except BaseException:
         with suppress(RequestError):  # a further error must not replace the first
             _table(folder, journal, show)
@@ -106,12 +120,17 @@ def _table(folder: Path, journal: Journal, show: Show) -> Table:
 
 def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
     """Measure the cases of a session and append the records to the journal; a budget divides the session into parts."""
-    for part, deadline in budget.rounds(sweep, session, journal, show):
-        journal.settle()
-        for record in answer(part, held, tuple(journal), show, deadline=deadline):
-            journal.append(record)
-            if isinstance(record, Accuracy):
-                album.copy(record.artifact_sha256, journal.path.parent)
+    records = list[Record]()
+    try:
+        for part, deadline in budget.rounds(sweep, session, journal, show):
+            journal.settle()
+            for record in answer(part, held, tuple(journal), show, deadline=deadline):
+                journal.append(record)
+                records.append(record)
+                if isinstance(record, Accuracy):
+                    album.copy(record.artifact_sha256, journal.path.parent)
+    finally:
+        durations.keep(forecasting.learned(session, records))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +195,7 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
     raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
-def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...]:
+def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.Forecast, ...]:
     """Forecast what `run` would do, without training, exporting or measuring.
 
     Raises:
@@ -184,7 +203,13 @@ def forecast(sweep: Sweep, address: str = "") -> tuple[forecasting.Forecast, ...
     """
     check(sweep)
     require_name(sweep.name)
+    _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]
+    return _forecasts(sweep, sessions, show)
+
+
+def _forecasts(sweep: Sweep, sessions: Sequence[Session], show: Show) -> tuple[forecasting.Forecast, ...]:
+    show(Step(activity="plan", subject=f"sweep {sweep.name} on {', '.join(sweep.targets)}"))
     records = tuple(Journal(RESULTS / sweep.name))
-    return tuple(forecasting.forecast(session, case_states(session, records)) for session in sessions)
+    return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)

@@ -52,7 +52,7 @@ def test_a_second_run_measures_nothing_and_says_so_at_once() -> None:
     before = Journal(Path("results/null")).path.read_bytes()
     again = cli(*arguments)
     assert again.returncode == 0
-    assert "nothing to measure on null: all 2 cases are complete" in again.stderr
+    assert "nothing to measure on null: 2 cases are complete" in again.stderr
     assert Journal(Path("results/null")).path.read_bytes() == before
 
 
@@ -90,7 +90,7 @@ def test_interrupted_it_shows_what_there_is_and_exits_130() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert "interrupted: the table shows the cases measured so far" in err
+    assert err.splitlines()[-1].startswith("interrupted: the table shows the cases measured so far")
     assert "null 1 @1" in out
     assert "Traceback" not in err
     assert Path("results/stopped/comparison.md").exists()

@@ -12,10 +12,10 @@ from edgebench.analysis import inspect, lessons
 from edgebench.analysis import sliding as of_windows
 from edgebench.analysis.why import evidence
 from edgebench.foundation import cache
-from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.errors import RequestError, for_users, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import names
-from edgebench.foundation.units import MIB, millions, number
+from edgebench.foundation.units import MIB, counted, millions, number
 from edgebench.networks import published
 from edgebench.networks.cost import blueprint, published_widths
 from edgebench.networks.describe import FLOAT_BYTES, INT8_BYTES, Description, Layer
@@ -93,13 +93,14 @@ def is_given(name: str) -> bool:
 
 def every_network() -> tuple[Sheet, ...]:
     """Describe every network at its published widths, native resolution and number of classes, in one row each."""
-    return (overview([blueprint(name, width) for name, width in published_widths()]),)
+    known = [(name, width) for name, width in published_widths() if for_users([name])]
+    return (overview([blueprint(name, width) for name, width in known]),)
 
 
 def layers(described: Description) -> Sheet:
     """Return a table of all layers, the totals, and the layers with the largest shares."""
     return Sheet.of(
-        f"{described.name} {described.width:g} @{described.resolution}, {described.classes} classes",
+        f"{described.name} {described.width:g} @{described.resolution}, {counted(described.classes, 'class')}",
         _LAYERS,
         described.layers,
         _notes(described),

@@ -24,10 +24,11 @@ from edgebench import __version__
 from edgebench.agent import gpu, machine
 from edgebench.deploy import emulation
 from edgebench.export.formats import tool_version
+from edgebench.foundation.errors import for_users
 from edgebench.foundation.files import home
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
-from edgebench.foundation.units import MIB
+from edgebench.foundation.units import MIB, counted
 
 EXTRAS = ("tflite", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
@@ -298,8 +299,8 @@ def _trial(code: str, *arguments: str) -> str:
 
 
 def _abilities() -> Iterator[Ability]:
-    yield from map(_runtime, names("runtimes"))
-    yield from map(_format, names("formats"))
+    yield from map(_runtime, for_users(names("runtimes")))
+    yield from map(_format, for_users(names("formats")))
     yield from _connections()
     drawing = "" if _version(DRAWING) else DRAWING
     yield Ability(kind="figures", name="png, pdf", missing=drawing, install=drawing and _pip(drawing, "figures"))
@@ -371,7 +372,7 @@ def _machine_sheet(diagnosis: Diagnosis, title: str) -> Sheet:
         ("governor", here.governor or "unknown"),
         ("virtual", "yes" if here.is_virtual else "no"),
         ("system", f"{here.system or 'unknown'}, {here.kernel}, {here.libc or 'unknown C library'}"),
-        ("cache", f"{diagnosis.cache_bytes / MIB:.1f} MiB in {diagnosis.cache_files} files"),
+        ("cache", f"{diagnosis.cache_bytes / MIB:.1f} MiB in {counted(diagnosis.cache_files, 'file')}"),
     )
     return Sheet.of(title, _OF_MACHINE, rows)
 

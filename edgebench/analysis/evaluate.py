@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
-from edgebench.foundation.units import number
+from edgebench.foundation.units import counted, number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement.verdict import collapse, is_of_chance, untrained
@@ -232,7 +232,7 @@ def _significance(change: Change) -> str:
         return "Both files have the same accuracy, so more images like these would not show a difference."
     verdict = "is" if change.is_significant else "is not"
     return (
-        f"The difference in accuracy on {images} images {verdict} significant at 5 %. On"
+        f"The difference in accuracy on {counted(images, 'image')} {verdict} significant at 5 %. On"
         f" {change.images_needed} images, a test would find a difference of this size with a power of 80 %."
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import literal
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.measure.budget import surfaces
 from edgebench.measure.budget.fit import ENOUGH, Fit, Prediction
 from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, measured, predicted
@@ -189,7 +189,7 @@ def _notes(outlook: Outlook) -> Iterator[str]:
         heading = literal("tasks", task(relief.cases[0].variant), "HEADING")
         yield (
             f"{_kind(relief.cases[0])}: {heading} {PREDICTED}: its log odds are linear in ln α, (ln α)² and 1/ρ, and"
-            f" never fall as α or ρ grows; {relief.surface.cells} evaluated cells, scatter"
+            f" never fall as α or ρ grows; {counted(relief.surface.cells, 'evaluated cell')}, scatter"
             f" {relief.surface.scatter:.1%}."
         )
 
@@ -204,4 +204,4 @@ def _formula(fit: Fit) -> str:
     units = ("M multiply-adds", "M activations", "M weights")
     terms = [f"{cost * 1e9:.3g} ms per {unit}" for cost, unit in zip(others, units, strict=True) if cost]
     formula = " + ".join([f"{constant * 1e3:.3g} ms", *terms] if constant else terms)
-    return f"{formula}; {fit.cells} measured cells, scatter {fit.scatter:.1%}."
+    return f"{formula}; {counted(fit.cells, 'measured cell')}, scatter {fit.scatter:.1%}."

@@ -1,15 +1,19 @@
 """Filters -> tables of published figures, each row with its source."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from operator import itemgetter
+from statistics import median
 from typing import Any
 
 from edgebench.foundation.errors import require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import PublishedQuantization, runtime, title
 from edgebench.results.table.selection import ALL, Selection
+from edgebench.schema.variant import Precision
 
 
 def _weights(row: PublishedQuantization) -> str:
@@ -77,6 +81,7 @@ COLUMNS: dict[str, tuple[Column[Any], ...]] = {
     ),
 }
 KINDS = tuple(COLUMNS)
+TIMED = ("latency", "detection")  # kinds of rows that have latencies
 TITLES = {
     "accuracy": "published accuracy on ImageNet",
     "latency": "published latency on boards, batch 1",
@@ -99,10 +104,47 @@ def sheets(kind: str = "", selection: Selection = ALL) -> tuple[Sheet, ...]:
     selected = selection.select(rows, itemgetter(1), "the published figures")
     filled = {name: [row for of, row in selected if of == name] for name in KINDS}
     return tuple(
-        Sheet.of(f"{TITLES[name]}: {len(found)} rows", COLUMNS[name], found, name=name)
+        Sheet.of(f"{TITLES[name]}: {counted(len(found), 'row')}", COLUMNS[name], found, name=name).closed(
+            _conclusion(name, found)
+        )
         for name, found in filled.items()
         if found
     )
+
+
+def _conclusion(kind: str, rows: Iterable[Any]) -> Iterator[str]:
+    """Say how much faster int8 is than fp32, in pairs of rows that differ only in the precision."""
+    if kind not in TIMED:
+        return
+    pairs = defaultdict[tuple[object, ...], dict[str, Any]](dict)
+    for row in rows:
+        if not row.reservation:
+            pairs[_but_precision(row)][row.precision] = row
+    ratios = sorted(filter(None, (_speedup(pair) for pair in pairs.values())))
+    if ratios:
+        span = f", from {ratios[0]:.2f} to {ratios[-1]:.2f} times" if len(ratios) > 1 else ""
+        boards = ", ".join(sorted({str(key[0]) for key, pair in pairs.items() if _speedup(pair)}))
+        several = counted(len(ratios), "pair")
+        yield (
+            f"int8 is {median(ratios):.2f} times as fast as fp32 (median of {several} of rows that differ only in the"
+            f" precision{span}), on {boards}."
+        )
+
+
+def _but_precision(row: Any) -> tuple[object, ...]:
+    """Return all that makes two published rows comparable except the precision; the board comes first."""
+    return row.target, row.board, title(row), runtime(row), row.threads, row.clock_mhz, row.source
+
+
+def _speedup(pair: Mapping[str, Any]) -> float | None:
+    """Return the fp32 latency over the int8 latency by the same statistic; None if the two rows have none in common."""
+    if not pair.keys() >= {Precision.FP32, Precision.INT8}:
+        return None
+    before, after = pair[Precision.FP32], pair[Precision.INT8]
+    for statistic in ("p50_ms", "mean_ms", "p90_ms"):
+        if (slow := getattr(before, statistic)) and (fast := getattr(after, statistic)):
+            return float(slow) / float(fast)
+    return None
 
 
 def _rows() -> dict[str, tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from edgebench.foundation.errors import require
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
-from edgebench.foundation.units import duration
+from edgebench.foundation.units import counted, duration
 from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
 
 LOG_WIDTH = 1000
+NARROW_BAR, WIDE_BAR, WIDE_TERMINAL = 10, 20, 80  # characters
 HOW = "How this is computed: `edgebench guide analysis`."
 METHOD = "How it was measured: `edgebench guide measure`."
 _FOR_PEOPLE = {"md": markdown, "latex": latex}
@@ -81,18 +82,30 @@ def progress(*, quiet: bool) -> Iterator[Show]:
 @contextmanager
 def _line(console: Console) -> Iterator[Show]:
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
-    columns = (TextColumn("{task.fields[activity]:<8}"), BarColumn(20), TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bars:
-        task = bars.add_task("", activity="", total=None)
+    fitting = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = (
+        TextColumn("{task.fields[activity]:<8}"),
+        BarColumn(NARROW_BAR if console.width < WIDE_TERMINAL else WIDE_BAR),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.description}", markup=False, table_column=fitting),
+    )
+    with Progress(*columns, console=console, auto_refresh=False, transient=True, expand=True) as bars:
+        task = bars.add_task("", activity="", left="", total=None)
 
         def show(event: Step | Notice) -> None:
             if isinstance(event, Notice):
                 console.print(escape.terminal(event.text), markup=False)
             else:
-                text = escape.terminal(f"{event.subject}{_left(event)}")
+                done, total = (event.done, event.total or None) if event.share is None else (event.share, 1.0)
                 bars.update(
-                    task, activity=event.activity, description=text, completed=event.done, total=event.total or None
+                    task,
+                    activity=event.activity,
+                    description=escape.terminal(event.subject),
+                    left=_left(event),
+                    completed=done,
+                    total=total,
                 )
             bars.refresh()
 
@@ -105,7 +118,8 @@ def _log(console: Console) -> Show:
     def show(event: Step | Notice) -> None:
         line = event.text if isinstance(event, Notice) else f"{event.activity} {event.subject}"
         if line != last[0]:
-            shown = escape.terminal(line + (_left(event) if isinstance(event, Step) else ""))
+            left = _left(event) if isinstance(event, Step) else ""
+            shown = escape.terminal(", ".join(filter(None, (line, left))))
             console.print(shown, markup=False, soft_wrap=True)
             last[0] = line
 
@@ -113,7 +127,7 @@ def _log(console: Console) -> Show:
 
 
 def _left(step: Step) -> str:
-    return "" if step.left_s is None else f", {duration(max(step.left_s, 0))} left"
+    return "" if step.left_s is None else f"{duration(max(step.left_s, 0))} left"
 
 
 def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
@@ -128,10 +142,16 @@ def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
 def _forecast_sheet(forecast: Forecast) -> Sheet:
     """Return a table of the run's cases, with the next step that each case needs; a note gives the expected time."""
     count = len(forecast.work)
-    times = (
-        f"about {duration(forecast.prepare_s)} to train and export, at most {duration(forecast.measure_s)} to measure"
-    )
-    return Sheet.of(f"{forecast.target}: {count} case{'s' * (count != 1)}", _WORK, forecast.work, (times,))
+    return Sheet.of(f"{forecast.target}: {counted(count, 'case')}", _WORK, forecast.work, (_times(forecast),))
+
+
+def _times(forecast: Forecast) -> str:
+    """Say in words how long a session takes."""
+    parts = f"{duration(forecast.prepare_s)} to train, export and evaluate, {duration(forecast.measure_s)} to measure"
+    if forecast.total_s < forecast.prepare_s + forecast.measure_s:
+        total = f"{duration(forecast.total_s)} in all, the budget"
+        return f"about {total}; all cases would take {parts}, so some are predicted instead of measured"
+    return f"about {duration(forecast.total_s)} in all: {parts}"
 
 
 def _forecast(forecast: Forecast) -> dict[str, Value]:
@@ -149,6 +169,7 @@ def _forecast(forecast: Forecast) -> dict[str, Value]:
         "target": forecast.target,
         "prepare_s": forecast.prepare_s,
         "measure_s": forecast.measure_s,
+        "total_s": forecast.total_s,
         "cases": cases,
     }
 
@@ -156,6 +177,12 @@ def _forecast(forecast: Forecast) -> dict[str, Value]:
 def warn(text: str) -> None:
     """Print a warning on standard error."""
     print(f"edgebench: {' '.join(text.split())}", file=sys.stderr)
+
+
+def show_end(text: str) -> None:
+    """Print the last line of an interrupted command on standard error, after everything on standard output."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
 
 
 def show_json(command: str, fields: Mapping[str, Value]) -> None:

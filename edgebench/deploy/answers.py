@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from edgebench.deploy.exchange import decoded
 from edgebench.foundation.errors import AgentError
+from edgebench.foundation.units import counted
 from edgebench.schema import STRICT
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Beats, MemoryMarks, Stages, Window
@@ -209,7 +210,7 @@ def _of_counts(run: Run, request: Mapping[str, Any]) -> Iterator[str]:
     most = request["iterations"] or request["most_iterations"]
     if not least <= len(run.samples_s) <= most:
         wanted = f"{least}" if least == most else f"{least} to {most}"
-        yield f"{len(run.samples_s)} samples, although {wanted} were requested"
+        yield f"{counted(len(run.samples_s), 'sample')}, although {wanted} were requested"
 
 
 def _of_time(run: Run) -> Iterator[str]:

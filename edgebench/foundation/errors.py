@@ -14,7 +14,7 @@ Any other exception is a bug and keeps its traceback.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 # Patterns of what is cut from error messages of C++ libraries: error codes, paths, and names of functions.
@@ -24,6 +24,8 @@ _OF_CPP = (
     r"(?<!\S)\S*\.(?:h|hpp|hh|cc|cpp|cxx|c|cu|cuh):\d+:?\s*",
     r"(?<!\S)\w+::[\w:<>~]+\([^()]*(?:\([^()]*\)[^()]*)*\)(?: const)?:?\s*",
 )
+
+FOR_TESTS = "null"  # every folder of plug-ins has one of this name, which exists to test edgebench
 
 
 class EdgebenchError(Exception):
@@ -35,12 +37,11 @@ class RequestError(EdgebenchError):
 
 
 class UnknownName(RequestError):
-    """A name that does not exist: `no runtime 'onx' (has null, onnxruntime); did you mean ...?`."""
+    """A name that does not exist: `no runtime 'onx' (has onnxruntime, torch); did you mean ...?`."""
 
     def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
-        near = get_close_matches(wanted, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        super().__init__(f"no {noun} '{wanted}' (has {', '.join(known) or 'none'}){hint}")
+        usable = for_users(known)
+        super().__init__(f"no {noun} '{wanted}' (has {', '.join(usable) or 'none'}){nearest(wanted, usable)}")
 
 
 class InvalidFile(RequestError):
@@ -94,6 +95,17 @@ def in_words(error: BaseException) -> str:
     for pattern in _OF_CPP:
         text = re.sub(pattern, "", text)
     return f"{type(error).__name__}: {text}"
+
+
+def for_users(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that users are offered: all but that of the plug-ins for tests."""
+    return tuple(name for name in names if name != FOR_TESTS)
+
+
+def nearest(wanted: str, known: Sequence[str]) -> str:
+    """Return a hint with the known name that is most like the wanted one; an empty text if none is."""
+    near = get_close_matches(wanted.lower(), known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def require(noun: str, name: str, known: Iterable[str], *, may_be_empty: bool = False) -> None:

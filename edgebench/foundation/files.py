@@ -40,6 +40,7 @@ KINDS = {
     "datasets": "paths of data sets, and results of decoding",
     "descriptions": "computed costs of networks",
     "digests": "hashes of images",
+    "durations": "how long earlier work took",
     "emulation": "the operating system of an emulated board",
     "inputs": "input arrays of models",
     "models": "copies of user-supplied models",

@@ -1,5 +1,7 @@
 """Messages about the progress of long work; other code displays them."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ class Step:
 
     Attributes:
         total: number of steps; 0 if unknown.
-        left_s: estimated seconds left; None if unknown.
+        left_s: estimated seconds left, of the activity, or of the whole command if `share` is given; None if unknown.
+        parts: the steps of activities that run at the same time; empty for a single activity.
+        share: share of the whole command that is done; None if unknown.
     """
 
     activity: str
@@ -20,6 +24,8 @@ class Step:
     done: int = 0
     total: int = 0
     left_s: float | None = None
+    parts: tuple[Step, ...] = ()
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ edgebench has no other mechanism for plug-ins.
 """
 
 import ast
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -67,7 +68,8 @@ def _literal(module: str, constant: str) -> Any:
     for statement in ast.parse(loader.get_source(module)).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == constant:
-                return ast.literal_eval(value)
+                with suppress(ValueError):  # the value is computed, so only an import can give it
+                    return ast.literal_eval(value)
     return None
 
 
@@ -93,7 +95,7 @@ def _module(shelf: str, name: str) -> str:
 
 
 def literal(shelf: str, name: str, constant: str) -> Any:
-    """Return a constant from a plug-in's source, which is parsed, not imported; None if there is no such constant.
+    """Return a constant from a plug-in's source, which is parsed, not imported; None if it is missing or computed.
 
     Raises:
         UnknownName: the shelf has no such name.

@@ -11,12 +11,19 @@ MIB = 1024 * 1024
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 _BYTES = {"b": 1, "kb": 1e3, "kib": 1024, "mb": 1e6, "mib": MIB, "gb": 1e9, "gib": 1024 * MIB}
+_PLURAL = {"is": "are", "has": "have", "takes": "take", "was": "were", "lacks": "lack", "ties": "tie"}
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 def number(value: float | None, digits: int) -> str:
     """Format a number with a given number of decimals; None becomes a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def counted(count: int, noun: str, verb: str = "") -> str:
+    """Format a count with its noun, whose plural has an `s` or `es`, and with `is` or `has` if that verb is given."""
+    text = noun if count == 1 else f"{noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}"
+    return f"{count} {text} {verb if count == 1 else _PLURAL[verb]}" if verb else f"{count} {text}"
 
 
 def milliseconds(value_ms: float | None) -> str:
@@ -49,24 +56,28 @@ def parse_duration(text: str) -> float:
 
 
 def parse_latency(text: str) -> float:
-    """Read `50ms`, `800us` or `1.2s` as milliseconds; a number without a unit is ambiguous and refused.
+    """Read `50ms`, `800us`, `1.2s` or `50` as milliseconds, which is the unit of tables.
 
     Raises:
-        RequestError: the text is not a positive time with its unit.
+        RequestError: the text is not a positive time.
     """
-    units = {unit: seconds * 1e3 for unit, seconds in _SECONDS.items() if unit}
-    return _positive(text, units, "a time with its unit such as 50ms")
+    units = {unit: seconds * 1e3 for unit, seconds in _SECONDS.items()} | {"": 1.0}
+    return _positive(text, units, "a time such as 50ms; a number without a unit is in ms")
 
 
-def parse_size(text: str) -> float:
-    """Read `64MiB`, `5 MB` or `800kB` as bytes; a number without a unit, or in bits (`5 Mb`), is refused.
+def parse_size(text: str, *, needs_unit: bool = False) -> float:
+    """Read `64MiB`, `5 MB`, `800kB` or `64` as bytes; a number without a unit is in MiB, the unit of tables.
+
+    Bits (`5 Mb`) are refused.
 
     Raises:
-        RequestError: the text is not a positive size with its unit.
+        RequestError: the text is not a positive size, or has no unit although it needs one.
     """
     if bits := re.fullmatch(r"(.*[0-9\s][KMG]i?)b\s*", text):
         raise RequestError(f"wanted a size in bytes such as {bits[1].strip()}B, found {text[:40]!r}, which is in bits")
-    return _positive(text, _BYTES, "a size with its unit such as 64MiB")
+    if needs_unit:
+        return _positive(text, _BYTES, "a size with its unit such as 64MiB")
+    return _positive(text, _BYTES | {"": MIB}, "a size such as 64MiB; a number without a unit is in MiB")
 
 
 def parse_count(text: str) -> float:

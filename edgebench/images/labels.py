@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.units import counted
 from edgebench.images.listing import LABELS, ORDERS, SUFFIXES, some
 from edgebench.schema.variant import MAX_CLASSES
 
@@ -71,7 +72,11 @@ def labels(root: Path, below: str, names: Sequence[str], listing: Listing) -> La
     places = {name: place for place, name in enumerate(classes)}
     if unknown := next((label for label in given.values() if label not in places), None):
         raise RequestError(f"{folder}: class {unknown} is not in {order}; add it there, in its position")
-    notices = [f"{len(empty)} classes have no image but keep their numbers: {some(list(empty))}"] if empty else []
+    notices = (
+        [f"{counted(len(empty), 'class', 'has')} no image; every class keeps its number: {some(list(empty))}"]
+        if empty
+        else []
+    )
     notices += [] if written else [*_of_order(classes), *_of_likeness(classes)]
     by_name = {name: places[label] for name, label in given.items()}
     return Labels(classes=classes, by_name=by_name, notices=tuple(notices))
@@ -180,7 +185,9 @@ def _from_folders(folder: Path, names: Sequence[str], listing: Listing) -> dict[
             f" to test on to val, or give one folder, {folder / min(given.values())}"
         )
     if loose := [name for name in names if os.sep not in name]:
-        raise RequestError(f"{folder}: {len(loose)} images have no class, such as {loose[0]}; add a {LABELS[0]}")
+        raise RequestError(
+            f"{folder}: {counted(len(loose), 'image', 'has')} no class, such as {loose[0]}; add a {LABELS[0]}"
+        )
     if odd := sorted({*map(composed, listing.folders - listing.empty)} - set(given.values())):
         raise RequestError(f"{folder}: found no image in class folder {odd[0]}; fill it or remove it")
     return given

@@ -13,6 +13,7 @@ from edgebench.foundation import provenance
 from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Notice
 from edgebench.foundation.shelf import literal, module
+from edgebench.foundation.units import counted
 from edgebench.images.catalogue import damaged, family, find
 from edgebench.images.listing import some
 from edgebench.images.loader import Images
@@ -81,7 +82,7 @@ def why_no_accuracy(variant: Variant) -> str:
         return f"no accuracy: {variant.dataset} has no labels"
     known = labelled + recipe(variant).label_offset
     if variant.classes != known:
-        return f"no accuracy: the network has {variant.classes} classes, {variant.dataset} has {known}"
+        return f"no accuracy: the network has {counted(variant.classes, 'class')}, {variant.dataset} has {known}"
     return ""
 
 
@@ -168,7 +169,7 @@ def too_few(variant: Variant, count: int) -> str:
     if requested <= count or requested == Quantization().images:
         return ""
     name = calibrated(variant).dataset
-    return f"{name} has {count} images to calibrate with, {requested} were requested; use images={count}"
+    return f"{name} has {counted(count, 'image')} to calibrate with, {requested} were requested; use images={count}"
 
 
 def require_calibration(variant: Variant) -> None:
@@ -190,7 +191,7 @@ def require_calibration(variant: Variant) -> None:
         return  # the splits of one data set have no image in common
     if shared := {*pictures.digests} & {*_pictures(variant, "test").digests} - {""}:
         raise RequestError(
-            f"{scheme.calibration} has {len(shared)} calibration images that are also test images of"
+            f"{scheme.calibration} shares {counted(len(shared), 'image')} with the test images of"
             f" {variant.dataset}; give other images to calibrate on"
         )
 

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.progress import Notice, Show
+from edgebench.foundation.units import counted
 from edgebench.images import splits
 from edgebench.measure.plan import cases
 from edgebench.measure.plan.state import CaseState, Progress, case_states
@@ -96,4 +97,6 @@ def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: 
     environments = (record.environment for record in records if isinstance(record, Session))
     others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}
     which = f" (epoch {here.epoch})" if others else ""
-    return Notice(text=f"nothing to measure on {here.target}{which}: all {len(states)} cases are complete{more}")
+    return Notice(
+        text=f"nothing to measure on {here.target}{which}: {counted(len(states), 'case', 'is')} complete{more}"
+    )

@@ -1,9 +1,10 @@
 """Measure cases in rounds of fresh processes on the target, until all rows are precise or the time is up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from random import Random
+from statistics import fmean
 from time import monotonic, sleep
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgebench.deploy.survey import require_answer
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
+from edgebench.foundation.units import counted
 from edgebench.results.measurement import needed
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Reference, Run, Session
@@ -22,6 +24,7 @@ from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 REFERENCE_ITERATIONS = 20
 HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
 COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
+TIMES_FIRST = 1.6  # a case usually ends after this multiple of the fewest processes
 TIMEOUT_S = 600.0  # seconds; a process that takes longer is assumed to hang
 # The fields of a run that the process on the target reports.
 OBSERVED = tuple({item.name for item in fields(Measured)} - {item.name for item in fields(OfArtifact)})
@@ -70,7 +73,9 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             if is_bounded and left_s <= spent.get(key, 0.0):
                 continue  # a shorter process can still fit into the remaining time
             is_idle = False
-            show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else None))
+            estimated_s = _left_s([job for job in jobs if job.case not in failed], session, spent)
+            left_s = min(left_s, left_s if estimated_s is None else estimated_s)
+            show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else estimated_s))
             before = monotonic()
             record = observe(subject, purpose, connection, session, number, show)
             spent[key] = monotonic() - before
@@ -104,12 +109,43 @@ def _needed(job: Job, session: Session) -> Iterator[Purpose]:
     return needed(job.runs, session, times_stages=bool(job.around))
 
 
+def _left_s(jobs: Sequence[Job], session: Session, spent: Mapping[tuple[str, Purpose], float]) -> float | None:
+    """Estimate the time that the jobs and the reference workloads still take; None before the first process ended."""
+    if not spent:
+        return None
+    usual_s, left_s, most = fmean(spent.values()), 0.0, 0
+    for job in jobs:
+        for purpose in _needed(job, session):
+            count = _missing(job, purpose, session)
+            process_s = session.sustained_s if purpose == Purpose.SUSTAINED else usual_s
+            left_s += count * spent.get((str(job.case), purpose), process_s)
+            most = max(most, count)
+    references = 0 if session.environment.emulator else len(Workload) * most
+    return left_s + references * usual_s
+
+
+def _missing(job: Job, purpose: Purpose, session: Session) -> int:
+    """Return how many processes a case still needs for a purpose; for latency, the number at which it usually ends."""
+    settings, done = PRESETS[session.preset], sum(run.purpose == purpose for run in job.runs)
+    if purpose != Purpose.LATENCY:
+        counts = {Purpose.MEMORY: settings.memory_runs, Purpose.INSTRUCTIONS: settings.instruction_runs}
+        return max(counts.get(purpose, 1) - done, 1)
+    usual = min(round(settings.interim_analyses[0] * TIMES_FIRST), settings.interim_analyses[-1])
+    return next((number for number in (usual, *settings.interim_analyses) if number > done), done + 1) - done
+
+
 def _case(subject: Job | Reference) -> Case | Reference:
     return subject.case if isinstance(subject, Job) else subject
 
 
 def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float | None) -> Step:
-    return Step(activity="measure", subject=f"{len(jobs)} cases, round {number}", done=done, total=total, left_s=left_s)
+    return Step(
+        activity="measure",
+        subject=f"{counted(len(jobs), 'case')}, round {number}",
+        done=done,
+        total=total,
+        left_s=left_s,
+    )
 
 
 def observe(

@@ -23,7 +23,7 @@ from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreacha
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
-from edgebench.foundation.units import duration
+from edgebench.foundation.units import counted, duration
 from edgebench.measure import answer, open_session
 from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.check import check
@@ -220,7 +220,7 @@ def accept(folder: Path, reason: str, night: str = "", configurations: Sequence[
         raise RequestError('accepting a night needs a reason; add --reason "runtime upgraded on purpose"')
     chosen = [candidate for candidate in nights if candidate.stem.startswith(night) or candidate.id == night][-1:]
     if not chosen:
-        raise RequestError(f"no night {night or 'at all'} in {folder}; the history has {len(nights)} nights")
+        raise RequestError(f"no night {night or 'at all'} in {folder}; the history has {counted(len(nights), 'night')}")
     measured = {entry.name for entry in chosen[0].entries if entry.pin and entry.is_measured}
     if not measured:
         raise RequestError(f"night {chosen[0].stem} has no measurement to accept; choose another night with --night")

@@ -16,6 +16,7 @@ from edgebench.deploy import hold
 from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
 from edgebench.foundation.files import make
 from edgebench.foundation.progress import Notice, Show, Step
+from edgebench.foundation.units import counted
 from edgebench.measure.rounds import observe
 from edgebench.nightly import history
 from edgebench.nightly.arms import ACCEPTED, TONIGHT, Arm, accepted_arm, tonight_arm
@@ -102,7 +103,8 @@ def _times_on(
     reached: Reached, session: Session, suspects: Sequence[Screened], context: NightContext
 ) -> dict[str, PairedTimes]:
     target, times = reached.target, dict[str, PairedTimes]()
-    text = f"target {target.name}: comparing {len(suspects)} suspected configurations in pairs with accepted ones"
+    suspected = counted(len(suspects), "suspected configuration")
+    text = f"target {target.name}: comparing {suspected} in pairs with what was accepted"
     context.show(Notice(text=text))
     try:
         with hold(target) as (held,):

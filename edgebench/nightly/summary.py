@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
+from edgebench.foundation.units import counted
 from edgebench.nightly.night import QUIET, Outcome, Severity, State
 from edgebench.nightly.rule.figures import LATENCY, effect, order, size, values
 from edgebench.nightly.rule.past import accepted, pasts
@@ -161,8 +162,8 @@ class Bulletin:
         changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
         counted = f"{len(self.lines)} configuration{'s' * (len(self.lines) != 1)}"
         if not changed:
-            return f"nothing changed: {counted}"
-        return f"{', '.join(changed)} of {counted}"
+            return f"nothing changed: {counted(len(self.lines), 'configuration')}"
+        return f"{', '.join(changed)} of {counted(len(self.lines), 'configuration')}"
 
     @property
     def causes(self) -> list[str]:
@@ -276,7 +277,8 @@ def _detectable(history: History) -> Iterator[str]:
 def _aa_pairs(night: Night) -> Iterator[str]:
     if aa := night.arms:
         interval = f"[{aa.low:+.2%}, {aa.high:+.2%}]"
-        yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {aa.pairs} pairs"
+        pairs = counted(aa.pairs, "pair")
+        yield f"two copies of one accepted environment differ by {aa.change:+.2%} {interval} in {pairs}"
 
 
 def _order(line: SummaryLine) -> tuple[int, bool, float, str]:

@@ -10,6 +10,7 @@ journals of older versions.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def draw_figures(
     written = []
     for figure in (pareto, macs, heat_maps, dumbbells, footprint):
         written.append((folder / figure.FILE).with_suffix(f".{format}"))
-        drawn = drawing.sized(stacked(table, figure.draw, is_bare=is_bare), width)
+        draw = partial(heat_maps.draw, room=drawing.room(width)) if figure is heat_maps else figure.draw
+        drawn = drawing.sized(stacked(table, draw, is_bare=is_bare), width)
         files.write(written[-1], drawing.convert(drawn, format), "free disk space")
     return written

@@ -22,6 +22,8 @@ DARK = {
 }  # fmt: skip
 SERIES = ("fp32", "fp16", "bf16", "int8")
 MARGIN = 12.0
+POINTS = {"cm": 72 / 2.54, "mm": 7.2 / 2.54, "in": 72.0, "pt": 1.0, "px": 0.75}  # points per unit
+TICK, LEGIBLE = 11.0, 7.0  # size of the smallest text in pixels, and the smallest that is legible on paper in points
 _LINE = 15.0  # height of a line of text, including its leading
 _LETTER = 6.1  # assumed mean width of a character, because this code cannot measure text
 
@@ -242,6 +244,26 @@ def check(format: str) -> None:
             ) from error
 
 
+def room(width: str) -> float:
+    """Return how many pixels wide a drawing may be, so that its text can be read at a width on paper.
+
+    Raises:
+        RequestError: the width is not a length.
+    """
+    if not width:
+        return float("inf")
+    value, unit = _length(width)
+    return value * POINTS[unit] / LEGIBLE * TICK
+
+
+def _length(width: str) -> tuple[float, str]:
+    """Read a length such as `8.5cm` or `3.3 in`."""
+    length = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(cm|mm|in|pt|px)\s*", width.lower())
+    if not length or not float(length[1]):
+        raise RequestError(f"wanted a width such as 8.5cm, 85mm or 3.3in, found {width[:40]!r}")
+    return float(length[1]), length[2]
+
+
 def sized(svg: str, width: str) -> str:
     """Return a figure resized to a width such as `8.5cm`; an empty text leaves the figure unchanged.
 
@@ -250,14 +272,12 @@ def sized(svg: str, width: str) -> str:
     """
     if not width:
         return svg
-    length = re.fullmatch(r"(\d+\.?\d*)(cm|mm|in|pt|px)", width)
-    if not length or not float(length[1]):
-        raise RequestError(f"wanted a width such as 8.5cm, 85mm or 3.3in, found {width[:40]!r}")
+    value, unit = _length(width)
     opening, rest = svg.split(">", 1)
     sizes = dict(re.findall(r' (width|height)="([\d.]+)"', opening))
-    tall = float(length[1]) * float(sizes["height"]) / float(sizes["width"])
-    opening = re.sub(r' width="[\d.]+"', f' width="{width}"', opening, count=1)
-    return re.sub(r' height="[\d.]+"', f' height="{tall:.4g}{length[2]}"', opening, count=1) + ">" + rest
+    tall = value * float(sizes["height"]) / float(sizes["width"])
+    opening = re.sub(r' width="[\d.]+"', f' width="{value:g}{unit}"', opening, count=1)
+    return re.sub(r' height="[\d.]+"', f' height="{tall:.4g}{unit}"', opening, count=1) + ">" + rest
 
 
 def convert(svg: str, format: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
+from edgebench.foundation.units import counted
 from edgebench.results import pictures
 from edgebench.results.journal import Journal, existing
 from edgebench.results.measurement.evidence import Evidence, gather
@@ -34,7 +35,9 @@ def load(results: str | Path) -> pandas.DataFrame:
     """
     import pandas
 
-    return pandas.DataFrame(map(cells, read(Path(results)).rows), columns=list(COLUMNS))
+    frame = pandas.DataFrame(map(cells, read(Path(results)).rows), columns=list(COLUMNS))
+    empty = [column for column in frame if frame[column].isna().all()]
+    return frame.astype(dict.fromkeys(empty, "float64"))  # the type that pandas.read_csv gives to such columns
 
 
 def read(folder: Path) -> Table:
@@ -66,7 +69,7 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
     lines = tuple(line for line in background.lines if line.evidence.is_latest)
     earlier = [line.row for line in background.lines if not line.evidence.is_latest]
     epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
-    note = f"{table.title}: {len(earlier)} rows of earlier environments are left out, epoch {epochs}."
+    note = f"{table.title}: {counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
     return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+from edgebench.foundation.units import counted
 from edgebench.schema import STRICT
 
 MOST_SHOWN = 3  # a network's name shows the shapes of at most this many inputs; a model can have dozens
@@ -110,7 +111,9 @@ class Feed:
     @property
     def short(self) -> str:
         """A description of all inputs in words; if there are many inputs, only their number."""
-        return str(self) if len(self.inputs) <= MOST_SHOWN else f"{len(self.inputs)} inputs, listed in column inputs"
+        if len(self.inputs) <= MOST_SHOWN:
+            return str(self)
+        return f"{counted(len(self.inputs), 'input')}, listed in column inputs"
 
     def __str__(self) -> str:
         signature = [f"signature {self.signature}"] if self.signature else []

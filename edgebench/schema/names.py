@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.shelf import literal, names
+from edgebench.foundation.shelf import literal, load, names
+from edgebench.foundation.units import counted
 
 MODEL_FILES = (".onnx", ".tflite")
 PYTHON = ".py"
@@ -19,6 +20,7 @@ RESULTS = r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}"  # pattern of the name of a result
 MOST_TITLE_BYTES = 120  # limit on a model's or data set's name within a file's name, which adds hashes and suffixes
 MOST_SHOWN = 80  # a message repeats at most this many characters of a name
 HUB = "hub:"
+USUAL_SIDE = 224  # pixels
 DARKNET_FILES = (".weights",)
 WEIGHTS_FILES = (".pth", ".pt", ".bin", ".safetensors", *KERAS_FILES, *DARKNET_FILES)
 
@@ -92,6 +94,14 @@ def task(model: str) -> str:
     return stated or CLASSIFICATION
 
 
+def native_side(model: str) -> int:
+    """Return the side of a network's native input, pixels; 224 for a user-supplied or an unknown model."""
+    if model not in names("architectures"):
+        return USUAL_SIDE
+    sides = literal("architectures", model, "RESOLUTIONS") or load("architectures", model).RESOLUTIONS
+    return int(sides[model][0])
+
+
 def datasets_for(task: str) -> tuple[str, ...]:
     """List the data sets that have labels for a task."""
     return tuple(name for name in names("datasets") if task in (literal("datasets", name, "TASKS") or ()))
@@ -115,5 +125,5 @@ def require_name(name: str) -> None:
         RequestError: the name has a character that is not allowed, or is too long for a file system.
     """
     if not re.fullmatch(RESULTS, name):
-        found = repr(name) if len(name) <= MOST_SHOWN else f"{len(name)} characters"
+        found = repr(name) if len(name) <= MOST_SHOWN else counted(len(name), "character")
         raise RequestError(f"wanted a name of letters, digits, '.', '_' and '-' for the results, found {found}")

@@ -8,7 +8,7 @@ from itertools import product
 from typing import ClassVar, TypeVar
 
 from edgebench.schema import STRICT
-from edgebench.schema.names import bundled_dataset, is_custom
+from edgebench.schema.names import bundled_dataset, is_custom, native_side
 from edgebench.schema.quantization import ORDINARY
 from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
@@ -100,6 +100,7 @@ class Sweep:
 
     Attributes:
         dataset: data set of every network that states no other; empty for the bundled one with labels for the task.
+        resolutions: sides of the input, pixels; None for each network's native side.
         time_limit: limit of the time spent measuring all cells; empty for no limit.
         budget: limit of the total time; cells that cannot be measured in this time are predicted.
         sustained: duration of each case's sustained run; empty for no such run.
@@ -114,7 +115,7 @@ class Sweep:
     runtimes: tuple[str, ...] = ("onnxruntime",)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
     quantizations: tuple[str, ...] = (ORDINARY,)
-    resolutions: tuple[int, ...] = (224,)
+    resolutions: tuple[int, ...] | None = None
     threads: tuple[int, ...] = (1,)
     batches: tuple[int, ...] = (1,)
     weights: str = WeightSource.TRAINED
@@ -149,7 +150,7 @@ class Sweep:
             _first(model.threads, self.threads),
             _first(model.batches, self.batches),
             model.widths,
-            _first(model.resolutions, self.resolutions),
+            self._resolutions(model),
             _schemes(_first(model.precisions, self.precisions), _first(model.quantizations, self.quantizations)),
         )
         for target, runtime, threads, batch, width, resolution, (precision, quantization) in axes:
@@ -174,6 +175,10 @@ class Sweep:
                 threads=threads,
                 batch=batch,
             )
+
+    def _resolutions(self, model: Model) -> tuple[int, ...]:
+        stated = self.resolutions if model.resolutions is None else model.resolutions
+        return (native_side(model.name),) if stated is None else stated
 
 
 def _first(override: tuple[T, ...] | None, common: tuple[T, ...]) -> tuple[T, ...]:

@@ -46,6 +46,9 @@ GPU_FACTOR = 300  # a GPU computes this many times as many multiply-adds as two 
 HELD_OUT = 100  # if an epoch trains on only a part of the images, the network is scored on this many held-out images
 WARN_AFTER = 3  # after this many epochs, a network that learns is better than chance
 LEAST_METRIC = 1e-3  # if the metric of a detector is below this value, the detector has learned nothing
+# Seconds on a core of a 2.5 GHz x86 server: to load images and code, to read a picture, for a layer and batch.
+START_S, READ_S, LAYER_S = 1.5, 2e-3, 0.7e-3
+TRAINED_MACS = 1.5e10  # multiply-adds per second
 SHOW_S = 5.0  # seconds between two progress messages
 
 
@@ -132,6 +135,24 @@ def require_small(variant: Variant, options: Options) -> None:
             f"training {variant.architecture} at {variant.resolution} px takes {macs:.0e} multiply-adds, more than the"
             f" limit of {most:.0e}{'' if options.requested else ' for a run'}; use --weights random, or a file"
         )
+
+
+def lacking(variant: Variant) -> tuple[Variant, ...]:
+    """Return the trainings that a variant needs, in order: at the base resolution first, unless that one is cached."""
+    if find(variant):
+        return ()
+    base = replace(variant, resolution=BASE_RESOLUTION)
+    return (base, variant) if _has_base(variant) and not find(base) else (variant,)
+
+
+def estimate_s(variant: Variant) -> float:
+    """Estimate how long one training takes, without the one at the base resolution, on an idle machine, in seconds."""
+    part, images = task_of(variant).PART, len(_split(variant, "train"))
+    epochs = EPOCHS if _has_base(variant) else BASE_EPOCHS
+    shown, network = epochs * min(images, part or images), cost(variant)
+    read_s = READ_S * (shown if part else images)  # an epoch of a task with PART has pictures of its own
+    compute_s = shown / BATCH * LAYER_S * len(network.layers) + 3 * shown * network.macs / TRAINED_MACS
+    return (START_S + read_s + compute_s) / (GPU_FACTOR if device() == "cuda" else 1)
 
 
 def task_of(variant: Variant) -> Any:
@@ -259,7 +280,7 @@ def _scored(path: Path, course: Course, variant: Variant, description: str) -> W
         sha256="",
         dataset=variant.dataset,
         preprocessing=str(preprocessing(variant)),
-        network=_name(variant),
+        network=name_of(variant),
         recipe=description,
         classes=variant.classes,
         top1=metric if course.is_of_classes else 0.0,
@@ -273,7 +294,7 @@ def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: 
     course.go_on(checkpoint, note)
     total, before = course.recipe.epochs, len(course.epochs)
     if before:
-        show(Notice(text=f"{_name(variant)} resumes after epoch {before} of {total}"))
+        show(Notice(text=f"{name_of(variant)} resumes after epoch {before} of {total}"))
     started = shown = monotonic()
     for epoch in range(before, total):
         show(_step(variant, epoch, total, 0.0, (epoch - before), monotonic() - started))
@@ -283,8 +304,10 @@ def follow(course: Course, variant: Variant, note: str, checkpoint: Path, show: 
                 part = done / course.steps
                 show(_step(variant, epoch, total, part, epoch - before + part, shown - started))
         course.keep(checkpoint, note)
+        if epoch == total - 1:
+            show(Step(activity="train", subject=name_of(variant), done=total, total=total, left_s=0.0))
         if len(course.epochs) in (WARN_AFTER, total) and (text := _learned_nothing(course, variant)):
-            show(Notice(text=f"{_name(variant)}: {text}"))
+            show(Notice(text=f"{name_of(variant)}: {text}"))
 
 
 def _learned_nothing(course: Course, variant: Variant) -> str:
@@ -303,10 +326,11 @@ def _learned_nothing(course: Course, variant: Variant) -> str:
 
 def _step(variant: Variant, epoch: int, total: int, part: float, done: float, spent_s: float) -> Step:
     left_s = spent_s / done * (total - epoch - part) if done else None
-    return Step(activity="train", subject=_name(variant), done=epoch, total=total, left_s=left_s)
+    return Step(activity="train", subject=name_of(variant), done=epoch, total=total, left_s=left_s)
 
 
-def _name(variant: Variant) -> str:
+def name_of(variant: Variant) -> str:
+    """Return the name of a network as a training's progress shows it: `mobilenet_v1-0.25@96`."""
     return f"{variant.architecture}-{variant.width:g}@{variant.resolution}"
 
 
@@ -317,7 +341,7 @@ def _drawing(course: Course, variant: Variant) -> str:
         f"{metric} held out": [epoch.held_out for epoch in course.epochs],
     }
     shares = {name: values for name, values in shares.items() if values}
-    return curves.draw(f"{_name(variant)} on {variant.dataset}", [epoch.loss for epoch in course.epochs], shares)
+    return curves.draw(f"{name_of(variant)} on {variant.dataset}", [epoch.loss for epoch in course.epochs], shares)
 
 
 def _choices(variant: Variant, options: Options) -> dict[str, str]:
@@ -345,4 +369,4 @@ def _stem(variant: Variant, options: Options) -> str:
         "torch": version("torch"),
     }
     dataset = re.sub(r"[^\w.-]", "-", variant.dataset)
-    return f"{_name(variant)}-{dataset}-{provenance.key(parts)}"
+    return f"{name_of(variant)}-{dataset}-{provenance.key(parts)}"

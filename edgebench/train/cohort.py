@@ -132,4 +132,5 @@ def _together(steps: Sequence[Step]) -> Step:
         done=sum(step.done for step in steps),
         total=sum(step.total for step in steps),
         left_s=max(left_s, default=None),
+        parts=tuple(steps),
     )

@@ -68,9 +68,9 @@ def test_a_fraction_in_place_of_per_cent_is_refused_unless_the_sign_says_that_it
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"max_p90": "0ms"}, "--max-p90: wanted a time with its unit such as 50ms, found '0ms'"),
-        ({"max_p90": "50"}, "--max-p90: wanted a time with its unit"),
-        ({"max_file": "0MiB"}, "--max-file: wanted a size with its unit"),
+        ({"max_p90": "0ms"}, "--max-p90: wanted a time such as 50ms; a number without a unit is in ms, found '0ms'"),
+        ({"max_p90": "50km"}, "--max-p90: wanted a time such as 50ms"),
+        ({"max_file": "0MiB"}, "--max-file: wanted a size such as 64MiB"),
         ({"min_top1": "101"}, "--min-top1: wanted a share such as 65 or 65%, more than 0 and at most 100, found '101'"),
         ({"objective": "speed"}, "no objective 'speed' (has latency, p90, "),
         ({"accuracy": "guessed"}, "no accuracy 'guessed' (has measured, published)"),

@@ -33,7 +33,6 @@ def test_width_and_resolution_are_also_called_alpha_and_rho(command: str) -> Non
     [
         ("target", DEFAULTS.targets),
         ("width", DEFAULTS.models[0].widths),
-        ("resolution", DEFAULTS.resolutions),
         ("precision", DEFAULTS.precisions),
         ("quantization", DEFAULTS.quantizations),
         ("runtime", DEFAULTS.runtimes),

@@ -1,13 +1,16 @@
 """Tables on narrow terminals: nothing wider than the terminal, nothing cut, rows distinct, what was asked for kept."""
 
 import re
+from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from edgebench.cli import layout, terminal
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, FormattedColumn, Sheet
-from tests import GOLDEN
+from tests import GOLDEN, ROOT
+from tests.hostile import graphs
 from tests.support.command import cli
 
 WIDTHS = (60, 80, 100, 120, 200)
@@ -21,6 +24,7 @@ COMMANDS = (
     ("published",),
     ("describe", "vgg16"),
     ("describe", "--all"),
+    ("predict", str(ROOT / "results" / "x86_vm"), "grid"),
     ("targets",),
     ("cache",),
     ("weights",),
@@ -35,6 +39,54 @@ def sheets() -> list[Sheet]:
         for command in COMMANDS:
             assert cli(*command).returncode in (0, 1), command
     return printed
+
+
+NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--preset", "quick")
+SWEEP = """
+targets = ["null"]
+runtimes = ["null"]
+dataset = "null"
+weights = "none"
+preset = "nightly"
+[[models]]
+name = "null"
+"""
+# Commands that measure, train or open files in other processes, in the order in which they can run.
+LONG = (
+    ("run", "--target", "null", "--name", "null", *NULL),
+    ("run", "--model", "lenet5", "--preset", "quick", "--weights", "random", "--name", "lenet"),
+    ("run", "--model", "lenet5", "--dry-run"),
+    ("evaluate", "results/lenet:int8"),
+    ("why", "results/lenet:int8"),
+    ("take", "results/lenet:int8", "taken"),
+    ("inspect", "net.onnx"),
+    ("nightly", "run", "night.toml"),
+    ("datasets", "show", "digits"),
+    ("doctor",),
+)
+
+
+@pytest.mark.slow
+def test_the_commands_that_take_long_fit_every_width_too(place: Path) -> None:
+    ends = [graphs.node("GlobalAveragePool", ["features"], "pooled"), graphs.node("Flatten", ["pooled"], "scores")]
+    nodes = [graphs.node("Conv", ["image", "w"], "features"), *ends]
+    graphs.write(place / "net.onnx", nodes, {"w": graphs.floats(10, 3, 3, 3)}, shape=(1, 3, 96, 96), classes=10)
+    (place / "night.toml").write_text(SWEEP)
+    printed, really = list[Sheet](), terminal._print
+
+    def printing(sheet: Sheet, *more: Any) -> None:
+        printed.append(sheet)
+        really(sheet, *more)
+
+    with patch.object(terminal, "_print", printing):
+        for command in LONG:
+            done = cli(*command, COLUMNS="60")
+            assert done.returncode in (0, 1, 3), (command, done.stderr)  # 3: a figure of the night is INVALID
+            assert max(map(layout.cells, done.stdout.splitlines()), default=0) <= 60, command
+    for width in WIDTHS:
+        test_no_line_of_any_command_is_wider_than_the_terminal(printed, width)
+        test_no_figure_and_no_name_of_any_command_is_cut(printed, width)
+        test_rows_that_differ_look_different_and_what_was_asked_for_is_shown(printed, width)
 
 
 def laid_out(sheet: Sheet, width: int) -> layout.Laid:

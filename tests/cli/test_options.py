@@ -7,6 +7,8 @@ import pytest
 from edgebench.cli import reader
 from edgebench.cli.options import SweepOptions, TrainingOptions
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.shelf import load, names
+from edgebench.measure.plan import sweeps
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, WeightSource
 from edgebench.train import Options
@@ -104,3 +106,30 @@ def test_training_is_asked_for_in_the_words_of_the_field() -> None:
 def test_training_that_cannot_be_is_refused(flag: str, value: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         reader.training(TrainingOptions(**{flag: value}))
+
+
+@pytest.mark.slow
+def test_every_network_is_measured_at_its_native_resolution_if_none_is_requested(place: Path) -> None:
+    for network in names("architectures"):
+        native = load("architectures", network).RESOLUTIONS[network][0]
+        (place / "my.toml").write_text(f'[[models]]\nname = "{network}"\n')
+        for sweep in (asked(model=network), asked("my.toml")):
+            assert {cell.resolution for cell in sweep.cells()} == {native}, network
+        assert {cell.resolution for cell in asked("my.toml", resolution="40").cells()} == {40}
+
+
+def test_several_networks_in_one_command_have_each_their_native_resolution(place: Path) -> None:
+    text = '[[models]]\nname = "lenet5"\n[[models]]\nname = "inception_v3"\nresolutions = [96]\n'
+    (place / "my.toml").write_text(text)
+    models = "lenet5,inception_v3,mobilenet_v1_det,all_cnn,mobilenet_v2"
+    sides = {cell.model: cell.resolution for cell in asked(model=models).cells()}
+    assert sides == {"lenet5": 32, "inception_v3": 299, "mobilenet_v1_det": 96, "all_cnn": 32, "mobilenet_v2": 224}
+    sides = {cell.model: cell.resolution for cell in asked("my.toml").cells()}
+    assert sides == {"lenet5": 32, "inception_v3": 96}
+    assert {cell.resolution for cell in asked().cells()} == {64, 96}  # the default sweep states its own
+
+
+def test_a_sweep_at_native_resolutions_is_written_and_read_as_such(place: Path) -> None:
+    sweeps.write_sweep(place, asked(model="lenet5,all_cnn"))
+    (place / sweeps.SWEEP).rename(place / "again.toml")
+    assert {cell.resolution for cell in asked("again.toml").cells()} == {32}

@@ -155,7 +155,7 @@ def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
         ),
         (
             {"dataset": "image_folder:val", "calibration": "val"},
-            "unlabelled:val has 18 calibration images that are also test images of image_folder:val; give other images",
+            "unlabelled:val shares 18 images with the test images of image_folder:val; give other images",
         ),
         ({"precision": "fp32", "calibration": "digits"}, "wanted int8 for --calibration digits, found none"),
     ],

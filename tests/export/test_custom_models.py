@@ -38,7 +38,7 @@ def test_models_stand_in_one_table_with_the_shelf_s(place: Path) -> None:
     kept = [file for file in (place / "results").rglob("*") if file.is_file()]
     assert [file for file in kept if str(far) in file.read_text()] == []
     again = cli("run", "results/mine/sweep.toml", "--name", "mine")
-    assert "nothing to measure on cpu: all 6 cases are complete" in again.stderr, again.stderr
+    assert "nothing to measure on cpu: 6 cases are complete" in again.stderr, again.stderr
     asked = cli("evaluate", "last.onnx-1@8/int8")
     assert asked.returncode == 0 and "same top-1 answer" in asked.stdout, asked.stderr
 

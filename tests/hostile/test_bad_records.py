@@ -211,7 +211,7 @@ def test_records_whose_session_was_lost_are_counted(place: Path) -> None:
     assert len(sessions) > 1
     lost = GOOD[sessions[-1]]
     journal_of(place, *(line for line in GOOD if line != lost))
-    assert any("records of 1 sessions that are not in the journal" in note for note in folders.read(place).notes)
+    assert any("of 1 session not in the journal" in note for note in folders.read(place).notes)
 
 
 @pytest.mark.lengthy

@@ -163,4 +163,4 @@ def test_back_on_the_first_machine_the_table_shows_both_under_their_names(place:
     assert edgebench.load("results/e").p50_ms.nunique() == 2
     kept, notes = folders.latest(Path("results/e"))
     assert [row.latency.p50_ms for row in kept.rows] == [pytest.approx(0.1)]
-    assert notes == (f"e: 1 rows of earlier environments are left out, epoch {epoch}.",)
+    assert notes == (f"e: 1 row of earlier environments left out, epoch {epoch}.",)

@@ -299,4 +299,4 @@ def test_what_names_the_networks_is_said(place: Path) -> None:
 
 def test_rows_that_are_not_compared_are_counted(place: Path) -> None:
     path = written(place, "model,width,resolution,inputs,p50_ms\na,1,224,1x3x224x224,9\n")
-    assert any("1 rows are of models without a width" in note for note in lint.sheet(lint.review(path)).notes)
+    assert any("1 row is of a model without a width" in note for note in lint.sheet(lint.review(path)).notes)

@@ -578,7 +578,7 @@ def test_an_empty_class_folder_keeps_its_place_and_is_named(left: tuple[str, ...
     of = opened(photos)
     assert {name[:3]: label for name, label in labels(of).items()} == {"cat": 0, "dog": 2}
     assert of.dataset_classes == 3
-    assert notices(of) == ["image_folder:photos: 1 classes have no image but keep their numbers: cow"]
+    assert notices(of) == ["image_folder:photos: 1 class has no image; every class keeps its number: cow"]
 
 
 @pytest.mark.parametrize(

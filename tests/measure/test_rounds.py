@@ -162,7 +162,7 @@ def test_progress_tells_the_round_and_the_time_left() -> None:
     told: list[Step] = []
     one = job("one")
     list(measure([one], Scripted(one=[1e-3]), session(one.case, limit_s=100.0), told.append))  # type: ignore[arg-type]
-    assert told[0].subject == "1 cases, round 1"
+    assert told[0].subject == "1 case, round 1"
     assert all(step.left_s is not None and step.left_s <= 100 for step in told)
 
 

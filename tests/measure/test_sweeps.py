@@ -1,12 +1,17 @@
 """Sweep files: read strictly, refused with file, line and key, and written so that they ask for the same again."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from edgebench.deploy.targets import catalogue
+from edgebench.foundation import toml
 from edgebench.foundation.errors import InvalidFile, UnknownName
+from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.target import Target
 
 
 def refused(text: str, path: Path) -> str:
@@ -57,3 +62,43 @@ def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None
     sweeps.write_sweep(place, asked)
     (place / sweeps.SWEEP).rename(place / "grid.toml")
     assert sweeps.sweep("grid.toml") == asked
+
+
+def keys(kind: type) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+@pytest.mark.parametrize(
+    ("before", "key"),
+    [
+        *(("", key) for key in keys(Sweep) if key != "models"),
+        *(("[[models]]\nname = 'lenet5'\n", key) for key in keys(Model)),
+    ],
+)
+def test_an_unknown_key_of_a_sweep_names_the_nearest_known_key(before: str, key: str, place: Path) -> None:
+    assert refused(f"{before}{key}z = 1\n", place / "my.toml").endswith(f"{key}z: unknown key; did you mean '{key}'?")
+
+
+@pytest.mark.parametrize("key", [key for key in keys(Target) if key != "name"])
+def test_an_unknown_key_of_a_target_names_the_nearest_known_key(key: str, place: Path) -> None:
+    path = place / "my.toml"
+    path.write_text(f"{key}z = 1\n")
+    with pytest.raises(InvalidFile, match=f"my.toml:1: {key}z: unknown key; did you mean '{key}'"):
+        toml.read(path, Target, "mine")
+
+
+def test_a_key_like_no_other_lists_the_known_ones(place: Path) -> None:
+    assert refused("[[models]]\nname='a'\nqqq=1\n", place / "my.toml").startswith(
+        ":3: models.0.qqq: unknown key (has name, widths, resolutions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("90", 90), ("1.5", 1.5), ('"90"', 90), ('"90 s"', 90), ('"90s"', 90), ('"3 m"', 180)]
+)
+@pytest.mark.parametrize("key", sweeps.QUANTITIES)
+def test_a_time_in_a_file_has_a_unit_or_is_a_number_of_seconds(
+    key: str, value: str, seconds: float, place: Path
+) -> None:
+    (place / "my.toml").write_text(f"{key} = {value}\n[[models]]\nname = 'lenet5'\n")
+    assert parse_duration(getattr(sweeps.sweep("my.toml"), key)) == seconds

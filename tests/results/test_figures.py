@@ -1,6 +1,8 @@
 """The page's figures: what is drawn, what is withheld, and that it is said."""
 
+import re
 from dataclasses import replace
+from itertools import product
 from math import nan
 from pathlib import Path
 from random import Random
@@ -11,7 +13,7 @@ import pytest
 
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError
-from edgebench.results import FIGURES, draw_figures, folders
+from edgebench.results import FIGURES, draw_figures, drawing, folders
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
 from edgebench.results.reports._figures import MOST_LINES, numbered
 from edgebench.results.table import choice
@@ -112,6 +114,19 @@ def test_rows_at_the_same_place_of_a_map_are_counted(measured: Table) -> None:
     body = heat_maps.draw(rows(*same)).body
     assert ">1.000 +1<" in body
     assert "2.000" not in body
+
+
+@pytest.mark.parametrize("width", ["7cm", "8.5cm", "85 mm", "3.3in", "12cm", "240pt"])
+def test_the_smallest_text_of_a_heat_map_is_legible_at_a_width_on_paper(width: str, measured: Table) -> None:
+    grid = {
+        number: row(measured, width=alpha, resolution=side, precision=precision)
+        for number, (alpha, side, precision) in enumerate(product((0.25, 0.5), (64, 96, 128), ("fp32", "int8")))
+    }
+    drawn = heat_maps.draw(grid, drawing.room(width))
+    value, unit = re.fullmatch(r"([\d.]+) ?(\w+)", width).groups()  # type: ignore[union-attr]
+    points = float(value) * {"cm": 72 / 2.54, "mm": 7.2 / 2.54, "in": 72, "pt": 1}[unit]
+    assert 11 * points / max(drawn.width, 320) >= 6.5
+    assert heat_maps.draw(grid).width == 560
 
 
 def test_a_given_model_has_no_map_for_its_width_is_nobodys_choice(measured: Table) -> None:

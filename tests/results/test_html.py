@@ -9,6 +9,7 @@ import pytest
 
 from edgebench.results import folders
 from edgebench.results.reports import html
+from edgebench.results.reports.comparison import TOP1
 from edgebench.results.table.notes import method
 from edgebench.results.table.ranking import ranked
 from edgebench.results.table.row import Background, Machine, Row, Table
@@ -194,3 +195,21 @@ def test_without_accuracies_the_page_draws_latency_against_multiply_adds(measure
     lead = html.render(bare).partition('<div class="lead">')[2].partition("</figure>")[0]
     assert "<figcaption>Latency against multiply-adds</figcaption>" in lead and "<svg" in lead
     assert 'class="canvas"></div>' not in html.render(bare)
+
+
+@pytest.mark.parametrize("verdict", ["INVALID", "FAILED"])
+@pytest.mark.parametrize("kind", ["time_verdict", "accuracy_verdict", "memory_verdict"])
+def test_a_verdict_strikes_out_the_figures_that_it_is_on_and_no_others(
+    measured: tuple[Table, Background], kind: str, verdict: str
+) -> None:
+    kinds = dict.fromkeys(("time_verdict", "accuracy_verdict", "memory_verdict"), "VALID")
+    row = changed(measured[0].rows[0], verdict=verdict, **{**kinds, kind: verdict})
+    text = html.render(replace(measured[0], rows=(row,)), measured[1])
+    struck = re.findall(r'<td class="struck">(?:<b>)?([^<]*)', text)
+    figures = {
+        "time_verdict": f"{row.latency.p50_ms:.3f}",
+        "accuracy_verdict": TOP1.cell(row).partition(" ")[0],
+        "memory_verdict": f"{row.memory.peak_mib:.1f}",
+    }
+    for of, figure in figures.items():
+        assert any(cell.startswith(figure) for cell in struck) == (of == kind), (of, figure, struck)

@@ -126,7 +126,7 @@ def test_a_governor_that_changes_the_clock_is_suspect() -> None:
 
 def test_a_float_operator_in_an_int8_graph_is_suspect() -> None:
     text = reasons(*steady(), artifact=artifact(float_nodes=("Conv features.0",)))
-    assert text == "1 operators of the int8 graph run in float: Conv features.0"
+    assert text == "1 operator of the int8 graph runs in float: Conv features.0"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_collapse_names_the_worst_layer_and_the_next_scheme(how: Quantization,
 def test_float_operators_come_with_their_share_of_the_multiply_adds() -> None:
     card = artifact(float_nodes=("Conv stem",), integer_share=0.91)
     assert reasons(*steady(), artifact=card) == (
-        "1 operators of the int8 graph run in float, 9% of the multiply-adds: Conv stem"
+        "1 operator of the int8 graph runs in float, 9% of the multiply-adds: Conv stem"
     )
 
 

@@ -78,5 +78,5 @@ def test_int8_is_made_in_every_way_that_is_asked_and_float_in_one() -> None:
 
 
 def test_a_block_has_quantizations_of_its_own() -> None:
-    sweep = Sweep(models=(Model(name="vgg16", quantizations=("qat",)),), precisions=(Precision.INT8,))
+    sweep = Sweep(models=(Model(name="mobilenet_v1", quantizations=("qat",)),), precisions=(Precision.INT8,))
     assert [cell.quantization for cell in sweep.cells()] == ["qat"]

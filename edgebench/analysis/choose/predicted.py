@@ -17,6 +17,7 @@ from edgebench.analysis.choose.option import (
 )
 from edgebench.analysis.choose.request import P50, PUBLISHED, Q
 from edgebench.analysis.predict import outlook, own_sweep
+from edgebench.foundation.units import counted
 from edgebench.measure.budget.kinds import PREDICTED
 from edgebench.measure.budget.surfaces import metric_of
 from edgebench.networks import published
@@ -49,8 +50,8 @@ def offer(folder: Path, request: Request) -> Offer:
         if cell.time_s and request.dataset in ("", cell.case.variant.dataset)
     )
     note = (
-        f"{len(options)} configurations were predicted, not measured. Each is marked and has 90 % intervals (measured"
-        " rows have 95 % intervals). The worse end of a predicted interval must keep each limit. Measure a"
+        f"{counted(len(options), 'configuration', 'was')} predicted, not measured. Each is marked and has 90 %"
+        " intervals (measured rows have 95 % intervals). The worse end of a predicted interval must keep each limit. Measure a"
         " predicted configuration before you rely on it."
     )
     return Offer(options=options, notes=(note,))

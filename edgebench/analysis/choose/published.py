@@ -17,6 +17,7 @@ from edgebench.analysis.choose.option import (
 )
 from edgebench.analysis.choose.request import MEAN, MEASURED, P50, Q
 from edgebench.foundation.errors import RequestError, require
+from edgebench.foundation.units import counted
 from edgebench.networks import published
 from edgebench.schema.variant import network
 
@@ -77,7 +78,8 @@ def offer(request: Request) -> Offer:
 def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
     if rows:
         why = " / ".join(dict.fromkeys(row.reservation for row in rows))
-        yield f"Left out: {len(rows)} rows that do not time a whole inference ({why}); --any-published includes them."
+        rows_without = f"{counted(len(rows), 'row')} without the time of a whole inference"
+        yield f"Left out: {rows_without} ({why}); --any-published includes what is left out."
 
 
 def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool, is_detector: bool) -> Option:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from math import log
 from typing import TYPE_CHECKING
 
 from edgebench.analysis.compare.folders import bounds
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.networks.published import runtime
 from edgebench.results import folders
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from edgebench.networks.published import PublishedLatency
     from edgebench.results.table.row import Row
+
+ALIKE = 1.5  # two measurements of the same network, board and runtime rarely differ by more than this factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +162,27 @@ def citation_sheet(citations: Citations) -> Sheet:
         "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),
     )
-    return Sheet.of(
-        f"{citations.folder} beside the nearest published rows", COLUMNS, citations.rows, notes, name="cases"
-    )
+    title = f"{citations.folder} beside the nearest published rows"
+    return Sheet.of(title, COLUMNS, citations.rows, notes, name="cases").closed(_conclusion(citations))
+
+
+def _conclusion(citations: Citations) -> Iterator[str]:
+    """Say whether the rows agree with what was published, on this board first, and what to look at."""
+    rows = citations.rows
+    if not rows:
+        yield "Nothing was published for any of these rows, so they cannot be checked in this way."
+        return
+    here = [row for row in rows if row.is_this_board]
+    judged, where = (here, "on the same board") if here else (rows, "on other boards")
+    ratios = sorted(row.ratio.value for row in judged)
+    farthest = max(judged, key=lambda row: abs(log(row.ratio.value)))
+    span = f"{ratios[0]:.2f} to {ratios[-1]:.2f} times" if len(ratios) > 1 else f"{ratios[0]:.2f} times"
+    yield f"{counted(len(judged), 'row', 'takes')} {span} as long as published {where}."
+    if here:
+        near = sum(1 / ALIKE <= ratio <= ALIKE for ratio in ratios)
+        yield f"{near} of {len(here)} within a factor of {ALIKE:g}; the farthest is {farthest.name}: {far(farthest)}."
+    else:
+        yield "Different boards say nothing about this measurement: only compare ratios between networks."
 
 
 def citation_fields(citations: Citations) -> dict[str, Value]:

@@ -11,6 +11,7 @@ from edgebench.analysis.lint.reading import MOST_FINDINGS, csv_rows, duplicates,
 from edgebench.analysis.lint.rules import CheckedRow, Finding, lint
 from edgebench.foundation.escape import plain
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.units import counted
 from edgebench.results import folders
 from edgebench.results.table.columns import flat
 
@@ -111,14 +112,14 @@ def sheet(review: Review) -> Sheet:
         Column.text("finding", lambda finding: finding.text, OBJECTIVE),
         Column.text("setup", lambda finding: review.setups.get(finding.lines[0], "")),
     )
-    left_out = f"{review.left_out} rows are INVALID or FAILED and were not checked." if review.left_out else ""
-    unmeasured = f"{review.predicted} rows are predicted and were not checked." if review.predicted else ""
-    fed = f"{review.fed} rows are of models without a width, so they were not compared." if review.fed else ""
+    left_out = f"{counted(review.left_out, 'row', 'is')} INVALID or FAILED, so not checked." if review.left_out else ""
+    unmeasured = f"{counted(review.predicted, 'row', 'is')} predicted, so not checked." if review.predicted else ""
+    fed = f"{counted(review.fed, 'row', 'is')} of a model without a width, so not compared." if review.fed else ""
     count = len(review.findings)
-    rest = f"{count - MOST_FINDINGS} more findings are not shown." if count > MOST_FINDINGS else ""
+    rest = f"{counted(count - MOST_FINDINGS, 'more finding', 'is')} not shown." if count > MOST_FINDINGS else ""
     silent = "" if review.says_precision else "No column has the precision, so int8 rows were not compared with float."
     untimed = "" if review.has_times else UNTIMED
     fractions = FRACTIONS if review.has_fractions else ""
-    title = f"{review.table}: {review.rows} rows, {count} finding{'' if count == 1 else 's'}"
+    title = f"{review.table}: {counted(review.rows, 'row')}, {counted(count, 'finding')}"
     notes = filter(None, (left_out, unmeasured, fed, rest, silent, untimed, fractions, review.naming))
     return Sheet.of(title, columns, review.findings[:MOST_FINDINGS], notes)

@@ -29,6 +29,6 @@ def cache(
     require("format", format, terminal.FORMATS)
     if clear and max:
         raise RequestError("wanted --clear or --max, found both; leave one out")
-    most_bytes = parse_size(max) if max else None
+    most_bytes = parse_size(max, needs_unit=True) if max else None
     deleted = inventory.clear(kind) if clear else inventory.bound(most_bytes, kind) if most_bytes is not None else ()
     terminal.show_sheets("cache", [cache.sheet(kind, deleted)], format)

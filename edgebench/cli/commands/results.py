@@ -20,6 +20,7 @@ from edgebench.cli.options import (
 )
 from edgebench.foundation import escape
 from edgebench.foundation.errors import require
+from edgebench.foundation.units import counted
 
 if TYPE_CHECKING:
     from edgebench.results.table.selection import Selection
@@ -78,8 +79,12 @@ def repair(results: Results) -> None:
     done = repaired(results)
     for reason in done.reasons:
         typer.echo(f"set aside {reason}")
-    what = f"{done.aside} lines left out; the original is {done.original}" if done.original else "nothing was changed"
-    typer.echo(f"{results}: {done.kept} valid records; {what}")
+    what = (
+        f"{counted(done.aside, 'line')} left out; the original is {done.original}"
+        if done.original
+        else "nothing was changed"
+    )
+    typer.echo(f"{results}: {counted(done.kept, 'valid record')}; {what}")
 
 
 def figures(

@@ -44,7 +44,8 @@ def run(
     ] = "",
     width: Annotated[str, typer.Option(*WIDTH, help="Width multipliers α; default with --model: 1.")] = "",
     resolution: Annotated[
-        str, typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: 224.")
+        str,
+        typer.Option(*RESOLUTION, help="Sides ρ of the input, pixels; default with --model: native."),
     ] = "",
     precision: Annotated[str, typer.Option(help="Precisions: fp32, fp16, bf16, int8; default: fp32,int8.")] = "",
     quantization: Annotated[
@@ -139,17 +140,22 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
-    if dry_run:
-        terminal.show_forecast(pipeline.forecast(requested, address), json=json)
-        return
     with terminal.progress(quiet=quiet) as show:
-        outcome = pipeline.run(requested, show, address)
+        if dry_run:
+            forecasts = pipeline.forecast(requested, show, address)
+        else:
+            outcome = pipeline.run(requested, show, address)
+    if dry_run:
+        terminal.show_forecast(forecasts, json=json)
+        return
     if json:
         terminal.show_rows("run", outcome.table)
     else:
         terminal.show_table(outcome.table)
     if requested.budget and not outcome.interrupted and not json:
         _show_predictions(requested)
+    if outcome.interrupted and not quiet:
+        terminal.show_end("interrupted: the table shows the cases measured so far; run the same command to continue")
     failed = SOME_FAILED if outcome.table.has_failures else 0
     raise typer.Exit(exit_codes.ended_by(outcome.interrupted) if outcome.interrupted else failed)
 

@@ -8,6 +8,9 @@ A plug-in defines `ADDRESS`, which shows the form of an address and is empty if 
     with_agent(bundle) -> Connection       return a connection to the same target that uses another agent
     close()                                release the target
 
+A plug-in can also define `first_use() -> str`, which says what is downloaded or built before the first use and takes
+long; an empty text if that was done.
+
 `push` and `run` raise AgentError with the reason of a failure on the target.
 """
 
@@ -18,6 +21,7 @@ from typing import Any, Protocol
 from edgebench.schema.target import Target
 
 OFFERS = ("ADDRESS", "open")
+MAY_OFFER = ("first_use",)
 
 HOST = Target(name="host", board="this machine", connection="local", runtimes=())
 

@@ -14,11 +14,15 @@ from uuid import uuid4
 from edgebench.agent.counter import VARIABLE
 from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
-from edgebench.deploy.emulation import Emulation, emulation
+from edgebench.deploy.emulation import Emulation, emulation, missing, root
 from edgebench.deploy.exchange import agent_environment, agent_input, agent_options, exchange
 from edgebench.schema.target import Target
 
 ADDRESS = ""
+FIRST_USE = (
+    "the first use downloads Debian packages and runtimes for aarch64, about 220 MB, and builds the emulated board,"
+    " which takes half a minute to some minutes"
+)
 ISOLATED = ("-s", "-P")  # isolate Python as -I does, but let it read PYTHONHASHSEED, which `run` sets
 
 
@@ -59,6 +63,11 @@ class Emulated:
     def close(self) -> None:
         """Delete the files of the instruction counters."""
         self._counters.cleanup()
+
+
+def first_use() -> str:
+    """Say what the first connection downloads; an empty text if the emulated Pi is built already."""
+    return "" if missing() or root.is_made() else FIRST_USE
 
 
 def open(target: Target, bundle: Path) -> Connection:

@@ -41,11 +41,8 @@ def folder() -> Path:
         RequestError: apt cannot download the packages.
     """
     home = files.folder("emulation")
-    key = provenance.key(
-        {"packages": " ".join(PACKAGES), "source": provenance.source("deploy/emulation/root"), "release": _release()}
-    )
-    place = home / f"root-{key}"
-    with FileLock(files.lock_file(home / f"root-{key}.lock")):
+    place = home / _name()
+    with FileLock(files.lock_file(home / f"{place.name}.lock")):
         if not seal.is_whole(place):
             if seal.is_recorded(place):
                 cache.warn_damaged(place)
@@ -57,6 +54,17 @@ def folder() -> Path:
             seal.record(place)
     files.used(seal.list_of(place))
     return place
+
+
+def is_made() -> bool:
+    """Return whether the cache has the root folder, without a check for damage."""
+    return seal.is_recorded(files.place("emulation") / _name())
+
+
+def _name() -> str:
+    """Return the root folder's name, which has a hash of what determines its content."""
+    source = provenance.source("deploy/emulation/root")
+    return f"root-{provenance.key({'packages': ' '.join(PACKAGES), 'source': source, 'release': _release()})}"
 
 
 def _release() -> str:

@@ -10,7 +10,7 @@ from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Status
 from edgebench.deploy.wheels import platform
-from edgebench.foundation.errors import InvalidFile, RequestError, require
+from edgebench.foundation.errors import InvalidFile, RequestError, for_users, require
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.sheet import IDENTITY, Column, Sheet
 from edgebench.foundation.shelf import load
@@ -26,7 +26,7 @@ NOTE = (
 def listed() -> Sheet:
     """Return a table of all known targets; the table's notes name each file that cannot be read."""
     known, faults = list[Target](), list[str]()
-    for name in catalogue.targets():
+    for name in for_users(catalogue.targets()):
         try:
             known.append(catalogue.target(name))
         except InvalidFile as fault:
@@ -44,7 +44,9 @@ _TARGETS: tuple[Column[Target], ...] = (
     Column.text("board", lambda target: target.board, rank=3),
     Column.text("connection", lambda target: target.connection),
     Column.text("address", _address),
-    Column.text("runtimes", lambda target: ", ".join(target.runtimes), runtimes=lambda target: target.runtimes),
+    Column.text(
+        "runtimes", lambda target: ", ".join(for_users(target.runtimes)), runtimes=lambda target: target.runtimes
+    ),
 )
 
 

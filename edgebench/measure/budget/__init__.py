@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import CaseError
 from edgebench.foundation.progress import Notice, Show
-from edgebench.foundation.units import parse_duration
+from edgebench.foundation.units import counted, parse_duration
 from edgebench.measure import stage
 from edgebench.measure.budget.allot import allot
 from edgebench.measure.plan import cases as plan
@@ -47,7 +47,7 @@ def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterat
         most = len(allotted.cases) if allotted.is_needed else max(1, int(left_s / pace_s))
         before = monotonic()
         cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
-        show(Notice(text=f"measuring {len(cases)} of {len(whole.cases)} cells, {_why(allotted.is_needed)}"))
+        show(Notice(text=f"measuring {len(cases)} of {counted(len(whole.cases), 'cell')}, {_why(allotted.is_needed)}"))
         session = plan.session(sweep, whole.environment, cases)
         yield replace(session, time_limit_s=share_s), before + share_s
         tried += cases

@@ -1,16 +1,64 @@
-"""The states of a session's cases -> a rough estimate of the time that the session takes, for `--dry-run` only."""
+"""The states of a session's cases -> the tasks of the session with their estimated times, for `--dry-run` and progress.
 
-from collections.abc import Sequence
+An estimate is computed from multiply-adds, layers and images, for an idle x86 server with cores of 2.5 GHz. A factor
+from earlier work on this machine (`foundation/durations`) corrects it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgebench import train
-from edgebench.measure.plan.state import CaseState, Progress
-from edgebench.schema.case import PRESETS, Case
-from edgebench.schema.record import Session
-from edgebench.schema.variant import WeightSource
+from edgebench.foundation import durations
+from edgebench.foundation.durations import COUNT
+from edgebench.foundation.errors import CaseError
+from edgebench.foundation.shelf import load
+from edgebench.foundation.units import counted, parse_duration
+from edgebench.images.splits import split
+from edgebench.measure.plan.custom import model_of
+from edgebench.measure.plan.state import Progress
+from edgebench.measure.rounds import TIMES_FIRST
+from edgebench.networks.cost import cost
+from edgebench.results.measurement.evidence import process_medians
+from edgebench.schema.case import PRESETS, Case, Purpose, Workload
+from edgebench.schema.record import Run
+from edgebench.schema.variant import Precision, WeightSource, as_float
 
-# Typical seconds for one training, one export and one process on two cores of a 2.5 GHz x86 server.
-TRAIN_S, EXPORT_S, PROCESS_S = 25.0, 3.0, 1.3
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from edgebench.foundation.durations import Factors, Pair
+    from edgebench.measure.plan.state import CaseState
+    from edgebench.schema.record import Record, Session
+    from edgebench.schema.sweep import Sweep
+    from edgebench.schema.variant import Variant
+
+# Typical seconds: to export a network, per layer; to start an evaluation; per image; for one process.
+EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 1.5
+INFERENCES = 30  # inferences in one process that count, if they are slow
+MACS = 2e10  # multiply-adds per second of a runtime on one core
+CALIBRATED_ON, CALIBRATED_MACS = 100, 5e9  # images for int8, and multiply-adds per second for them
+USUAL_MACS, USUAL_LAYERS = 1e8, 60  # of a user-supplied network whose multiply-adds are not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A piece of a session's work: one training, export or evaluation, or all processes on the target.
+
+    Attributes:
+        activity, subject: as the progress messages name them; the subject of `measure` is empty.
+        kind: the kind of work, for which the machine's factor is known or not.
+        usual_s, expected_s: seconds on an idle server, and here.
+    """
+
+    activity: str
+    subject: str
+    kind: str
+    usual_s: float
+    expected_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,39 +67,170 @@ class Forecast:
 
     Attributes:
         work: each case with its next step in words.
-        prepare_s, measure_s: rough estimates of the time to train and export, and of the time to measure.
+        tasks: what is trained, exported, evaluated and measured, in this order.
+        workers: number of trainings at the same time.
+        budget_s: limit of the total time; 0 for no limit.
     """
 
     target: str
     work: tuple[tuple[Case, str], ...]
-    prepare_s: float
-    measure_s: float
+    tasks: tuple[Task, ...]
+    workers: int
+    budget_s: float = 0.0
+
+    @property
+    def prepare_s(self) -> float:
+        """The estimated time to train, export and evaluate."""
+        trained = [task.expected_s for task in self.tasks if task.activity == "train"]
+        others = [task.expected_s for task in self.tasks if task.activity in ("export", "evaluate")]
+        return side_by_side(trained, self.workers) + sum(others)
+
+    @property
+    def measure_s(self) -> float:
+        """The estimated time to measure."""
+        return sum(task.expected_s for task in self.tasks if task.activity == "measure")
+
+    @property
+    def total_s(self) -> float:
+        """The estimated time of the session."""
+        total_s = self.prepare_s + self.measure_s
+        return min(total_s, self.budget_s or total_s)
 
 
-def forecast(session: Session, states: Sequence[CaseState]) -> Forecast:
-    """Estimate the time of a session from the typical times above."""
-    open_cases = [state for state in states if state.progress == Progress.OPEN and not state.refusal]
-    processes = PRESETS[session.preset].interim_analyses[-1] * len(open_cases)
-    measure_s = processes * PROCESS_S
-    untrained = {
-        (variant.architecture, variant.width, variant.resolution)
-        for state in open_cases
-        if (variant := state.case.variant).weights == WeightSource.TRAINED and not train.find(variant)
-    }
+def side_by_side(seconds: Sequence[float], workers: int) -> float:
+    """Return how long tasks take if `workers` of them run at a time."""
+    return max(sum(seconds) / max(workers, 1), max(seconds, default=0.0))
+
+
+def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> Forecast:
+    """Estimate the time of a session."""
+    factors = durations.read()
+    refusals = {state.case: _refusal(state) for state in states}
+    open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
+    trainings = dict.fromkeys(training for state in open_states for training in _trainings(state))
+    families = {(variant.architecture, variant.width) for variant in trainings}
+    tasks = (
+        *(_training(variant, factors) for variant in trainings),
+        *_exports(open_states, factors),
+        *(_evaluation(state, factors) for state in open_states if state.needs_evaluation),
+        *_measuring(open_states, session, factors),
+    )
     return Forecast(
         target=session.environment.target,
-        work=tuple((state.case, _needs(state)) for state in states),
-        prepare_s=TRAIN_S * len(untrained) + EXPORT_S * sum(state.artifact is None for state in open_cases),
-        measure_s=min(measure_s, session.time_limit_s or measure_s),
+        work=tuple((state.case, _needs(state, refusals[state.case])) for state in states),
+        tasks=tasks,
+        workers=min(len(families), len(os.sched_getaffinity(0))),
+        budget_s=parse_duration(sweep.budget) if sweep.budget else 0.0,
     )
 
 
-def _needs(state: CaseState) -> str:
+def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
+    """Yield estimated and measured seconds of each case's processes, and how many processes a case took."""
+    target = session.environment.target
+    by_case = defaultdict[Case, list[Run]](list)
+    for run in records:
+        if isinstance(run, Run) and isinstance(run.case, Case) and run.took_s and run.purpose != Purpose.SUSTAINED:
+            by_case[run.case].append(run)
+    for case, runs in by_case.items():
+        yield f"process {target}", _process_s(case.variant) * len(runs), sum(run.took_s or 0.0 for run in runs)
+        first, counted = PRESETS[session.preset].interim_analyses[0], process_medians(runs)
+        if len(counted) > first and not session.time_limit_s:
+            yield COUNT, float(first), float(len(counted))
+
+
+def _trainings(state: CaseState) -> tuple[Variant, ...]:
+    variant = state.case.variant
+    return train.lacking(as_float(variant)) if variant.weights == WeightSource.TRAINED and not state.artifact else ()
+
+
+def _refusal(state: CaseState) -> str:
+    """Return why a case will fail: it cannot be measured, or its training is refused; an empty text if neither."""
+    if state.refusal or state.progress != Progress.OPEN or not _trainings(state):
+        return state.refusal
+    try:
+        train.require_small(as_float(state.case.variant), train.ORDINARY)
+    except CaseError as error:
+        return str(error)
+    return ""
+
+
+def _training(variant: Variant, factors: Factors) -> Task:
+    return _task("train", train.name_of(variant), f"train {variant.dataset}", train.estimate_s(variant), factors)
+
+
+def _task(activity: str, subject: str, kind: str, usual_s: float, factors: Factors) -> Task:
+    expected_s = usual_s * factors.of(kind)
+    return Task(activity=activity, subject=subject, kind=kind, usual_s=usual_s, expected_s=expected_s)
+
+
+def _exports(states: Sequence[CaseState], factors: Factors) -> Iterator[Task]:
+    """Yield the export of each artifact that is not cached, and of the float artifact from which int8 is made."""
+    wanted = dict.fromkeys(
+        (variant, load("runtimes", state.case.runtime.name).FORMAT)
+        for state in states
+        if not state.artifact
+        for variant in dict.fromkeys((as_float(state.case.variant), state.case.variant))
+        if variant.weights != WeightSource.CUSTOM or variant.precision == Precision.INT8
+    )
+    for variant, format in wanted:
+        is_int8 = variant.precision == Precision.INT8
+        calibration_s = 2 * CALIBRATED_ON * _macs(variant) / CALIBRATED_MACS if is_int8 else 0.0
+        usual_s = EXPORT_S + LAYER_S * _layers(variant) * (1 + is_int8) + calibration_s
+        yield _task("export", str(variant), f"export {format} {variant.precision}", usual_s, factors)
+
+
+def _evaluation(state: CaseState, factors: Factors) -> Task:
+    variant = state.case.variant
+    images = len(split(variant, "test", state.channels))
+    usual_s = EVALUATE_S + images * (IMAGE_S + _macs(variant) / MACS)
+    return _task("evaluate", str(variant), f"evaluate {state.case.target} {variant.dataset}", usual_s, factors)
+
+
+def _measuring(states: Sequence[CaseState], session: Session, factors: Factors) -> Iterator[Task]:
+    """Yield one task for all processes on the target, which a time limit can end; sustained runs are not limited."""
+    if not states:
+        return
+    target = session.environment.target
+    counts = [_processes(state, session, factors.known(COUNT) or TIMES_FIRST) for state in states]
+    usual_s = sum(count * _process_s(state.case.variant) for count, state in zip(counts, states, strict=True))
+    usual_s += 0 if session.environment.emulator else len(Workload) * max(counts) * PROCESS_S
+    task = _task("measure", "", f"process {target}", usual_s, factors)
+    expected_s = min(task.expected_s, session.time_limit_s or task.expected_s) + session.sustained_s * len(states)
+    yield Task(activity="measure", subject="", kind="", usual_s=usual_s, expected_s=expected_s)
+
+
+def _processes(state: CaseState, session: Session, times_first: float) -> float:
+    """Return how many processes a case still needs if it takes `times_first` times the fewest to settle."""
+    settings = PRESETS[session.preset]
+    if session.environment.emulator:
+        return settings.instruction_runs
+    first, last = settings.interim_analyses[0], settings.interim_analyses[-1]
+    timed = max(min(first * times_first, last) - len(process_medians(state.runs)), 1.0)
+    return timed + settings.memory_runs + settings.stage_runs * state.times_stages
+
+
+def _process_s(variant: Variant) -> float:
+    return PROCESS_S + INFERENCES * _macs(variant) / MACS
+
+
+def _macs(variant: Variant) -> float:
+    if variant.weights != WeightSource.CUSTOM:
+        return float(cost(variant).macs)
+    model = model_of(variant)
+    return float((model and (model.macs or model.least_macs)) or USUAL_MACS)
+
+
+def _layers(variant: Variant) -> int:
+    return USUAL_LAYERS if variant.weights == WeightSource.CUSTOM else len(cost(variant).layers)
+
+
+def _needs(state: CaseState, refusal: str) -> str:
     if state.refusal:
         return f"nothing, because it cannot be measured: {state.refusal}"
+    if refusal:
+        return f"nothing, because its training is refused: {refusal}"
     if state.progress != Progress.OPEN:
         return f"nothing, because it is {state.progress}"
     if state.artifact:
-        return f"measuring ({len(state.runs)} runs so far); its artifact is cached"
-    variant = state.case.variant
-    return "export" if variant.weights != WeightSource.TRAINED or train.find(variant) else "training"
+        return f"measuring ({counted(len(state.runs), 'run')} so far); its artifact is cached"
+    return "training" if _trainings(state) else "export"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "shipped"
 HERE = "sweeps"  # folder of the user's own sweeps
 SWEEP = "sweep.toml"
+QUANTITIES = ("time_limit", "budget", "sustained")
 SCHEMES = "quantizations"  # a sweep's int8 schemes
 LIMITS = "limits"  # blocks of a nightly sweep that only the nightly wing reads
 
@@ -52,7 +53,7 @@ def file(name: str) -> Path:
 
 def _read(path: Path, name: str) -> Sweep:
     """Read the file of a sweep; warn if the file runs Python code, because users cannot see this in their command."""
-    read = toml.read(path, Sweep, name, select=_but_limits, check_value=_check_cells)
+    read = toml.read(path, Sweep, name, select=_but_limits, check_value=_check_cells, quantities=QUANTITIES)
     for model in read.models:
         if names.is_custom(model.name) and not names.is_model_file(model.name):
             warn(f"{path} runs the Python code {model.name}")
@@ -107,7 +108,7 @@ def _toml(sweep: Sweep) -> str:
             key: Path(value).name for key, value in block.items() if key in ("input_data", "weights_dir") and value
         }
         block |= {key: [renamed(words, _named) for words in value] for key, value in block.items() if key == SCHEMES}
-    set_fields = {key: value for key, value in fields.items() if value != "" and value is not False}
+    set_fields = {key: value for key, value in fields.items() if value not in ("", None) and value is not False}
     return dumps(set_fields | {"models": models})
 
 

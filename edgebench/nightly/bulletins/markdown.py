@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import escape
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
-from edgebench.foundation.units import milliseconds
+from edgebench.foundation.units import counted, milliseconds
 from edgebench.nightly.rule.figures import size, values
 
 if TYPE_CHECKING:
@@ -35,11 +35,15 @@ def render(bulletin: Bulletin) -> str:
 
 def _ending(bulletin: Bulletin) -> str:
     measured, spent = f"{bulletin.night.measured_s:.0f} s", f"{bulletin.night.spent_s:.0f} s"
-    return f"The history has {bulletin.nights} nights. Measuring took {measured} of this night's {spent}."
+    return f"The history has {counted(bulletin.nights, 'night')}. Measuring took {measured} of this night's {spent}."
 
 
 def _table(lines: list[SummaryLine]) -> str:
-    more = (f"{len(lines) - ROWS} more configurations are in index.html and night.json.",) if len(lines) > ROWS else ()
+    more = (
+        (f"{counted(len(lines) - ROWS, 'more configuration', 'is')} in index.html and night.json.",)
+        if len(lines) > ROWS
+        else ()
+    )
     return markdown(Sheet.of("What changed", COLUMNS, lines[:ROWS], more))
 
 
@@ -63,7 +67,7 @@ def _evidence(line: SummaryLine) -> Iterator[str]:
     """Yield the most severe change's evidence (or why there is none), and after it a list of the other changes."""
     if (worst := line.worst) and worst.p is not None:
         on = f" on {worst.confirmed_at[:10]}" if worst.confirmed_at else ""
-        yield f"{worst.pairs} pairs{on}, p = {worst.p:.1g}"
+        yield f"{counted(worst.pairs, 'pair')}{on}, p = {worst.p:.1g}"
     elif line.entry.why:
         yield line.entry.why
     if others := ", ".join(f"{change.figure} {size(change)}" for change in line.findings[1:]):

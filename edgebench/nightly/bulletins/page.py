@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.escape import html
+from edgebench.foundation.units import counted
 from edgebench.nightly.bulletins.markdown import COLUMNS
 from edgebench.nightly.summary import NIGHTS
 
@@ -37,12 +38,14 @@ def render(bulletin: Bulletin) -> str:
     night = bulletin.night
     parts = [
         f"<h1>{html(bulletin.headline)}</h1>",
-        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}. The history has {bulletin.nights} nights."
+        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}. The history has {counted(bulletin.nights, 'night')}."
         f" Measuring took {night.measured_s:.0f} s of this night's {night.spent_s:.0f} s.</p>",
         "".join(f"<p>{html(cause)}</p>" for cause in bulletin.causes),
         _table(attention) if attention else "",
         f"<h2>Known from earlier nights</h2>{_table(known)}" if known else "",
-        f"<details><summary>{len(calm)} unchanged configurations</summary>{_table(calm)}</details>" if calm else "",
+        f"<details><summary>{counted(len(calm), 'unchanged configuration')}</summary>{_table(calm)}</details>"
+        if calm
+        else "",
         f'<p class="key">Each line shows the last {NIGHTS} nights of a configuration: its latency relative to the'
         " reference workload, as change from the median of these nights. The band is the 95 % interval; a gap is a"
         " night without a measurement. A blue mark is a changed host or component, a green mark an accepted night."

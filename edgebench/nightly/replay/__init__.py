@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
+from edgebench.foundation.units import counted
 from edgebench.nightly import history
 from edgebench.nightly.replay import decide, noise, series
 from edgebench.nightly.rule.thresholds import RULE
@@ -62,7 +63,7 @@ def sheet(replay: Replay) -> Sheet:
         "In the replay the model changes every night; in the rows “runtime changed”, the runtime changes instead.",
         f"The median of the minimum detectable effects, at a power of {RULE.power:.0%}: {least}.",
     )
-    title = f"{replay.source}: {replay.nights} nights of {replay.configurations} configurations"
+    title = f"{replay.source}: {counted(replay.nights, 'night')} of {counted(replay.configurations, 'configuration')}"
     return Sheet.of(title, COLUMNS, rows, notes)
 
 

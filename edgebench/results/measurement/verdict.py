@@ -9,6 +9,7 @@ from statistics import median
 
 from edgebench.foundation import stats
 from edgebench.foundation.shelf import literal, load
+from edgebench.foundation.units import counted
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement import beats, unmeasured
 from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
@@ -194,7 +195,7 @@ def _drift(evidence: Evidence) -> Iterator[Reason]:
     if stats.trend_is_significant(medians):
         drift = stats.theil_sen(medians) * (len(medians) - 1) / median(medians)
         if abs(drift) > DRIFT:
-            yield Reason(verdict=Verdict.SUSPECT, text=f"drifted {drift:+.1%} over {len(medians)} processes")
+            yield Reason(verdict=Verdict.SUSPECT, text=f"drifted {drift:+.1%} over {counted(len(medians), 'process')}")
 
 
 def _clock(evidence: Evidence) -> Iterator[Reason]:
@@ -267,7 +268,9 @@ def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
     if evidence.artifact and (nodes := evidence.artifact.float_nodes):
         share = evidence.artifact.integer_share
         macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
-        text = f"{len(nodes)} operators of the int8 graph run in float{macs}: {', '.join(nodes[:3])}"
+        run = "runs" if len(nodes) == 1 else "run"
+        operators = f"{counted(len(nodes), 'operator')} of the int8 graph {run} in float"
+        text = f"{operators}{macs}: {', '.join(nodes[:3])}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from edgebench.foundation import escape
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markdown
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.networks import published
 from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
@@ -157,6 +157,10 @@ OF_TASKS = {  # the columns of each task, the chief metric first
     "segmentation": (MIOU, MIOU_CHANGE),
     "localization": (IOU, IOU_CHANGE, TOP1),
 }
+# The columns on which the verdict on the times bears, that on the accuracy, and that on the memory.
+TIMES = frozenset((P50, INTERVAL, HALF_WIDTH, P90, PRE, POST, TOTAL, SHARE, FPS, KERNEL, TRANSFER, SPEEDUP, LOAD))
+ACCURACIES = frozenset((AGREEMENT, SQNR, *(column for columns in OF_TASKS.values() for column in columns)))
+MEMORIES = frozenset((PEAK, DEVICE_PEAK, DEVICE_USED))
 BEST = (
     "*: the fastest or the most accurate row of its precision, and all rows whose intervals overlap with its interval"
 )
@@ -341,7 +345,7 @@ def which(some: Sequence[Row], rows: Sequence[Row]) -> str:
         return f"all {next(iter(precisions))} rows"
     if len(others) <= MOST_NAMED < len(some):
         return f"all rows but {', '.join(row.setup.title for row in others)}"
-    more = [f"{len(some) - MOST_NAMED} more rows"] if len(some) > MOST_NAMED + 1 else []
+    more = [counted(len(some) - MOST_NAMED, "more row")] if len(some) > MOST_NAMED + 1 else []
     named = some[:MOST_NAMED] if more else some
     return ", ".join([*(row.setup.title for row in named), *more])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from edgebench.foundation.units import counted
 from edgebench.results.drawing import MARGIN, Axis, Panel, across, label, legend, log_axis, mark, symbol
 from edgebench.results.reports._figures import MOST_LINES, WIDTH, ends, shortened, stacked, timed, whisker, withheld
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -38,7 +39,11 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         legend((Precision.FP32, Precision.INT8), WIDTH - RIGHT, TOP - 22),
         label("speed-up [95 %]", WIDTH - MARGIN, TOP - 22, class_="title", text_anchor="end"),
     )
-    rest = f" Drawn: the first {len(shown)} of {len(twins)} pairs; the table shows all." if shown != twins else ""
+    rest = (
+        f" Drawn: the first {len(shown)} of {counted(len(twins), 'pair')}; the table shows all."
+        if shown != twins
+        else ""
+    )
     notes = (
         "Speed-up: fp32 latency divided by int8 latency, both in reference beats if measured. Bold: the interval"
         f" excludes 1.{rest}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from edgebench.foundation.units import number
+from edgebench.foundation.units import counted, number
 from edgebench.results.drawing import MARGIN, Panel, label, legend, mark
 from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, shortened, stacked, withheld
 from edgebench.results.table.ranking import by_precision
@@ -36,7 +36,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         *(_line(place, row, most, TOP + LINE * index) for index, (place, row) in enumerate(shown.items())),
         legend(by_precision(shown.values()), WIDTH - MARGIN, 16),
     )
-    rest = f" Drawn: the first {len(shown)} of {len(having)} rows." if len(shown) < len(having) else ""
+    rest = f" Drawn: the first {len(shown)} of {counted(len(having), 'row')}." if len(shown) < len(having) else ""
     notes = (f"Peak memory: maximum resident memory of the process and its runtime while loading and running.{rest}",)
     return Panel(title=TITLE, width=WIDTH, height=TOP + LINE * len(shown) + 6, body="".join(body), notes=notes)
 

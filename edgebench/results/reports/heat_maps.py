@@ -24,19 +24,22 @@ def render(table: Table, background: Background = NOTHING) -> str:
     return stacked(table, draw)
 
 
-def draw(rows: Mapping[int, Row]) -> Panel:
-    """Draw maps side by side with a common scale: a stronger colour means slower, on light and on dark pages."""
+def draw(rows: Mapping[int, Row], room: float = WIDTH) -> Panel:
+    """Draw maps with a common scale: a stronger colour means slower, on light and on dark pages.
+
+    As many maps stand side by side as fit into `room` pixels, but at least one.
+    """
     grids = {title: grid for title, grid in _grids(rows).items() if len(grid) > 1}
     times = [p50 for row in timed(rows).values() if has(p50 := row.latency.p50_ms)]
     if not times:
         return withheld(TITLE, "no row has a latency")
     if not grids:
         return withheld(TITLE, "no network was measured at several widths or resolutions")
-    span = min(times), max(times)
+    span, room = (min(times), max(times)), min(room, WIDTH)
     body, x, y, tallest = [], MARGIN, 0.0, 0.0
     for title, grid in grids.items():
         width, height = _size(grid)
-        if x > MARGIN and x + width > WIDTH:
+        if x > MARGIN and x + width > room:
             x, y, tallest = MARGIN, y + tallest + GAP, 0.0
         body.append(mark("g", *_map(title, grid, rows, span), transform=f"translate({x:.1f} {y:.1f})"))
         x, tallest = x + width + GAP, max(tallest, height)
@@ -45,7 +48,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     notes = (f"{scale} Upper number: p50 in ms; lower: {metric} in %.",)
     name = TITLE.replace("top-1", metric)
     widest = max(MARGIN + _size(grid)[0] for grid in grids.values())
-    return Panel(title=name, width=max(WIDTH, widest), height=y + tallest + 6, body="".join(body), notes=notes)
+    return Panel(title=name, width=max(room, widest), height=y + tallest + 6, body="".join(body), notes=notes)
 
 
 def _grids(rows: Mapping[int, Row]) -> dict[Title, Grid]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from edgebench.foundation.units import counted
 from edgebench.results.drawing import MARGIN, Axis, Panel, across, legend, log_axis, mark, symbol, upwards
 from edgebench.results.reports._figures import WIDTH, ends, has, stacked, timed, withheld
 from edgebench.results.table.ranking import by_precision
@@ -36,7 +37,8 @@ def draw(rows: Mapping[int, Row]) -> Panel:
 def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
     yield "Whiskers: 95 % intervals of the latency (below 6 processes, its range). Hollow: SUSPECT."
     if left_out := len(rows) - len(drawn):
-        yield f"Not drawn: {left_out} of {len(rows)} rows, which lack a latency or a count, or are INVALID or FAILED."
+        count = counted(len(rows), "row")
+        yield f"Not drawn: {left_out} of {count}, which lack a latency or a count, or are INVALID or FAILED."
 
 
 def _point(number: int, row: Row, x: Axis, y: Axis) -> str:

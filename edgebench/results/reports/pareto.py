@@ -4,6 +4,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf, isfinite
 
+from edgebench.foundation.units import counted
 from edgebench.results.drawing import (
     MARGIN,
     Axis,
@@ -78,7 +79,8 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
         " latency, without regard to intervals. Hollow: SUSPECT."
     )
     if left_out := len(rows) - len(drawn):
-        yield f"Not drawn: {left_out} of {len(rows)} rows, which lack a latency or accuracy, or are INVALID or FAILED."
+        count = counted(len(rows), "row")
+        yield f"Not drawn: {left_out} of {count}, which lack a latency or accuracy, or are INVALID or FAILED."
 
 
 def front(rows: Mapping[int, Row]) -> list[int]:

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.shelf import literal
-from edgebench.foundation.units import milliseconds
+from edgebench.foundation.units import counted, milliseconds
 from edgebench.results.table.ranking import fastest, most_accurate, together
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _int8(rows: Sequence[Row]) -> str:
         cost = f", and its accuracy is not significantly lower on {images} images"
     elif judged:
         points = f"by up to {max(worse):.1f} points"
-        cost = f", and it is significantly less accurate in {len(worse)} of {len(judged)} pairs, {points}"
+        cost = f", and it is significantly less accurate in {len(worse)} of {counted(len(judged), 'pair')}, {points}"
     return f"{_times([speedup for _, speedup in pairs])}{cost}."
 
 
@@ -96,7 +96,7 @@ def _times(speedups: Sequence[Ratio]) -> str:
     least, most = (end(speedups, key=lambda ratio: ratio.value).value for end in (min, max))
     faster = sum((ratio.low or 0) > 1 for ratio in speedups)
     slower = sum((ratio.high or inf) < 1 for ratio in speedups)
-    beyond = f"; it is significantly faster in {faster} and slower in {slower} of {len(speedups)} pairs"
+    beyond = f"; it is significantly faster in {faster} and slower in {slower} of {counted(len(speedups), 'pair')}"
     return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
 
 
@@ -107,4 +107,6 @@ def _unsettled(rows: Sequence[Row]) -> str:
         return ""
     to_do = TO_DO | ({"IMPRECISE": QUICK} if all(row.setup.preset == "quick" for row in rows) else {})
     listed = "; ".join(f"{counts[verdict]} {verdict}: {todo}" for verdict, todo in to_do.items() if counts[verdict])
-    return f"{counts.total()} of {len(rows)} rows are not VALID. {listed}."
+    return (
+        f"{counts.total()} of {counted(len(rows), 'row')} {'is' if counts.total() == 1 else 'are'} not VALID. {listed}."
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
 from edgebench.foundation.errors import UnknownName
-from edgebench.foundation.units import duration
+from edgebench.foundation.units import counted, duration
 from edgebench.images.catalogue import family
 from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
@@ -63,9 +63,9 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(case_evidence.set_aside for case_evidence in evidence):
-        yield f"Excluded: {aside} older runs, which used a different artifact or have no usable result."
+        yield f"Excluded: {counted(aside, 'older run')}, which used a different artifact or have no usable result."
     if journal.older:
-        yield f"Converted: {journal.older} lines of the journal, which an older edgebench wrote."
+        yield f"Converted: {counted(journal.older, 'line')} of the journal, which an older edgebench wrote."
     yield from _set_aside(records, journal)
     if journal.torn:
         yield f"Excluded: {journal.torn} incomplete line of the journal, which an interruption cut off."
@@ -166,15 +166,15 @@ def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:
     orphans = [record.session for record in records if not isinstance(record, Session)]
     if orphans := [session for session in orphans if session not in sessions]:
         yield (
-            f"Excluded: {len(orphans)} records of {len(set(orphans))} sessions that are not in the journal:"
-            f" {', '.join(sorted(set(orphans))[:SHOWN])}."
+            f"Excluded: {counted(len(orphans), 'record')} of {counted(len(set(orphans)), 'session')} not in the"
+            f" journal: {', '.join(sorted(set(orphans))[:SHOWN])}."
         )
     requested = {case for session in sessions.values() for case in session.cases}
     cases = [record.case for record in records if not isinstance(record, (Session, Stop))]
     if strays := [case for case in cases if isinstance(case, Case) and case not in requested]:
         yield (
-            f"Excluded: {len(strays)} records of cases that no session requested, such as {strays[0].variant}"
-            f" on {strays[0].target}."
+            f"Excluded: {counted(len(strays), 'record')} of cases that no session requested, such as"
+            f" {strays[0].variant} on {strays[0].target}."
         )
 
 
@@ -187,7 +187,8 @@ def _times(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[
         steps = ", ".join(f"{step} {duration(seconds)}" for step, seconds in by_step.items())
         yield f"Building the files took {duration(sum(spent.values()))}, as recorded when each file was built: {steps}."
     if measured := [run.took_s for run in records if isinstance(run, Run) and run.took_s is not None]:
-        yield f"Measuring took {duration(sum(measured))} in {len(measured)} processes, including reference workloads."
+        processes = counted(len(measured), "process")
+        yield f"Measuring took {duration(sum(measured))} in {processes}, including reference workloads."
 
 
 def _spent_on(card: Artifact, step: str) -> str:
@@ -232,8 +233,8 @@ def _stand_ins(evidence: Sequence[Evidence]) -> Iterator[str]:
     for (target, host), checks in spots.items():
         yield (
             f"Accuracies of {target} were evaluated on the host ({host}). For each artifact, the target itself ran"
-            f" {checks[0].images} images: outputs differ by at most {max(check.difference for check in checks):.1e}"
-            " of the largest output."
+            f" {counted(checks[0].images, 'image')}: outputs differ by at most"
+            f" {max(check.difference for check in checks):.1e} of the largest output."
         )
 
 

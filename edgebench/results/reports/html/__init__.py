@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edgebench import __version__
 from edgebench.foundation.escape import plain
+from edgebench.foundation.sheet import Column
 from edgebench.results import drawing
 from edgebench.results.reports import dumbbells, footprint, heat_maps, macs, pareto
 from edgebench.results.reports._figures import numbered
 from edgebench.results.reports.comparison import (
+    ACCURACIES,
     AGREEMENT,
     EMULATED,
     FPS,
     HALF_WIDTH,
+    MEMORIES,
     OF_TASKS,
     P50,
     PROCESSES,
@@ -31,6 +34,7 @@ from edgebench.results.reports.comparison import (
     RANK,
     SPEEDUP,
     SQNR,
+    TIMES,
     VERDICT,
     beside,
     chief,
@@ -40,14 +44,13 @@ from edgebench.results.reports.comparison import (
 from edgebench.results.reports.html import pictures
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate
-from edgebench.results.table.row import NOTHING, Background, Row, Table
+from edgebench.results.table.row import NOTHING, WORTHLESS, Background, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
-    from edgebench.foundation.sheet import Column
     from edgebench.results.drawing import Panel
     from edgebench.results.measurement.evidence import Evidence
 
@@ -75,11 +78,13 @@ class PageCell(NamedTuple):  # no dataclass, which takes three times as long to 
     Attributes:
         mark: `best` if the cell has the best value or ties with it, `verdict` in the column of verdicts; else an empty
             text.
+        is_struck: whether the figure is unusable, by the verdict on its own kind: times, accuracy or memory.
     """
 
     text: str
     is_text: bool
     mark: str
+    is_struck: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +221,22 @@ def _columns(rows: Sequence[Row]) -> Columns:
     return shown
 
 
+def _struck(row: Row) -> frozenset[Column[Row]]:
+    """Return the columns whose figures are unusable in a row."""
+    time = row.time_verdict or row.verdict
+    kinds = ((time, TIMES), (row.accuracy_verdict, ACCURACIES), (row.memory_verdict, MEMORIES))
+    return frozenset[Column[Row]]().union(*(columns for verdict, columns in kinds if verdict in WORTHLESS))
+
+
 def _line(number: int, row: Row, marked: Sequence[tuple[Column[Row], set[int]]], rank: str) -> PageRow:
     """Return a formatted row; `marked` pairs each column with the ids of its best rows."""
+    struck = _struck(row)
     cells = (
         PageCell(
             text=rank if column == RANK else column.cell(row),
             is_text=column.align == "left",
             mark="best" if id(row) in best else "verdict" if column is VERDICT else "",
+            is_struck=column in struck,
         )
         for column, best in marked
     )

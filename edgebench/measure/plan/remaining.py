@@ -1,0 +1,145 @@
+"""The tasks of a command and its progress messages -> the same messages with the time left for the whole command.
+
+A task is expected to take as long as such work took here before. How long the command's finished tasks took corrects
+what is expected of the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.progress import Notice, Step
+from edgebench.measure.plan.forecast import Task, side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edgebench.foundation.durations import Pair
+    from edgebench.foundation.progress import Show
+    from edgebench.measure.plan.forecast import Forecast
+
+ORDER = {"train": 0, "export": 1, "evaluate": 1, "measure": 2}  # a session does its tasks in this order
+PRIOR_S = 5.0  # so many seconds as expected count besides the measured ones, so that one short task changes little
+
+
+@dataclass(kw_only=True)
+class _Running:
+    """A task that runs; `None` if the forecast did not have it."""
+
+    task: Task | None
+    started: float
+    step: Step
+
+
+@dataclass(kw_only=True)
+class Remaining:
+    """Passes steps on to `show`, each with the time left for the whole command.
+
+    Attributes:
+        pairs: kind, usual and measured seconds of each task that is finished.
+    """
+
+    show: Show
+    forecasts: Sequence[Forecast]
+    clock: Callable[[], float] = monotonic
+    pairs: list[Pair] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+        # A network is trained and exported once, even if several sessions need it.
+        self._pending = dict[tuple[int, str, str, int], Task]()
+        once = set[tuple[str, str, str]]()
+        for place, forecast in enumerate(self.forecasts):
+            for number, task in enumerate(forecast.tasks):
+                key = (task.activity, task.subject, task.kind)
+                if key not in once or ORDER[task.activity] == ORDER["measure"] or task.activity == "evaluate":
+                    self._pending[place, task.activity, task.subject, number] = task
+                once.add(key)
+        self._running = dict[tuple[str, str], _Running]()
+        self._spent = defaultdict[str, list[tuple[float, float]]](list)  # expected and measured seconds, by activity
+
+    def __call__(self, event: Step | Notice) -> None:
+        """Show a notice as it is, and a step with the time left for the whole command and the share that is done."""
+        if isinstance(event, Notice):
+            self.show(event)
+            return
+        if event.activity in ORDER:
+            self._follow(event.parts or (event,))
+        left_s = max(self._left_s(), event.left_s or 0.0)
+        spent_s = self.clock() - self._started
+        is_known = bool(self._pending or self._running)
+        self.show(
+            replace(
+                event,
+                left_s=left_s if is_known else event.left_s,
+                share=spent_s / (spent_s + left_s) if is_known and spent_s + left_s else None,
+            )
+        )
+
+    def finish(self) -> None:
+        """Regard every running task as finished."""
+        self._follow(())
+
+    def _follow(self, steps: Sequence[Step]) -> None:
+        """Take the tasks that these steps belong to as running, and all others as finished."""
+        keys = {_key(step): step for step in steps}
+        for key in [key for key in self._running if key not in keys]:
+            self._end(self._running.pop(key))
+        for key, step in keys.items():
+            if key in self._running:
+                self._running[key].step = step
+            else:
+                self._running[key] = _Running(task=self._begin(key), started=self.clock(), step=step)
+
+    def _begin(self, key: tuple[str, str]) -> Task | None:
+        """Take a task from the pending ones; drop the tasks that its session does before it."""
+        chosen = next((pending for pending in self._pending if pending[1:3] == key), None)
+        if chosen is None:
+            return None
+        task = self._pending.pop(chosen)
+        for other in [other for other in self._pending if other[0] <= chosen[0]]:
+            if ORDER[other[1]] < ORDER[task.activity] or other[0] < chosen[0]:
+                del self._pending[other]
+        return task
+
+    def _end(self, running: _Running) -> None:
+        task, took_s, step = running.task, self.clock() - running.started, running.step
+        is_whole = step.activity != "train" or (step.total and step.done == step.total)  # else it was resumed or failed
+        if task and is_whole:
+            self._spent[task.activity].append((task.expected_s, took_s))
+            self.pairs += [(task.kind, task.usual_s, took_s)] if task.kind else []
+
+    def _left_s(self) -> float:
+        pending = defaultdict[str, list[float]](list)
+        for task in self._pending.values():
+            pending[task.activity].append(task.expected_s * (1.0 if task.activity == "measure" else self._slower(task)))
+        for running in self._running.values():
+            pending[running.step.activity].append(self._left_of(running))
+        workers = max((forecast.workers for forecast in self.forecasts), default=1)
+        left_s = side_by_side(pending.pop("train", []), workers) + sum(map(sum, pending.values()))
+        budget_s = sum(forecast.budget_s for forecast in self.forecasts)
+        return min(left_s, max(budget_s - (self.clock() - self._started), 0.0)) if budget_s else left_s
+
+    def _left_of(self, running: _Running) -> float:
+        step, task = running.step, running.task
+        if step.left_s is not None:
+            return max(step.left_s, 0.0)
+        if task is None:
+            return 0.0
+        expected_s = task.expected_s * self._slower(task)
+        if step.activity == "train" and step.total:
+            return expected_s * (1 - step.done / step.total)
+        return max(expected_s - (self.clock() - running.started), 0.0)
+
+    def _slower(self, task: Task) -> float:
+        """Return how much longer than expected the command's tasks took: those of this activity, if there are any."""
+        own = self._spent[task.activity]
+        of = own or [pair for pairs in self._spent.values() for pair in pairs]
+        return (PRIOR_S + sum(took for _, took in of)) / (PRIOR_S + sum(expected for expected, _ in of))
+
+
+def _key(step: Step) -> tuple[str, str]:
+    return step.activity, "" if step.activity == "measure" else step.subject
