@@ -7,6 +7,7 @@ working tree is measured, and every changed configuration is compared with the r
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,15 @@ def _unusable(place: Path) -> str:
 def _show_all(command: Sequence[str], folder: Path, show: Show) -> str:
     """Run a command, show each line that it writes to standard error, and return the last of them."""
     last = "no reason was given"
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
         for line in process.stderr or ():
             last = escape.plain(line.rstrip("\n"))
             show(Notice(text=f"base: {last}"))
@@ -125,7 +134,7 @@ def _checked_out(commit: str) -> Iterator[Path]:
 def _git(*arguments: str, refused: str) -> str:
     """Run git in the working folder and return what it prints; `refused` begins the error message if git fails."""
     try:
-        done = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)  # noqa: S607  # the user's own git
+        done = subprocess.run(["git", *arguments], check=False, capture_output=True, encoding="utf-8", errors="replace")  # noqa: S607  # the user's own git
     except OSError as error:
         raise RequestError(f"cannot run git: {error.strerror}; install git") from error
     if done.returncode:

@@ -160,7 +160,6 @@ class Bulletin:
         known = Counter(line.state for line in self.known)
         counts |= {"still open" if state == State.OPEN else str(state): known[state] for state in State if known[state]}
         changed = [f"{count} {what}" for what, count in counts.items() if count and what != Outcome.OK]
-        counted = f"{len(self.lines)} configuration{'s' * (len(self.lines) != 1)}"
         if not changed:
             return f"nothing changed: {counted(len(self.lines), 'configuration')}"
         return f"{', '.join(changed)} of {counted(len(self.lines), 'configuration')}"

@@ -51,8 +51,8 @@ def offer(folder: Path, request: Request) -> Offer:
     )
     note = (
         f"{counted(len(options), 'configuration', 'was')} predicted, not measured. Each is marked and has 90 %"
-        " intervals (measured rows have 95 % intervals). The worse end of a predicted interval must keep each limit. Measure a"
-        " predicted configuration before you rely on it."
+        " intervals (measured rows have 95 % intervals). The worse end of a predicted interval must keep each"
+        " limit. Measure a predicted configuration before you rely on it."
     )
     return Offer(options=options, notes=(note,))
 

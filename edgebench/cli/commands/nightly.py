@@ -55,7 +55,9 @@ def run(
 
     requested, limits, wait_s = sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
     if dry_run:
-        terminal.show_forecast(pipeline.forecast(requested, address), json=json)
+        with terminal.progress(quiet=quiet) as show:
+            forecasts = pipeline.forecast(requested, show, address)
+        terminal.show_forecast(forecasts, json=json)
         return
     with terminal.progress(quiet=quiet) as show:
         bulletin = nightly.run(requested, history, show, address, limits=limits, wait_s=wait_s)
