@@ -190,7 +190,7 @@ def test_the_command_repairs_and_says_what_it_left_out(place: Path) -> None:
     done = cli("repair", "x")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert f"set aside runs.jsonl:{len(GOOD) + 1}: record.run.load_s: Input should be a finite number" in done.stdout
-    assert f"{len(GOOD)} valid records; 1 lines left out; the original is x/runs.jsonl.damaged-1" in done.stdout
+    assert f"{len(GOOD)} valid records; 1 line left out; the original is x/runs.jsonl.damaged-1" in done.stdout
     again = cli("repair", "x")
     assert (again.returncode, again.stdout) == (0, f"x: {len(GOOD)} valid records; nothing was changed\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from edgebench.foundation import escape
 from edgebench.nightly.night import Outcome
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def _labels(entry: Entry) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return escape.plain(text).replace("\\", r"\\").replace('"', r"\"")
