@@ -113,7 +113,7 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
         *(_training(variant, factors) for variant in trainings),
         *_exports(open_states, factors),
         *(_evaluation(state, factors) for state in open_states if state.needs_evaluation),
-        *_measuring(open_states, session, factors),
+        *_measuring(open_states, session, 0.0 if sweep.budget else session.time_limit_s, factors),
     )
     return Forecast(
         target=session.environment.target,
@@ -186,7 +186,7 @@ def _evaluation(state: CaseState, factors: Factors) -> Task:
     return _task("evaluate", str(variant), f"evaluate {state.case.target} {variant.dataset}", usual_s, factors)
 
 
-def _measuring(states: Sequence[CaseState], session: Session, factors: Factors) -> Iterator[Task]:
+def _measuring(states: Sequence[CaseState], session: Session, limit_s: float, factors: Factors) -> Iterator[Task]:
     """Yield one task for all processes on the target, which a time limit can end; sustained runs are not limited."""
     if not states:
         return
@@ -195,7 +195,7 @@ def _measuring(states: Sequence[CaseState], session: Session, factors: Factors) 
     usual_s = sum(count * _process_s(state.case.variant) for count, state in zip(counts, states, strict=True))
     usual_s += 0 if session.environment.emulator else len(Workload) * max(counts) * PROCESS_S
     task = _task("measure", "", f"process {target}", usual_s, factors)
-    expected_s = min(task.expected_s, session.time_limit_s or task.expected_s) + session.sustained_s * len(states)
+    expected_s = min(task.expected_s, limit_s or task.expected_s) + session.sustained_s * len(states)
     yield Task(activity="measure", subject="", kind="", usual_s=usual_s, expected_s=expected_s)
 
 
