@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.state import CaseState
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case
+    from edgebench.schema.environment import Environment
     from edgebench.schema.record import Accuracy, Record, Session
     from edgebench.schema.variant import Variant
 
@@ -101,7 +102,7 @@ class Stage:
         return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
-        artifact = exported(case, variant, self.show)
+        artifact = exported(case, variant, self.session.environment, self.show)
         return artifact, install(self.connection, artifact, variant, case.runtime, self.session.environment)
 
     def _parent(self, case: Case) -> Deployed | None:
@@ -119,16 +120,18 @@ class Stage:
         return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=bugs.reason(error))
 
 
-def exported(case: Case, variant: Variant, show: Show) -> Artifact:
+def exported(case: Case, variant: Variant, environment: Environment, show: Show) -> Artifact:
     """Return the variant's artifact in the format of the case's runtime.
 
     Raises:
-        CaseError: the runtime cannot compute the variant, the artifact cannot be written, or a user-supplied model does
-            not support the case.
+        CaseError: the runtime or its machine cannot compute the variant, the artifact cannot be written, or a
+            user-supplied model does not support the case.
     """
     if reason := own_cells.refusal(case):
         raise CaseError(reason)
     runtime = load("runtimes", case.runtime.name)
     if reason := runtime.refuses(variant, case.runtime.options):
+        raise CaseError(reason)
+    if hasattr(runtime, "refuses_on") and (reason := runtime.refuses_on(variant, environment.facts)):
         raise CaseError(reason)
     return export(variant, runtime.FORMAT, show)

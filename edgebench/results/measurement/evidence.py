@@ -7,6 +7,7 @@ from functools import cached_property
 from statistics import median
 
 from edgebench.foundation import stats
+from edgebench.foundation.shelf import literal, names
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.record import (
@@ -25,6 +26,21 @@ from edgebench.schema.record import (
 BEAT = "beat "  # prefix of a beat's name among the reference workloads
 INSPECTED_ON = "x86_64"  # the processor type of the hosts that inspect graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """What an int8 graph computes in integers.
+
+    Attributes:
+        share: share of the multiply-adds; None if unknown.
+        left: number of operators that compute in float.
+        named: some of these operators, each as its type and its name.
+    """
+
+    share: float | None
+    left: int
+    named: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: `timed` and `medians`, which reports read often, are cached
@@ -98,6 +114,19 @@ class Evidence:
     def was_inspected(self) -> bool:
         """Whether the optimised int8 graph was inspected on the target's type of processor, and so with its kernels."""
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
+
+    @property
+    def integers(self) -> Integers | None:
+        """What the graph computes in integers, as its runtime or the writer of its format reports; None if unknown."""
+        if facts := next((run.conditions for run in self.runs if "float_operators" in run.conditions), None):
+            share = float(facts["integer_share"]) if "integer_share" in facts else None
+            named = tuple(filter(None, facts.get("float_operator_names", "").split(", ")))
+            return Integers(share=share, left=int(facts["float_operators"]), named=named)
+        artifact, runtime = self.artifact, self.case.runtime.name
+        inspects = runtime in names("runtimes") and literal("runtimes", runtime, "INSPECTS")
+        if artifact is None or inspects or not self.was_inspected:
+            return None
+        return Integers(share=artifact.integer_share, left=len(artifact.float_nodes), named=artifact.float_nodes)
 
     @property
     def allowed_half_width(self) -> float:
