@@ -21,7 +21,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images import splits
 from edgebench.measure import answer, budget, open_session
 from edgebench.measure.evaluate import album
-from edgebench.measure.plan import cases, sweeps
+from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.state import case_states
@@ -70,7 +70,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
 
 def _session(sweep: Sweep, held: Held) -> Session:
     """Query the environment of a target, and plan the session that measures the sweep there."""
-    environment = survey(held.connection, held.target, held.agent_sha256, sweep.runtimes_on(held.target.name))
+    environment = survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
     return open_session(sweep, environment)
 
 

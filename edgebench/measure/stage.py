@@ -19,7 +19,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
 from edgebench.measure import around, evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
-from edgebench.measure.plan import custom as own_cells
+from edgebench.measure.plan import engines
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
@@ -127,11 +127,6 @@ def exported(case: Case, variant: Variant, environment: Environment, show: Show)
         CaseError: the runtime or its machine cannot compute the variant, the artifact cannot be written, or a
             user-supplied model does not support the case.
     """
-    if reason := own_cells.refusal(case):
+    if reason := engines.refusal(replace(case, variant=variant), environment):
         raise CaseError(reason)
-    runtime = load("runtimes", case.runtime.name)
-    if reason := runtime.refuses(variant, case.runtime.options):
-        raise CaseError(reason)
-    if hasattr(runtime, "refuses_on") and (reason := runtime.refuses_on(variant, environment.facts)):
-        raise CaseError(reason)
-    return export(variant, runtime.FORMAT, show)
+    return export(variant, load("runtimes", case.runtime.name).FORMAT, show)

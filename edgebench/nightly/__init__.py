@@ -24,6 +24,7 @@ from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.measure import answer, open_session
+from edgebench.measure.plan import engines
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
@@ -101,7 +102,7 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show) -> Rea
     session = None
     try:
         with hold(target) as (held,):
-            requests = sweep.runtimes_on(target.name)
+            requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
             for record in answer(session, held, tuple(journal), show):
                 journal.append(record)
