@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
-from edgebench.foundation import escape
+from edgebench.foundation import escape, outside
 
 HISTORY = Path("results/nightly")
 History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
@@ -44,6 +44,7 @@ def run(
     from edgebench.measure.plan import sweeps
 
     with terminal.progress(quiet=quiet) as show:
+        outside.look_beside(sweep)
         bulletin = nightly.run(sweeps.sweep(sweep), history, show, address)
     terminal.show_bulletin(bulletin)
     raise typer.Exit(nightly.exit_code(bulletin))

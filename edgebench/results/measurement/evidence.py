@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import median
 
 from edgebench.foundation import stats
@@ -122,9 +122,8 @@ class Evidence:
             share = float(facts["integer_share"]) if "integer_share" in facts else None
             named = tuple(filter(None, facts.get("float_operator_names", "").split(", ")))
             return Integers(share=share, left=int(facts["float_operators"]), named=named)
-        artifact, runtime = self.artifact, self.case.runtime.name
-        inspects = runtime in names("runtimes") and literal("runtimes", runtime, "INSPECTS")
-        if artifact is None or inspects or not self.was_inspected:
+        artifact = self.artifact
+        if artifact is None or _inspects(self.case.runtime.name) or not self.was_inspected:
             return None
         return Integers(share=artifact.integer_share, left=len(artifact.float_nodes), named=artifact.float_nodes)
 
@@ -132,6 +131,12 @@ class Evidence:
     def allowed_half_width(self) -> float:
         """The widest half-width that is precise enough on this machine: larger on a virtual machine, which is noisy."""
         return allowed_half_width(self.session)
+
+
+@cache
+def _inspects(runtime: str) -> bool:
+    """Return whether a runtime reports itself what its graph computes in integers; false if it is unknown here."""
+    return runtime in names("runtimes") and bool(literal("runtimes", runtime, "INSPECTS"))
 
 
 def allowed_half_width(session: Session) -> float:
