@@ -1,6 +1,8 @@
 """From a sweep to its cases: which are open, which are refused, and what has to be trained first."""
 
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from edgebench.schema.runtime import ALL, Runtime
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, WeightSource, parent
 from tests.conftest import artifact, case, environment, needs_torch, session, variant
+from tests.export.test_custom_onnx import write
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
 
@@ -185,3 +188,16 @@ def test_all_runtimes_are_requested_of_a_target_as_far_as_they_can_be_had() -> N
 def test_a_target_without_a_runtime_is_refused_for_all_runtimes() -> None:
     with pytest.raises(RequestError, match=r"no runtime is installed on target cpu; install onnxruntime there"):
         cases.cases(replace(SWEEP, runtimes=(ALL,)).cells(), replace(EVERY, runtimes={}))
+
+
+@pytest.mark.lengthy
+def test_all_runtimes_of_a_user_s_file_are_those_that_open_its_format(place: Path) -> None:
+    write(place / "net.onnx", ("batch", 3, 32, 32))
+    sweep = Sweep(models=(Model(name="net.onnx"),), runtimes=(ALL,), calibration="random")
+    litert = Runtime(name="litert", version="2.3.0")
+    found = cases.cases(
+        sweep.cells(),
+        replace(EVERY, facts={"machine": "x86_64", "isa": "avx512_vnni"}, runtimes=EVERY.runtimes | {"litert": litert}),
+    )
+    wanted = product((Precision.FP32, Precision.INT8), ("onnxruntime", "openvino"))
+    assert [(case.variant.precision, case.runtime.name) for case in found] == list(wanted)

@@ -49,14 +49,10 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
     groups = tuple(engines.spread(requested, environment))
     cells = tuple(chain.from_iterable(groups))
     models = own_cells.adopt(cells)
-    completed = iter(tuple(own_cells.completed(cells, models)))
+    cells = tuple(own_cells.completed(cells, models))
     datasets = _data_sets(cells, models)
-    made = (
-        tuple(
-            _case(cell, own_cells.card(cell, models), datasets, environment) for cell in islice(completed, len(group))
-        )
-        for group in groups
-    )
+    every = (_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells)
+    made = [tuple(islice(every, len(group))) for group in groups]
     # `dict.fromkeys` removes duplicates: different texts can mean the same int8 scheme.
     result = tuple(dict.fromkeys(case for group in made for case in engines.that_open(group, environment)))
     require_cores(result, environment)
