@@ -21,7 +21,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images import splits
 from edgebench.measure import answer, budget, open_session
 from edgebench.measure.evaluate import album
-from edgebench.measure.plan import cases, sweeps
+from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.remaining import Remaining
@@ -85,7 +85,7 @@ def _announce(sweep: Sweep, address: str, show: Show) -> None:
 
 def _session(sweep: Sweep, held: Held) -> Session:
     """Query the environment of a target, and plan the session that measures the sweep there."""
-    environment = survey(held.connection, held.target, held.agent_sha256, sweep.runtimes_on(held.target.name))
+    environment = survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
     return open_session(sweep, environment)
 
 

@@ -30,7 +30,7 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB, counted
 
-EXTRAS = ("tflite", "figures", "gpu")  # the extras of edgebench whose packages are checked
+EXTRAS = ("tflite", "openvino", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
 TRIAL_S = 120.0  # time limit of a fresh process in seconds; importing torch from a slow disk takes long
 # The smallest model file of each format, in base64. The model returns its input, an image of one pixel. The files are

@@ -2,7 +2,7 @@
 
 SOME_FAILED = 1  # a case or a training failed; the row of the table gives the reason
 NOTHING = 1  # no configuration meets the limits, or no cell can be predicted
-FOUND = 1  # lint has findings
+FOUND = 1  # lint has findings, or a plug-in does not meet its contract
 BROKEN = 1  # doctor found a required package that does not work
 REFUSED = 2  # the request cannot be met
 BUG = 70  # a bug in edgebench; EX_SOFTWARE of sysexits.h

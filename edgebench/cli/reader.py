@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
+from edgebench.foundation import outside
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
@@ -76,6 +77,7 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
+    outside.look_beside(given)
     start = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given or DEFAULT)
     return _changed(start, options)
 
@@ -88,6 +90,7 @@ def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
     """
     if given and options.model:
         raise RequestError(f"wanted a sweep or --model, found both ({given} and {options.model})")
+    outside.look_beside(given)
     other = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given) if given else known
     start = replace(known, models=other.models, resolutions=(other if given else known).resolutions)
     return _changed(start, options)

@@ -11,8 +11,9 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
 from edgebench.agent import lifeline
-from edgebench.foundation import cache, files
+from edgebench.foundation import cache, files, outside, shelf
 
+SHELVES = ("architectures", "decoders", "runtimes", "tasks")  # shelves of which the agent imports plug-ins
 # Packages whose modules the agent imports by name at run time: the handlers of its requests, and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.tasks")
 _PACKAGE = Path(__file__).parents[1]
@@ -71,16 +72,34 @@ def _zip() -> bytes:
 def _sources() -> list[tuple[str, str]]:
     """Return pairs for the agent's files: the file's path in the bundle, and the file's text."""
     sources = [(f"edgebench/{file.relative_to(_PACKAGE)}", file.read_text(encoding="utf-8")) for file in closure()]
-    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources]
+    own = [(name, file.read_text(encoding="utf-8")) for name, file in _own().items()]
+    return [("edgebench/__init__.py", (_PACKAGE / "__init__.py").read_text(encoding="utf-8")), *sources, *own]
 
 
-@once
+def _own() -> dict[str, Path]:
+    """Map paths in the bundle to the user's own plug-ins and to the files beside them, which they can import."""
+    found = dict[str, Path]()
+    for name in SHELVES:
+        folder = f"edgebench/{shelf.SHELVES[name].place.replace('.', '/')}"
+        plugins = {plugin: file for plugin, file in shelf.files(name).items() if file.suffix == ".py"}
+        beside = [file for place in outside.folders(name) for file in sorted(place.glob("*.py"))]
+        found |= {f"{folder}/{file.name}": file for file in beside}
+        found |= {f"{folder}/{plugin}.py": file for plugin, file in plugins.items() if file not in beside}
+    return found
+
+
 def closure() -> tuple[Path, ...]:
     """List the files of `ROOTS` and all files of this package that they import, directly or not.
 
-    Imports inside functions are followed, too.
+    Imports inside functions are followed, too, and the imports of the user's own plug-ins.
     """
+    return _closure(tuple(_own().values()))
+
+
+@once
+def _closure(own: tuple[Path, ...]) -> tuple[Path, ...]:
     left, files = [file for root in ROOTS for file in _below(root)], set[Path]()
+    left += [path for file in own for module in _imports(file) for path in _with_parents(module) if path.exists()]
     while left:
         file = left.pop()
         if file not in files:

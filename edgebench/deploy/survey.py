@@ -38,7 +38,7 @@ def survey(
     facts = report.machine
     of_epoch = lasting(facts) | {"agent": agent_sha256}
     missing = tuple(_missing(requests, report, connection))
-    brought = {name: bring(request, connection, target, facts) for name, request in missing}
+    brought = {name: come for name, request in missing if (come := _brought(request, connection, target, facts))}
     runtimes = {name: _runtime(name, entry.version, target) for name, entry in report.runtimes.items()}
     files = {name: entry.files for name, entry in report.runtimes.items() if entry.version}
     return Environment(
@@ -113,6 +113,18 @@ def bring(
     packages = tuple(sorted(f"{name}=={version}" for name, version in report.packages.items()))
     installed = report.runtimes[request.name]
     return replace(_runtime(request.name, installed.version, target), packages=packages), installed.files
+
+
+def _brought(
+    request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str]
+) -> tuple[Runtime, str] | None:
+    """Copy a runtime's packages to the target as `bring` does; None if an optional runtime has no wheels for it."""
+    try:
+        return bring(request, connection, target, facts)
+    except RequestError:
+        if not request.is_optional:
+            raise
+        return None
 
 
 def _runtime(name: str, version: str, target: Target) -> Runtime:

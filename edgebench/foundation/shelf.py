@@ -1,6 +1,6 @@
 """A shelf (a folder of plug-ins) -> the names of its plug-ins; a name -> the imported plug-in.
 
-edgebench has no other mechanism for plug-ins.
+edgebench has no other mechanism for plug-ins. `outside` finds the user's own plug-ins, which join the shelves.
 """
 
 import ast
@@ -8,11 +8,14 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from edgebench.foundation import outside
 from edgebench.foundation.errors import InvalidPlugin, require
+from edgebench.foundation.progress import warn
 
 
 class Shelf(NamedTuple):
@@ -43,23 +46,52 @@ SHELVES = {  # each key is the short name by which records, TOML files and the c
 }
 
 
+PACKAGES = "an installed package"
+
+
 def _package(shelf: str) -> ModuleType:
-    return import_module(f"edgebench.{SHELVES[shelf].place}")
+    """Import a shelf's package; Python finds the user's plug-ins in it, too."""
+    package = import_module(f"edgebench.{SHELVES[shelf].place}")
+    package.__path__ = [package.__path__[0], *map(str, outside.folders(shelf))]
+    return package
+
+
+def _plugins(shelf: str) -> dict[str, str]:
+    """Map each plug-in's name to its module; a file that lists no `NAMES` is one plug-in, named like the file."""
+    return _with_those_in(shelf, outside.folders(shelf))
 
 
 @cache
-def _plugins(shelf: str) -> dict[str, str]:
-    """Map each plug-in's name to its module; a file that lists no `NAMES` is one plug-in, named like the file.
+def _with_those_in(shelf: str, _: tuple[Path, ...]) -> dict[str, str]:
+    package = _package(shelf)
+    own, *others = (dict(_in_folder(package.__name__, folder)) for folder in package.__path__)
+    for place, found in (*zip(package.__path__[1:], others, strict=True), (PACKAGES, outside.installed(shelf))):
+        if taken := sorted(own.keys() & found.keys()):
+            noun = SHELVES[shelf].noun
+            raise InvalidPlugin(f"wanted one {noun} called {taken[0]}, found another in {place}; rename that one")
+        own |= found
+    return own
+
+
+@cache
+def _in_folder(package: str, folder: str) -> tuple[tuple[str, str], ...]:
+    """Return the name and the module of each plug-in in a folder.
 
     Files are parsed, not imported, because importing an architecture would also import torch, which is slow.
     """
-    plugins, package = dict[str, str](), _package(shelf)
-    for module in iter_modules(package.__path__):
+    plugins = dict[str, str]()
+    for module in iter_modules([folder]):
         if module.name.startswith("_"):  # a module with code that several plug-ins share
             continue
-        full = f"{package.__name__}.{module.name}"
+        full = f"{package}.{module.name}"
         plugins |= dict.fromkeys(_literal(full, "NAMES") or (module.name,), full)
-    return plugins
+    return tuple(plugins.items())
+
+
+def _origin(module: str) -> str:
+    """Return the path of a module's file, without importing the module."""
+    spec = find_spec(module)
+    return str(spec.origin) if spec else module
 
 
 @cache
@@ -73,7 +105,6 @@ def _literal(module: str, constant: str) -> Any:
     return None
 
 
-@cache
 def names(shelf: str) -> tuple[str, ...]:
     """List the names of a shelf's plug-ins without importing any of them."""
     return tuple(sorted(_plugins(shelf)))
@@ -82,10 +113,24 @@ def names(shelf: str) -> tuple[str, ...]:
 def module(shelf: str, name: str) -> str:
     """Return the path of a plug-in's module, relative to the package: `networks/architectures/vgg` for vgg16.
 
+    The path of a user's own plug-in is absolute. No path has a suffix.
+
     Raises:
         UnknownName: the shelf has no such name.
     """
-    return _module(shelf, name).removeprefix("edgebench.").replace(".", "/")
+    full = _module(shelf, name)
+    if own := files(shelf).get(name):
+        return str(own.with_suffix(""))
+    return full.removeprefix("edgebench.").replace(".", "/")
+
+
+def files(shelf: str) -> dict[str, Path]:
+    """Return the file of each of the user's own plug-ins of a shelf, by the plug-in's name."""
+    if not outside.folders(shelf) and not outside.installed(shelf):
+        return {}
+    package = Path(_package(shelf).__path__[0])
+    paths = {name: Path(_origin(module)) for name, module in _plugins(shelf).items()}
+    return {name: path for name, path in paths.items() if not path.is_relative_to(package)}
 
 
 def _module(shelf: str, name: str) -> str:
@@ -115,10 +160,15 @@ def load(shelf: str, name: str) -> ModuleType:
 
 @cache
 def _checked(shelf: str, module: str) -> ModuleType:
-    plugin, package = import_module(module), _package(shelf)
+    package, file = _package(shelf), Path(_origin(module))
+    if outside.is_on_host() and outside.is_unnamed(file):
+        shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+        warn(f"runs your own {SHELVES[shelf].noun} {shown}")
+    plugin = import_module(module)
     if missing := [name for name in package.OFFERS if not hasattr(plugin, name)]:
-        file, contract = (name.replace(".", "/") for name in (module, package.__name__))
+        own, contract = (name.replace(".", "/") for name in (module, package.__name__))
+        path = f"{own}.py" if file.is_relative_to(package.__path__[0]) else str(file)
         raise InvalidPlugin(
-            f"{file}.py: wanted {', '.join(package.OFFERS)}, found no {', '.join(missing)}; see {contract}/__init__.py"
+            f"{path}: wanted {', '.join(package.OFFERS)}, found no {', '.join(missing)}; see {contract}/__init__.py"
         )
     return plugin

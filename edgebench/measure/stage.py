@@ -19,7 +19,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
 from edgebench.measure import around, evaluate
 from edgebench.measure.evaluate import FloatAnswers, stand_in
-from edgebench.measure.plan import custom as own_cells
+from edgebench.measure.plan import engines
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.state import CaseState
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case
+    from edgebench.schema.environment import Environment
     from edgebench.schema.record import Accuracy, Record, Session
     from edgebench.schema.variant import Variant
 
@@ -101,7 +102,7 @@ class Stage:
         return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
-        artifact = exported(case, variant, self.show)
+        artifact = exported(case, variant, self.session.environment, self.show)
         return artifact, install(self.connection, artifact, variant, case.runtime, self.session.environment)
 
     def _parent(self, case: Case) -> Deployed | None:
@@ -119,16 +120,13 @@ class Stage:
         return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=bugs.reason(error))
 
 
-def exported(case: Case, variant: Variant, show: Show) -> Artifact:
+def exported(case: Case, variant: Variant, environment: Environment, show: Show) -> Artifact:
     """Return the variant's artifact in the format of the case's runtime.
 
     Raises:
-        CaseError: the runtime cannot compute the variant, the artifact cannot be written, or a user-supplied model does
-            not support the case.
+        CaseError: the runtime or its machine cannot compute the variant, the artifact cannot be written, or a
+            user-supplied model does not support the case.
     """
-    if reason := own_cells.refusal(case):
+    if reason := engines.refusal(replace(case, variant=variant), environment):
         raise CaseError(reason)
-    runtime = load("runtimes", case.runtime.name)
-    if reason := runtime.refuses(variant, case.runtime.options):
-        raise CaseError(reason)
-    return export(variant, runtime.FORMAT, show)
+    return export(variant, load("runtimes", case.runtime.name).FORMAT, show)

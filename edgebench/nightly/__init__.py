@@ -25,7 +25,7 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import counted, duration
 from edgebench.measure import answer, open_session
-from edgebench.measure.plan import sweeps
+from edgebench.measure.plan import engines, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
@@ -131,7 +131,7 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s
     session = None
     try:
         with _held_when_free(target, show, wait_s) as held:
-            requests = sweep.runtimes_on(target.name)
+            requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
             for record in answer(session, held, tuple(journal), show):
                 journal.append(record)

@@ -150,8 +150,8 @@ def renamed(text: str, rename: Callable[[str], str]) -> str:
 def overflows(quantization: Quantization | None, format: str, facts: dict[str, str]) -> bool:
     """Return whether a file's outputs are wrong on this CPU because sums of int8 products overflow.
 
-    Only onnxruntime on a CPU is affected. Signed activations overflow, too, because onnxruntime computes them with its
-    kernels for unsigned activations.
+    Only runtimes of ONNX files on a CPU are affected. Signed activations overflow, too, because onnxruntime computes
+    them with its kernels for unsigned activations.
     """
     is_onnx_here = format == "onnx" and facts.get("device") != "cuda"
     return is_onnx_here and quantization is not None and quantization.saturating and saturates(facts)

@@ -9,6 +9,7 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.schema import STRICT
 
 JOIN, PIN = "+", "=="
+ALL = "all"  # in a request: every runtime of the target that can compute the network
 
 OptionGroups = Sequence[Sequence[str]]  # a runtime runs with exactly one option of each group; see `agent.runtimes`
 
@@ -19,11 +20,16 @@ class RuntimeRequest:
 
     Attributes:
         version: the requested version; empty for the version that is installed on the target.
+        is_optional: whether the target is measured without the runtime if there are no wheels for the target.
     """
 
     name: str
     version: str = ""
     options: tuple[str, ...] = ()
+    is_optional: bool = False
+
+    def __str__(self) -> str:
+        return JOIN.join((self.pinned, *self.options))
 
     @classmethod
     def parse(cls, text: str) -> "RuntimeRequest":

@@ -32,6 +32,7 @@ from tests.test_pipeline import NULL, SMALL
 RESULTS = ROOT / "results"
 MODELS = ROOT / "tests" / "hostile" / "data"
 LATENCIES = ROOT / "edgebench" / "networks" / "published" / "latency.csv"
+RUNTIME = ROOT / "edgebench" / "agent" / "runtimes" / "null.py"
 MADE = ("mobilenet_v1-0.25@32/int8", "results/small:mobilenet_v1-0.25@32/int8")  # by `made`
 RUN_NULL = ("run", "--target", "null", "--preset", "quick", *NULL)
 CASES: dict[
@@ -67,6 +68,8 @@ CASES: dict[
     "gate": [],  # needs a repository: tests/nightly/test_gate.py
     "nightly run": [("nightly", "run", "null.toml")],
     "nightly report": [("nightly", "report", "unchanged")],
+    "plugins": [("plugins",)],
+    "plugins check": [("plugins", "check", str(RUNTIME)), ("plugins", "check", "runtimes/lacking.py")],
     "nightly replay": [("nightly", "replay", "nights")],
 }
 FOLDERS = {"small": "x86_vm", "schemes": "x86_vm_int8", "grid": "epyc_vm_grid", "nights": "epyc_vm_nights"}
@@ -175,6 +178,8 @@ def made(request: pytest.FixtureRequest, place: Path) -> None:
     """What the commands read: folders of results, weights in the cache; and a measured file, where torch may run."""
     for name, folder in FOLDERS.items():
         shutil.copytree(RESULTS / folder, place / name)
+    (place / "runtimes").mkdir()
+    (place / "runtimes" / "lacking.py").write_text(RUNTIME.read_text().replace("WARMS_UP", "WARM"))
     card = Weights(file="net.pt", sha256="a" * 64, dataset="", recipe="given", classes=10, top1=0.0, images=0)
     cache.put("net", card)
     (place / "null.toml").write_text(NIGHT)

@@ -126,3 +126,12 @@ def test_the_gpu_of_a_target_is_told(facts: dict[str, str], now: dict[str, str],
         found,
         advice,
     )
+
+
+@pytest.mark.parametrize(("glibc", "is_enough"), [("2.31", False), ("2.34", False), ("2.35", True), ("2.41", True)])
+def test_a_runtime_whose_wheels_need_a_newer_glibc_is_said_to(glibc: str, is_enough: bool) -> None:
+    machine = {**GOOD.machine, "libc": f"glibc {glibc}"}
+    status = replace(GOOD, machine=machine, runtimes={"openvino": {"version": ""}}, offered={"openvino": "2026.4.1"})
+    (runtime,) = [one for one in checkup.checkup(RPI4, status).findings if one.subject == "runtime openvino"]
+    advice = f"its wheels need glibc 2.35, this system has {glibc}: install a newer system, or leave it out"
+    assert runtime.advice == ("" if is_enough else advice)

@@ -1,20 +1,26 @@
 """From a sweep to its cases: which are open, which are refused, and what has to be trained first."""
 
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import pytest
 
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation.errors import RequestError, UnknownName
+from edgebench.foundation.shelf import load
 from edgebench.measure.evaluate import made_by
-from edgebench.measure.plan import cases
+from edgebench.measure.plan import cases, engines
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.state import CaseState
 from edgebench.measure.plan.training import to_train
+from edgebench.schema.environment import Environment
 from edgebench.schema.record import Accuracy
-from edgebench.schema.runtime import Runtime
+from edgebench.schema.runtime import ALL, Runtime
 from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision, WeightSource, parent
 from tests.conftest import artifact, case, environment, needs_torch, session, variant
+from tests.export.test_custom_onnx import write
 
 SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
 
@@ -25,6 +31,8 @@ SWEEP = Sweep(models=(Model(name="mobilenet_v1"),))
         ({"preset": "fast"}, "no preset 'fast'"),
         ({"models": (Model(name="mobilenet_v3"),)}, "no model 'mobilenet_v3' .* did you mean 'mobilenet_v"),
         ({"runtimes": ("onyx",)}, "no runtime 'onyx'"),
+        ({"runtimes": ("all==1.0",)}, "wanted all without a version and options, found all==1.0; name the runtimes"),
+        ({"runtimes": ("all+cuda",)}, "wanted all without a version and options, found all.cuda; name the runtimes"),
         pytest.param(
             {"runtimes": ("onnxruntime+compile",)},
             "no option of runtime onnxruntime 'compile'",
@@ -129,3 +137,67 @@ def test_another_board_under_the_same_name_is_said_with_what_differs() -> None:
 def test_another_agent_is_said_too() -> None:
     now = replace(environment("e2"), agent_sha256="b")
     assert "(edgebench's agent)" in cases.differs(now, [session(epoch="e1")])
+
+
+EVERY = Environment(
+    target="cpu",
+    epoch="e",
+    agent_sha256="a",
+    facts={"machine": "aarch64", "isa": "asimd"},
+    packages={},
+    runtimes={
+        name: Runtime(name=name, version=version, options=tuple(group[0] for group in groups if group[0]))
+        for name, version in (("null", "1"), ("onnxruntime", "1.31.1"), ("openvino", "2026.4.1"), ("torch", ""))
+        for groups in (load("runtimes", name).OPTIONS,)
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("machine", "of_int8"),
+    [({"machine": "x86_64", "isa": "avx2"}, ["onnxruntime", "openvino"]),
+     ({"machine": "aarch64", "isa": "asimd"}, ["onnxruntime"])],
+)  # fmt: skip
+def test_all_runtimes_are_those_of_the_target_that_can_compute_the_network(
+    machine: dict[str, str], of_int8: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "tool_version", str)  # as if all tools were installed
+    requested = cases.cases(replace(SWEEP, runtimes=(ALL,)).cells(), replace(EVERY, facts=machine))
+    by_precision = {
+        precision: [case.runtime.name for case in requested if case.variant.precision == precision]
+        for precision in (Precision.FP32, Precision.INT8)
+    }
+    assert by_precision == {Precision.FP32: ["onnxruntime", "openvino"], Precision.INT8: of_int8}
+    beside = cases.cases(replace(SWEEP, runtimes=("onnxruntime", ALL)).cells(), replace(EVERY, facts=machine))
+    assert set(beside) == set(requested)
+
+
+def test_all_runtimes_without_one_that_can_compute_the_network_give_their_reasons() -> None:
+    sweep = replace(SWEEP, runtimes=(ALL,), precisions=(Precision.BF16,))
+    requested = cases.cases(sweep.cells(), replace(EVERY, facts={"machine": "x86_64"}))
+    assert requested and all(engines.refusal(case, EVERY) for case in requested)
+
+
+def test_all_runtimes_are_requested_of_a_target_as_far_as_they_can_be_had() -> None:
+    target = catalogue.target("rpi4")
+    requested = engines.requests(replace(SWEEP, targets=("rpi4",), runtimes=(ALL, "litert==2.3.0")), target)
+    assert {item.name for item in requested if item.is_optional} == set(target.runtimes) - {"null"}
+    assert [item.pinned for item in requested if not item.is_optional] == ["litert==2.3.0"]
+
+
+def test_a_target_without_a_runtime_is_refused_for_all_runtimes() -> None:
+    with pytest.raises(RequestError, match=r"no runtime is installed on target cpu; install onnxruntime there"):
+        cases.cases(replace(SWEEP, runtimes=(ALL,)).cells(), replace(EVERY, runtimes={}))
+
+
+@pytest.mark.lengthy
+def test_all_runtimes_of_a_user_s_file_are_those_that_open_its_format(place: Path) -> None:
+    write(place / "net.onnx", ("batch", 3, 32, 32))
+    sweep = Sweep(models=(Model(name="net.onnx"),), runtimes=(ALL,), calibration="random")
+    litert = Runtime(name="litert", version="2.3.0")
+    found = cases.cases(
+        sweep.cells(),
+        replace(EVERY, facts={"machine": "x86_64", "isa": "avx512_vnni"}, runtimes=EVERY.runtimes | {"litert": litert}),
+    )
+    wanted = product((Precision.FP32, Precision.INT8), ("onnxruntime", "openvino"))
+    assert [(case.variant.precision, case.runtime.name) for case in found] == list(wanted)

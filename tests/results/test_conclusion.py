@@ -89,3 +89,30 @@ def test_groups_are_named_and_an_empty_table_says_nothing() -> None:
         f"{one.setup.target}, {one.setup.runtime}, 1 thread" for one in rows
     ]
     assert conclude([]) == ()
+
+
+def test_the_fastest_runtime_is_named_with_its_lead_over_the_next_one() -> None:
+    rows = [measured(p50_ms, 90.0, runtime=name) for name, p50_ms in (("a", 4.0), ("b", 2.0), ("c", 3.0))]
+    *_, sentence = conclude(rows)
+    b, c = (f"{name} {FIRST.setup.runtime_version} {FIRST.setup.runtime_options}" for name in ("b", "c"))
+    assert sentence.startswith(f"fp32: {b} is the fastest runtime, 1.50 [1.4")
+    assert sentence.endswith(f" times as fast as {c}, the next runtime.")
+
+
+def test_the_runtimes_of_several_networks_are_counted_by_precision() -> None:
+    speeds = {64: (2.0, 1.0), 96: (4.0, 3.99), 128: (6.0, 9.0)}
+    rows = [
+        measured(p50_ms, 90.0, precision, runtime=name, resolution=size)
+        for precision in ("fp32", "int8")
+        for size, times in speeds.items()
+        for name, p50_ms in zip("ab", times, strict=True)
+    ]
+    *_, lead, other = [text for text in conclude(rows) if text.startswith("int8: ")]
+    assert lead.startswith("int8: b ") and " is the fastest runtime of 2 of 3 networks, 1.00 to 2.00 times" in lead
+    assert lead.endswith("significantly of 1.")
+    assert " is the fastest runtime of 1 of 3 networks, 1.50 to 1.50 times as fast as" in other
+
+
+def test_runtimes_are_compared_only_under_equal_conditions() -> None:
+    rows = [measured(2.0, 90.0, runtime="a"), measured(3.0, 90.0, runtime="b", threads=2)]
+    assert not [text for text in conclude(rows) if "fastest runtime" in text]

@@ -11,6 +11,7 @@ from edgebench.schema.artifact import LayerNoise
 from edgebench.schema.case import PRESETS, Purpose, Workload
 from edgebench.schema.quantization import Quantization, overflows, saturates
 from edgebench.schema.record import Accuracy, Beats, Failure, MemoryMarks, Reference, Run, Window
+from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Precision
 from tests.conftest import artifact, case, deployment, run, session
 
@@ -270,6 +271,19 @@ def test_float_operators_come_with_their_share_of_the_multiply_adds() -> None:
     assert reasons(*steady(), artifact=card) == (
         "1 operator of the int8 graph runs in float, 9% of the multiply-adds: Conv stem"
     )
+
+
+def test_a_runtime_that_inspects_its_own_graph_is_believed_and_the_format_is_not() -> None:
+    card, facts = artifact(float_nodes=("Conv stem",), integer_share=0.91), {"float_operators": "2"}
+    at_openvino = replace(case(), runtime=Runtime(name="openvino", version="2026.4.1", options=("f32",)))
+    runs = tuple(replace(item, case=at_openvino, conditions={**item.conditions, **facts}) for item in steady())
+    named = {"integer_share": "0.750000", "float_operator_names": "Convolution a, FullyConnected b"}
+    full = tuple(replace(item, conditions={**item.conditions, **named}) for item in runs)
+    assert [reasons(*of, artifact=card, case=at_openvino) for of in (steady(), runs, full)] == [
+        "",
+        "2 operators of the int8 graph run in float",
+        "2 operators of the int8 graph run in float, 25% of the multiply-adds: Convolution a, FullyConnected b",
+    ]
 
 
 def sustained(*windows: Window) -> Run:

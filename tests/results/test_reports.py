@@ -252,6 +252,34 @@ def test_a_variant_that_ran_on_several_runtimes_has_a_row_by_runtime(table: Tabl
     assert not list(comparison.across(replace(table, rows=(row, lonely, changed(others[0], threads=2)))))
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "scheme"),
+    [
+        ("per_channel", "per_channel+s8s8", "int8 per_channel / per_channel+s8s8"),
+        ("per_channel+reduce_range", "per_channel+s8s8", "int8 per_channel+reduce_range / per_channel+s8s8"),
+        ("per_tensor+qat+images=50", "per_tensor+s8s8+symmetric+qat+images=50",
+         "int8 per_tensor+qat+images=50 / per_tensor+s8s8+symmetric+qat+images=50"),
+        ("per_channel", "per_tensor+s8s8", ""),
+        ("per_channel", "per_channel+s8s8+percentile", ""),
+    ],
+)  # fmt: skip
+def test_int8_is_paired_across_runtimes_whose_files_differ_in_the_integer_types_alone(
+    table: Table, first: str, second: str, scheme: str
+) -> None:
+    row = changed(table.rows[1], precision="int8", quantization=first)
+    other = changed(row, runtime="litert", quantization=second, p50_ms=8.0)
+    found = list(comparison.across(replace(table, rows=(row, other))))
+    assert [cells[1] for sheet in found for cells in sheet.rows] == ([scheme] if scheme else [])
+
+
+def test_several_int8_schemes_of_one_runtime_are_not_mixed(table: Table) -> None:
+    row = changed(table.rows[1], precision="int8", quantization="per_channel")
+    rows = [row, changed(row, quantization="per_channel+s8s8")]
+    rows += [changed(item, runtime="openvino", p50_ms=9.0) for item in rows]
+    (sheet,) = comparison.across(replace(table, rows=tuple(rows)))
+    assert [cells[1] for cells in sheet.rows] == ["int8 per_channel", "int8 per_channel+s8s8"]
+
+
 def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table: Table) -> None:
     row = changed(table.rows[1], architecture=r"\input{x}_50%&$^~#", reasons="a < b | 'c' \"d\"")
     (sheet,) = comparison.sheets(replace(table, rows=(row,)))

@@ -11,10 +11,16 @@ A runtime defines
     SCHEMES                    a mapping from each option that needs an int8 scheme of its own to that scheme
     NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has `profile`
     WARMS_UP                   whether the first inferences are slower than later inferences
+    INSPECTS                   optional: whether a session's facts say what an int8 graph computes in float; if they do
+                               not, the operators that the format's own runtime computes in float are reported
+    GLIBC                      optional: the oldest glibc that its wheels support, by machine: {"aarch64": "2.35"}
     version()                  return the installed engine's version
     prepare()                  import the engine
     refuses(variant, options)  return why it cannot compute the variant with these options, or an empty text if it
                                can; the host calls this function before anything is trained or exported
+    refuses_on(variant, machine)
+                               optional: return why a machine, which the agent's facts describe, cannot compute the
+                               variant, or an empty text if it can; for example, int8 on an old processor
     open(path, *, threads, batch, options, feed) -> Session
                                open the artifact; `feed`, a description of the model's inputs, is passed only for
                                models other than image classifiers, see `agent.feed`
@@ -39,7 +45,10 @@ and a Session
                                the facts with the run's conditions: `kernel_s` and `transfer_s`, seconds by the device's
                                clock; `gpu_allocated_peak_bytes`, the peak of the runtime's allocator on the GPU;
                                `fallback`, the operators that ran on a different device from the requested one;
-                               `delegate`, the delegate that took over operators
+                               `delegate`, the delegate that took over operators; for an int8 graph, if the runtime
+                               `INSPECTS`: `integer_share`, the share of multiply-adds in integers, `float_operators`,
+                               the number of operators that compute in float, and `float_operator_names`, separated
+                               by commas
 """
 
 OFFERS = (
@@ -55,4 +64,4 @@ OFFERS = (
     "refuses",
     "open",
 )
-MAY_OFFER = ("profile",)
+MAY_OFFER = ("GLIBC", "INSPECTS", "profile", "refuses_on")

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.agent.feed import BFLOAT16, arrays
+from edgebench.agent.runtimes._onnx import as_taken, noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +32,6 @@ SCHEMES = {TENSORRT: "s8s8+symmetric"}  # the option for TensorRT, whose int8 ha
 NO_PROFILE = ""
 WARMS_UP = True
 
-SEED = 0  # seed of the image for timing
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # onnxruntime's names of integer input types -> numpy's
 ONNX_BFLOAT16 = 16  # onnx's number for the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
@@ -47,13 +47,16 @@ class InferenceSession:
     """
 
     def __init__(self, session: Any, batch: int, feed: Mapping[str, Any] | None = None) -> None:
+        import onnxruntime
+
         self._session, self._names = session, [output.name for output in session.get_outputs()]
         if feed:
             self._values = _bound(feed, batch)
         else:
             self._input = session.get_inputs()[0]
             self._integers: str = INTEGERS.get(self._input.type, "")
-            self._values = {self._input.name: self._noise((batch, *self._input.shape[1:]))}
+            image = noise((batch, *self._input.shape[1:]), self._integers)
+            self._values = {self._input.name: onnxruntime.OrtValue.ortvalue_from_numpy(image)}
         self._binding = session.io_binding()
         self._bind_inputs()
         for name in self._names:
@@ -62,21 +65,6 @@ class InferenceSession:
     def _bind_inputs(self) -> None:
         for name, value in self._values.items():
             self._binding.bind_ortvalue_input(name, value)
-
-    def _noise(self, shape: tuple[int, ...]) -> Any:
-        """Draw random images with values from -1 to 1, or with all integers of the input's type if it takes integers.
-
-        Denormal values are avoided because they slow kernels, and zeros are rare because kernels could skip them.
-        """
-        import numpy
-        import onnxruntime
-
-        noise = numpy.random.default_rng(SEED)
-        image: Any = noise.uniform(-1, 1, shape).astype(numpy.float32)
-        if self._integers:
-            levels = numpy.iinfo(self._integers)
-            image = noise.integers(levels.min, levels.max + 1, shape, levels.dtype)
-        return onnxruntime.OrtValue.ortvalue_from_numpy(image)
 
     def run(self) -> None:
         """Run the graph on the bound inputs; the outputs are in host memory on return."""
@@ -100,23 +88,13 @@ class InferenceSession:
         """Run the graph on float32 inputs of `shape` (N, C, R, R); return the scores of the classes as float32."""
         import numpy
 
-        images = self._as_taken(numpy.frombuffer(data, dtype="<f4").reshape(shape))
+        given = numpy.frombuffer(data, dtype="<f4").reshape(shape)
+        images = as_taken(given, tuple(self._input.shape[1:]), self._integers)
         size = self._input.shape[0] if isinstance(self._input.shape[0], int) else len(images)
         parts = (images[start : start + size] for start in range(0, len(images), size))
         outputs = [scores(self._session.run(None, {self._input.name: part}), len(part), classes) for part in parts]
         answers: bytes = numpy.concatenate(outputs).astype("<f4").tobytes()
         return answers
-
-    def _as_taken(self, images: Any) -> Any:
-        """Convert images to the layout and type of the graph's input: channels last for NHWC, rounded for integers."""
-        import numpy
-
-        if images.shape[1:] != tuple(self._input.shape[1:]):
-            images = numpy.ascontiguousarray(images.transpose(0, 2, 3, 1))
-        if not self._integers:
-            return images
-        levels = numpy.iinfo(self._integers)
-        return images.round().clip(levels.min, levels.max).astype(levels.dtype)
 
     def facts(self) -> dict[str, str]:
         """Return no facts, because on the CPU no operator can fall back to another device."""

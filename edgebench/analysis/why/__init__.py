@@ -278,14 +278,12 @@ def _threads(measured: Evidence) -> Iterator[Fact]:
 
 
 def _integers(measured: Evidence) -> Iterator[Fact]:
-    artifact = measured.artifact
-    if artifact and measured.case.variant.precision == Precision.INT8 and measured.was_inspected:
-        share = artifact.integer_share
-        text = "not known" if share is None else f"{share:.1%}"
-        per_cent = None if share is None else 100 * share
+    if (integers := measured.integers) and measured.case.variant.precision == Precision.INT8:
+        text = "not known" if integers.share is None else f"{integers.share:.1%}"
+        per_cent = None if integers.share is None else 100 * integers.share
         yield Fact.of("multiply-adds in integers", text, integer_share_per_cent=per_cent)
-        text = f"{len(artifact.float_nodes)} {', '.join(artifact.float_nodes[:NAMED])}".rstrip()
-        yield Fact.of("float nodes", text, float_nodes=artifact.float_nodes)
+        text = f"{integers.left} {', '.join(integers.named[:NAMED])}".rstrip()
+        yield Fact.of("float nodes", text, float_nodes=integers.named)
 
 
 def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:

@@ -8,10 +8,12 @@ from typer.core import TyperGroup
 
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
-from edgebench.foundation import escape
+from edgebench.foundation import escape, outside
 
 if TYPE_CHECKING:
+    from edgebench.nightly.rule.limits import Limits
     from edgebench.nightly.summary import Bulletin
+    from edgebench.schema.sweep import Sweep
 
 HISTORY = Path("results/nightly")
 GATE = Path("results/gate")
@@ -50,10 +52,8 @@ def run(
     """Measure a sweep tonight, confirm suspected changes, store the night and write its reports (the default)."""
     from edgebench import nightly, pipeline
     from edgebench.cli import terminal
-    from edgebench.foundation.units import parse_duration
-    from edgebench.measure.plan import sweeps
 
-    requested, limits, wait_s = sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
+    requested, limits, wait_s = _read(sweep, wait)
     if dry_run:
         with terminal.progress(quiet=quiet) as show:
             forecasts = pipeline.forecast(requested, show, address)
@@ -63,6 +63,16 @@ def run(
         bulletin = nightly.run(requested, history, show, address, limits=limits, wait_s=wait_s)
     _show("nightly run", bulletin, json=json)
     raise typer.Exit(nightly.exit_code(bulletin))
+
+
+def _read(sweep: str, wait: str) -> "tuple[Sweep, Limits, float]":
+    """Return the sweep and the limits of a file, and the time in seconds to wait for a busy target."""
+    from edgebench import nightly
+    from edgebench.foundation.units import parse_duration
+    from edgebench.measure.plan import sweeps
+
+    outside.look_beside(sweep)
+    return sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
 
 
 def _show(command: str, bulletin: "Bulletin", *, json: bool) -> None:
@@ -109,11 +119,9 @@ def gate(
     """Compare the working tree with a git revision in pairs of processes, and print a comment for a pull request."""
     from edgebench import nightly
     from edgebench.cli import terminal
-    from edgebench.foundation.units import parse_duration
-    from edgebench.measure.plan import sweeps
     from edgebench.nightly import gate
 
-    requested, limits, wait_s = sweeps.sweep(sweep), nightly.limits_of(sweep), parse_duration(wait) if wait else 0.0
+    requested, limits, wait_s = _read(sweep, wait)
     with terminal.progress(quiet=quiet) as show:
         head = gate.begin_head(gate.measure_base(sweep, base, folder, show, address, wait))
         bulletin = nightly.run(requested, head, show, address, limits=limits, wait_s=wait_s)

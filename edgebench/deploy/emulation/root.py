@@ -20,6 +20,7 @@ PACKAGES = ("python3", "libstdc++6")
 ARCHITECTURE = "arm64"
 PYTHON = "usr/bin/python3"
 CORES = 4
+MIDR_EL1 = "0x00000000410fd083"  # the register that names a Cortex-A72; OpenVINO's kernels read it
 # The board's /proc/cpuinfo. onnxruntime and LiteRT read this file, and crash if they find the file of an x86 host.
 CPUINFO = """processor\t: {core}
 BogoMIPS\t: 108.00
@@ -122,3 +123,5 @@ def _kernel_files() -> Iterator[tuple[str, str]]:
     yield "proc/cpuinfo", "".join(CPUINFO.format(core=core) for core in range(CORES)) + MODEL
     for name in ("possible", "present", "online"):
         yield f"sys/devices/system/cpu/{name}", f"0-{CORES - 1}\n"
+    for core in range(CORES):
+        yield f"sys/devices/system/cpu/cpu{core}/regs/identification/midr_el1", f"{MIDR_EL1}\n"

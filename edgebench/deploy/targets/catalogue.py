@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import toml
+from edgebench.foundation import shelf, toml
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.progress import warn
-from edgebench.foundation.shelf import load
 from edgebench.schema.target import Target
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ def target(name: str) -> Target:
     files = _files()
     require("target", name, files)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
-    return replace(read, address=os.environ.get(address_variable(name)) or read.address)
+    runtimes = tuple(dict.fromkeys((*read.runtimes, *shelf.files("runtimes"))))  # of the user's own, on every target
+    return replace(read, runtimes=runtimes, address=os.environ.get(address_variable(name)) or read.address)
 
 
 def chosen(name: str) -> Target:
@@ -80,7 +80,7 @@ def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
         return wanted
     if len(wanted) != 1:
         raise RequestError(f"wanted one target with --address, found {len(wanted)}: {', '.join(names)}")
-    if load("connections", wanted[0].connection).ADDRESS == "":
+    if shelf.load("connections", wanted[0].connection).ADDRESS == "":
         raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
     return (replace(wanted[0], address=address),)
 

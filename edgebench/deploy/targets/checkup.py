@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from packaging.version import Version
+
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
+from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import MIB
 from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
@@ -178,9 +181,20 @@ def _runtime(name: str, version: str, offered: str, target: Target, machine: Map
     if machine["machine"] not in WITH_WHEELS:
         found, advice = "not installed", f"there may be no wheel for {machine['machine']}: try targets prepare"
         return Observation(subject=subject, found=found, advice=advice)
+    if advice := _glibc(name, machine):
+        return Observation(subject=subject, found="not installed", advice=advice)
     return Observation(
         subject=subject, found=f"{offered} is copied by the first run, or by targets prepare {target.name}"
     )
+
+
+def _glibc(runtime: str, machine: Mapping[str, str]) -> str:
+    """Return advice if the machine's glibc is older than the oldest for which the runtime has wheels."""
+    oldest = (literal("runtimes", runtime, "GLIBC") or {}).get(machine["machine"], "")
+    libc, _, found = machine.get("libc", "").partition(" ")
+    if not oldest or libc != "glibc" or Version(found) >= Version(oldest):
+        return ""
+    return f"its wheels need glibc {oldest}, this system has {found}: install a newer system, or leave it out"
 
 
 def _mib(count: str | int) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from edgebench.results.journal import Journal
+    from edgebench.schema.environment import Environment
     from edgebench.schema.record import Session
     from edgebench.schema.sweep import Sweep
 
@@ -46,7 +47,7 @@ def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterat
         pace_s = (budget_s - left_s) / max(len(tried), 1)
         most = len(allotted.cases) if allotted.is_needed else max(1, int(left_s / pace_s))
         before = monotonic()
-        cases = tuple(_made(allotted.cases[:most], before + share_s / 2, show))
+        cases = tuple(_made(allotted.cases[:most], whole.environment, before + share_s / 2, show))
         show(Notice(text=f"measuring {len(cases)} of {counted(len(whole.cases), 'cell')}, {_why(allotted.is_needed)}"))
         session = plan.session(sweep, whole.environment, cases)
         yield replace(session, time_limit_s=share_s), before + share_s
@@ -57,14 +58,14 @@ def _why(is_needed: bool) -> str:
     return "from which the others are predicted" if is_needed else "which are near the Pareto front or outliers"
 
 
-def _made(cases: Sequence[Case], until: float, show: Show) -> Iterator[Case]:
+def _made(cases: Sequence[Case], environment: Environment, until: float, show: Show) -> Iterator[Case]:
     """Train and export case after case until the time `until`, but at least one case; yield each case when it is ready.
 
     A case that fails here is yielded, too: it fails again when it is measured, and only then is the failure recorded.
     """
     for case in cases:
         try:
-            stage.exported(case, case.variant, show)
+            stage.exported(case, case.variant, environment, show)
         except CaseError as error:
             show(Notice(text=f"{case.variant}: {error}"))
         yield case

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from edgebench.foundation.units import parse_duration
 from edgebench.images import catalogue
 from edgebench.images.splits import chosen_recipe, require_calibration
 from edgebench.measure.plan import custom as own_cells
+from edgebench.measure.plan import engines
 from edgebench.measure.plan.weights import Chosen, chosen
 from edgebench.schema.case import Case
 from edgebench.schema.environment import differences, lasting
@@ -44,12 +46,15 @@ def cases(requested: Iterable[Cell], environment: Environment) -> tuple[Case, ..
         RequestError: a runtime is not installed on the target, a data set does not exist or has no calibration images,
             or no cell can be measured, because no user-supplied model supports the options of its cell.
     """
-    cells = tuple(requested)
+    groups = tuple(engines.spread(requested, environment))
+    cells = tuple(chain.from_iterable(groups))
     models = own_cells.adopt(cells)
     cells = tuple(own_cells.completed(cells, models))
     datasets = _data_sets(cells, models)
+    every = (_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells)
+    made = [tuple(islice(every, len(group))) for group in groups]
     # `dict.fromkeys` removes duplicates: different texts can mean the same int8 scheme.
-    result = tuple(dict.fromkeys(_case(cell, own_cells.card(cell, models), datasets, environment) for cell in cells))
+    result = tuple(dict.fromkeys(case for group in made for case in engines.that_open(group, environment)))
     require_cores(result, environment)
     variants = (case.variant for case in result)
     for variant in {(item.dataset, item.dataset_sha256, item.quantization): item for item in variants}.values():

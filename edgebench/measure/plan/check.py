@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
-from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError, UnknownName, require
 from edgebench.foundation.shelf import literal, load, names
 from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import preset
 from edgebench.images.splits import wrong_task
 from edgebench.measure.plan import custom as own_cells
+from edgebench.measure.plan import engines
 from edgebench.schema import names as names_of
 from edgebench.schema.case import PRESETS
 from edgebench.schema.decoding import Decoding
 from edgebench.schema.decoding import parse as parse_decoder
 from edgebench.schema.names import is_custom, is_in_hub, is_model_file, is_weights_file
 from edgebench.schema.quantization import parse
-from edgebench.schema.runtime import RuntimeRequest
+from edgebench.schema.runtime import ALL, RuntimeRequest
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -56,10 +55,10 @@ def _check_cell(cell: Cell) -> None:
     request = RuntimeRequest.parse(cell.runtime)
     if not is_custom(cell.model):
         require("model", cell.model, names("architectures"))
-    runtime = load("runtimes", request.name)
-    if not is_model_file(cell.model):
-        _require_tools(request.name)
-    request.resolve(runtime.OPTIONS)
+    if request.name == ALL:
+        engines.require_alone(request)
+    else:
+        _check_runtime(request, cell)
     family(cell.dataset)
     _require_decoder(cell)
     if _reads_truth(cell) and (wrong := wrong_task(cell.model, cell.dataset, cell.decode and Decoding.TASK)):
@@ -113,15 +112,19 @@ def _reads_truth(cell: Cell) -> bool:
     )
 
 
+def _check_runtime(request: RuntimeRequest, cell: Cell) -> None:
+    runtime = load("runtimes", request.name)
+    if not is_model_file(cell.model):
+        _require_tools(request.name)
+    request.resolve(runtime.OPTIONS)
+
+
 def _require_tools(runtime: str) -> None:
     """Refuse a runtime if the tools that write files for it are not installed on this machine."""
-    format = load("runtimes", runtime).FORMAT
-    for tool in load("formats", format).TOOLS:
-        try:
-            tool_version(tool)
-        except PackageNotFoundError as missing:
-            package = f"edgebench[{format}]" if format in _EXTRAS else tool
-            raise RequestError(
-                f"runtime {runtime} reads {format} files, and {tool}, which is needed to write them, is not installed"
-                f" here; run pip install '{package}'"
-            ) from missing
+    if tool := engines.missing_tool(runtime):
+        format = load("runtimes", runtime).FORMAT
+        package = f"edgebench[{format}]" if format in _EXTRAS else tool
+        raise RequestError(
+            f"runtime {runtime} reads {format} files, and {tool}, which is needed to write them, is not installed"
+            f" here; run pip install '{package}'"
+        )

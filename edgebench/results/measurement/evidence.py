@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import median
 
 from edgebench.foundation import stats
+from edgebench.foundation.shelf import literal, names
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.record import (
@@ -25,6 +26,21 @@ from edgebench.schema.record import (
 BEAT = "beat "  # a reference workload is a beat if its name begins with this text
 INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integers:
+    """What an int8 graph computes in integers.
+
+    Attributes:
+        share: share of the multiply-adds; None if unknown.
+        left: number of operators that compute in float.
+        named: some of these operators, each as its type and its name.
+    """
+
+    share: float | None
+    left: int
+    named: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: `timed` and `medians`, which reports read often, are cached
@@ -100,12 +116,30 @@ class Evidence:
         return self.session.environment.facts.get("machine", INSPECTED_ON) == INSPECTED_ON
 
     @property
+    def integers(self) -> Integers | None:
+        """What the graph computes in integers, as its runtime or the writer of its format reports; None if unknown."""
+        if facts := next((run.conditions for run in self.runs if "float_operators" in run.conditions), None):
+            share = float(facts["integer_share"]) if "integer_share" in facts else None
+            named = tuple(filter(None, facts.get("float_operator_names", "").split(", ")))
+            return Integers(share=share, left=int(facts["float_operators"]), named=named)
+        artifact = self.artifact
+        if artifact is None or _inspects(self.case.runtime.name) or not self.was_inspected:
+            return None
+        return Integers(share=artifact.integer_share, left=len(artifact.float_nodes), named=artifact.float_nodes)
+
+    @property
     def allowed_half_width(self) -> float:
         """The widest half-width of an interval that counts as precise.
 
         It is larger on a virtual machine, which is noisy.
         """
         return allowed_half_width(self.session)
+
+
+@cache
+def _inspects(runtime: str) -> bool:
+    """Return whether a runtime reports itself what its graph computes in integers; false if it is unknown here."""
+    return runtime in names("runtimes") and bool(literal("runtimes", runtime, "INSPECTS"))
 
 
 def allowed_half_width(session: Session) -> float:

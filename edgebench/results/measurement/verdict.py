@@ -262,15 +262,13 @@ def _unsynchronised(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _float_fallback(evidence: Evidence) -> Iterator[Reason]:
-    """Name operators that onnxruntime's CPU provider leaves in float, for targets with the same kind of processor."""
-    if evidence.is_on_gpu or not evidence.was_inspected:
-        return
-    if evidence.artifact and (nodes := evidence.artifact.float_nodes):
-        share = evidence.artifact.integer_share
-        macs = "" if share is None else f", {1 - share:.0%} of the multiply-adds"
-        run = "runs" if len(nodes) == 1 else "run"
-        operators = f"{counted(len(nodes), 'operator')} of the int8 graph {run} in float"
-        text = f"{operators}{macs}: {', '.join(nodes[:3])}"
+    """Name operators that the runtime leaves in float although they are in an int8 graph."""
+    integers = None if evidence.is_on_gpu else evidence.integers
+    if integers and integers.left:
+        macs = "" if integers.share is None else f", {1 - integers.share:.0%} of the multiply-adds"
+        run = "runs" if integers.left == 1 else "run"
+        named = f": {', '.join(integers.named[:3])}" if integers.named else ""
+        text = f"{counted(integers.left, 'operator')} of the int8 graph {run} in float{macs}{named}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 

@@ -11,6 +11,8 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, markd
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL
 from edgebench.foundation.units import counted, millions, milliseconds, number
 from edgebench.networks import published
+from edgebench.results.table.across import Across, runtime
+from edgebench.results.table.across import across as across_runtimes
 from edgebench.results.table.parts import Setup
 from edgebench.results.table.ranking import by_precision, fastest, most_accurate, together
 from edgebench.results.table.row import NOTHING, Background, Row, Table
@@ -166,12 +168,6 @@ BEST = (
 )
 
 
-def runtime(row: Row) -> str:
-    """Return the runtime with its version and options."""
-    setup = row.setup
-    return " ".join(filter(None, (setup.runtime, setup.runtime_version, setup.runtime_options)))
-
-
 def group_title(row: Row) -> str:
     """Return the title of a group: the settings that its rows share."""
     setup = row.setup
@@ -252,41 +248,33 @@ def _starred(column: Column[Row], best: frozenset[Row]) -> Column[Row]:
 
 def across(table: Table) -> Iterator[Sheet]:
     """Yield tables with a row per variant and a column per runtime, for variants that ran on several runtimes."""
-    conditions = defaultdict[tuple[str, ...], list[Row]](list)
-    for row in table.rows:
-        setup = row.setup
-        shared = (setup.target, setup.epoch, str(setup.threads), str(setup.batch), setup.preset, setup.dataset)
-        conditions[shared].append(row)
     places = _places(table)
-    for rows in conditions.values():
-        runtimes = tuple(sorted({runtime(row) for row in rows}))
-        ran = defaultdict[tuple[str, str, str], dict[str, Row]](dict)
-        for row in rows:
-            ran[row.setup.network, row.setup.scheme, row.setup.weights][runtime(row)] = row
-        several = {variant: by_runtime for variant, by_runtime in ran.items() if len(by_runtime) > 1}
-        if several:
-            sheet = _across(rows[0].setup, runtimes, several)
-            yield replace(sheet, title=sheet.title + _in_epoch(places, rows[0].setup))
+    for several in across_runtimes(table.rows):
+        first = next(iter(several[0].rows.values())).setup
+        yield replace(_across(first, several), title=_title(first) + _in_epoch(places, first))
 
 
-def _across(first: Setup, runtimes: tuple[str, ...], ran: dict[tuple[str, str, str], dict[str, Row]]) -> Sheet:
-    threads = f"{first.threads} thread{'s' if first.threads > 1 else ''}"
-    title = f"{first.target} · {threads} · batch {first.batch} · {first.preset} · p50 ms by runtime"
-    return Sheet.of(title, (*_VARIANT, *map(_timed, runtimes)), ran.items())
+def _title(setup: Setup) -> str:
+    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    return f"{setup.target} · {threads} · batch {setup.batch} · {setup.preset} · p50 ms by runtime"
 
 
-_Ran = tuple[tuple[str, str, str], dict[str, Row]]  # a variant's network, scheme and weights -> its rows, by runtime
-_VARIANT: tuple[Column[_Ran], ...] = (
-    Column.text("network", lambda ran: ran[0][0], IDENTITY),
-    Column.text("precision", lambda ran: ran[0][1], IDENTITY),
+def _across(first: Setup, several: Sequence[Across]) -> Sheet:
+    runtimes = sorted({name for variant in several for name in variant.rows})
+    return Sheet.of(_title(first), (*_VARIANT, *map(_timed, runtimes)), several)
+
+
+_VARIANT: tuple[Column[Across], ...] = (
+    Column.text("network", lambda variant: variant.network, IDENTITY),
+    Column.text("precision", lambda variant: variant.scheme, IDENTITY),
 )
 
 
-def _timed(runtime: str) -> Column[_Ran]:
+def _timed(runtime: str) -> Column[Across]:
     """Return the column of latencies on one runtime."""
 
-    def cell(ran: _Ran) -> str:
-        row = ran[1].get(runtime)
+    def cell(variant: Across) -> str:
+        row = variant.rows.get(runtime)
         p50_ms = row.latency.p50_ms if row else None
         return "-" if row is None or p50_ms is None else f"{milliseconds(p50_ms)} {_interval(row)}"
 

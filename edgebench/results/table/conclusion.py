@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from math import inf
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import counted, milliseconds
-from edgebench.results.table.ranking import fastest, most_accurate, together
+from edgebench.results.table.across import across, runtime
+from edgebench.results.table.ranking import fastest, most_accurate, speedup, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from edgebench.foundation.stats import Ratio
+    from edgebench.results.table.across import Across
     from edgebench.results.table.row import Row
 
 TO_DO = {
@@ -27,11 +29,47 @@ QUICK = "measure without --preset quick, which takes too few processes for an in
 
 def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
     """Return sentences on each group of comparable rows; several groups are told apart by target and runtime."""
-    groups = together(rows)
-    return tuple(
+    every = tuple(rows)
+    groups = together(every)
+    sentences = [
         f"{_where(group[0])}: {sentence}" if len(groups) > 1 else sentence
         for group in groups
         for sentence in filter(None, (_fastest(group), _most_accurate(group), _int8(group), _unsettled(group)))
+    ]
+    return (*sentences, *(sentence for several in across(every) for sentence in _runtimes(several)))
+
+
+def _runtimes(several: Sequence[Across]) -> Iterator[str]:
+    """Say, for each precision, which runtime is the fastest, and by how much it is faster than the next runtime."""
+    leads: dict[tuple[str, str], list[tuple[str, Ratio]]] = defaultdict(list)
+    counts = Counter[str]()
+    for variant in several:
+        timed = sorted((row for row in variant.rows.values() if row.spread), key=lambda row: row.latency.p50_ms or 0.0)
+        if len(timed) > 1 and (lead := speedup(timed[1], timed[0])):
+            precision = timed[0].setup.precision
+            leads[precision, runtime(timed[0])].append((runtime(timed[1]), lead))
+            counts[precision] += 1
+    for (precision, fastest_one), found in leads.items():
+        yield f"{precision}: {_led(fastest_one, found, counts[precision])}."
+
+
+def _led(runtime: str, leads: Sequence[tuple[str, Ratio]], count: int) -> str:
+    nexts = {name for name, _ in leads}
+    after = f"{nexts.pop()}, the next runtime" if len(nexts) == 1 else "the next runtime"
+    ratios = [lead for _, lead in leads]
+    if count == 1:
+        return f"{runtime} is the fastest runtime, {_ends(ratios[0])} times as fast as {after}"
+    least, most = (end(ratios, key=lambda ratio: ratio.value).value for end in (min, max))
+    sure = sum((ratio.low or 0) > 1 for ratio in ratios)
+    return (
+        f"{runtime} is the fastest runtime of {len(leads)} of {count} networks, {least:.2f} to {most:.2f} times as fast"
+        f" as {after}; significantly of {sure}"
+    )
+
+
+def _ends(ratio: Ratio) -> str:
+    return f"{ratio.value:.2f}" + (
+        "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
     )
 
 
@@ -90,9 +128,7 @@ def _int8(rows: Sequence[Row]) -> str:
 
 def _times(speedups: Sequence[Ratio]) -> str:
     if len(speedups) == 1:
-        (ratio,) = speedups
-        ends = "" if ratio.low is None or ratio.high is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
-        return f"int8 is {ratio.value:.2f}{ends} times as fast as float"
+        return f"int8 is {_ends(speedups[0])} times as fast as float"
     least, most = (end(speedups, key=lambda ratio: ratio.value).value for end in (min, max))
     faster = sum((ratio.low or 0) > 1 for ratio in speedups)
     slower = sum((ratio.high or inf) < 1 for ratio in speedups)

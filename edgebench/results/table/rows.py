@@ -50,7 +50,7 @@ def _line(position: int, evidence: Evidence) -> Line:
 
 def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Return the row of one case, still without rank and speed-up."""
-    artifact, accuracy, why = evidence.artifact, evidence.accuracy, why_no_accuracy(evidence.case.variant)
+    accuracy, why = evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
     remarks = (*_remarks(evidence), *_untimed(evidence, measurement))
     has_memory = _memory(measurement).peak_mib is not None
@@ -62,7 +62,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         sustained=_sustained(measurement.endurance),
         quality=_quality(evidence, None if why else appraisal),
         fidelity=_of_outputs(evidence) or _fidelity(appraisal, accuracy, is_counted=not why),
-        int8=_int8(artifact) if artifact and evidence.was_inspected else Int8(),
+        int8=_int8(evidence),
         verdict=measurement.verdict.name,
         time_verdict=worst(measurement.reasons, TIME).name,
         accuracy_verdict=worst(measurement.reasons, ACCURACY).name if accuracy else "",
@@ -328,10 +328,11 @@ def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_coun
     )
 
 
-def _int8(artifact: Artifact) -> Int8:
-    share, worst = artifact.integer_share, artifact.noisiest
+def _int8(evidence: Evidence) -> Int8:
+    artifact, integers = evidence.artifact, evidence.integers
+    worst = artifact.noisiest if artifact and evidence.was_inspected else None
     return Int8(
-        integer_share=None if share is None else share * 100,
+        integer_share=None if integers is None or integers.share is None else integers.share * 100,
         worst_layer=worst.name if worst else None,
         worst_layer_sqnr_db=worst.sqnr_db if worst else None,
     )

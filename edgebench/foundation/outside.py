@@ -1,0 +1,58 @@
+"""The user's own plug-ins: `plugins/<shelf>` here, beside a sweep or in the configuration folder, and packages.
+
+On a target there is nothing to look for, because the bundle contains the plug-ins beside those of edgebench.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+FOLDER = "plugins"
+GROUP = "edgebench."  # beginning of an entry point's group; the shelf's name follows, as in `edgebench.runtimes`
+
+
+@cache
+def is_on_host() -> bool:
+    """Return whether this is edgebench itself and not the agent's bundle, which Python runs as a zip."""
+    return Path(__file__).is_file()
+
+
+def look_beside(sweep: str) -> None:
+    """Look for plug-ins beside the file of a sweep, too; the name of a sweep that is no file changes nothing."""
+    place = Path(sweep).resolve().parent
+    if sweep.endswith(".toml") and place != Path.cwd() and place not in _beside:
+        _beside.append(place)
+
+
+_beside: list[Path] = []
+
+
+def folders(shelf: str) -> tuple[Path, ...]:
+    """Return the folders of the user's plug-ins of a shelf that exist, that of the working folder first."""
+    if not is_on_host():
+        return ()
+    return _folders(shelf, (Path.cwd(), *_beside), os.environ.get("XDG_CONFIG_HOME", ""))
+
+
+@cache  # because reports ask once per row
+def _folders(shelf: str, places: tuple[Path, ...], _config: str) -> tuple[Path, ...]:
+    from platformdirs import user_config_path
+
+    every = (*places, user_config_path("edgebench"))
+    return tuple(folder for place in every if (folder := place / FOLDER / shelf).is_dir())
+
+
+def is_unnamed(file: Path) -> bool:
+    """Return whether a file is a plug-in that a command runs only because of the folder that it is called in."""
+    return any(file.is_relative_to(place / FOLDER) for place in (Path.cwd(), *_beside))
+
+
+@cache
+def installed(shelf: str) -> dict[str, str]:
+    """Map the names of a shelf's plug-ins in installed packages to their modules."""
+    if not is_on_host():
+        return {}
+    return {point.name: point.value for point in entry_points(group=GROUP + shelf)}
