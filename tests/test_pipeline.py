@@ -225,7 +225,7 @@ def test_dry_run_lists_the_cases_and_measures_nothing(place: Path) -> None:
     done = cli("run", "--dry-run", "--target", "cpu")
     assert done.returncode == 0, done.stderr
     assert done.stdout.lstrip().startswith("cpu: 16 cases\n")
-    assert "to train and export, at most 3 min 00 s to measure" in done.stdout
+    assert "to train, export and evaluate, 3 min 00 s to measure" in done.stdout
     assert list(place.iterdir()) == []
 
 

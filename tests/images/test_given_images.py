@@ -72,7 +72,7 @@ def test_what_is_no_data_set_is_one_line_and_exit_code_2(place: Path) -> None:
         ("cifar10", "wanted cifar10:path, cifar-10-binary.tar.gz"),
         (
             "imagenette",
-            "no data set 'imagenette' (has cifar10, coco, digits, image_folder, imagenet, null, scenes, scenes_single,"
+            "no data set 'imagenette' (has cifar10, coco, digits, image_folder, imagenet, scenes, scenes_single,"
             " unlabelled, voc, yolo)",
         ),
     ):

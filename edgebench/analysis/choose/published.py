@@ -79,7 +79,7 @@ def _left_out(rows: Sequence[PublishedLatency]) -> Iterator[str]:
     if rows:
         why = " / ".join(dict.fromkeys(row.reservation for row in rows))
         rows_without = f"{counted(len(rows), 'row')} without the time of a whole inference"
-        yield f"Left out: {rows_without} ({why}); --any-published includes what is left out."
+        yield f"Left out: {rows_without} ({why}); --any-published includes them."
 
 
 def _option(row: PublishedLatency, reference: PublishedAccuracy | None, *, has_own: bool, is_detector: bool) -> Option:
