@@ -22,6 +22,7 @@ from edgebench.analysis.doctor import LEAST_FILES
 from edgebench.foundation.errors import RequestError, in_words
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import SHELVES, files, load, names
+from edgebench.foundation.units import counted
 
 PIXEL = (0.25, -0.5, 2.0)  # the image of one pixel that a runtime must return unchanged
 TOLERANCE = 1e-5
@@ -154,7 +155,7 @@ def _of_session(session: Any, format: str) -> Iterator[Fault]:
     found = array("f", bytes(answers)) if isinstance(answers, bytes) else array("f")
     values = array("f", data)
     if len(found) != len(values):
-        wanted = f"{len(values)} float32 in bytes, for {len(images)} images of {len(PIXEL)} scores"
+        wanted = f"{len(values)} float32 in bytes, for {counted(len(images), 'image')} of {len(PIXEL)} scores"
         yield Fault(field="infer", wanted=wanted, found=f"{len(found)} values, a {type(answers).__name__}")
     elif format != "null" and any(abs(one - other) > TOLERANCE for one, other in zip(found, values, strict=True)):
         yield Fault(field="infer", wanted=f"{values.tolist()}, the images unchanged", found=str(found.tolist()))

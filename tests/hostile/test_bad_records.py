@@ -147,7 +147,7 @@ def test_a_journal_of_nothing_else_is_refused_and_never_an_empty_table(kind: str
     [
         (b"".join(RUNS), "only 30 records whose session is not in the journal"),
         (changed(put(threads=1.5), "session") + b"\n" + RUNS[0], "unknown key|Unexpected"),
-        (b"<!DOCTYPE html>", "found only an incomplete line; run a sweep"),
+        (b"<!DOCTYPE html>", "found only an incomplete line; measure a sweep"),
         (b"[\n" + b",\n".join(line.strip() for line in GOOD) + b"\n]", f"the first is {JOURNAL}:2: line: Invalid JSON"),
     ],
 )
