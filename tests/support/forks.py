@@ -19,12 +19,26 @@ ENOUGH = 30  # jobs, for which importing everything first pays
 
 def warmed_up() -> None:
     """Import what commands import when they run."""
+    import jinja2
+    import pydantic
+    import rich.console
+    import rich.progress
+    import rich.table
+    import typer.rich_utils
+
+    import edgebench.analysis.choose
     import edgebench.analysis.compare.folders
     import edgebench.analysis.doctor
     import edgebench.analysis.lint
+    import edgebench.analysis.predict
+    import edgebench.cli.terminal
     import edgebench.nightly.replay
     import edgebench.pipeline
-    import edgebench.results.folders  # noqa: F401
+    import edgebench.results.folders
+
+    # pydantic imports its parts when they are first used
+    pydantic.TypeAdapter(dict[str, int]).validate_json("{}")
+    assert jinja2 and rich and typer and edgebench
 
 
 def run(job: dict[str, Any]) -> tuple[int, str, str]:

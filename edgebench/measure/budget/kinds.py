@@ -13,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from edgebench.measure.budget.fit import ENOUGH, Fit, Prediction, Work, fit
-from edgebench.networks.describe import describe
+from edgebench.networks.cost import blueprint
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.results.measurement.verdict import Verdict
@@ -140,7 +140,7 @@ def work(variant: Variant) -> Work:
 
 @cache
 def _work(architecture: str, width: float, resolution: int, classes: int) -> Work:
-    network = describe(architecture, width, resolution, classes)
+    network = blueprint(architecture, width, resolution, classes)
     return Work(macs=network.macs, activations=network.activations, params=network.params)
 
 
