@@ -51,8 +51,8 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
-    # How many seconds the master connection outlives its last session. The last session is the process that holds the
-    # lock; it ends if this process is killed.
+    # How many seconds the master connection outlives its last session, which is the process that holds the lock.
+    # This process ends if edgebench is killed.
     "ControlPersist": "5",
     "ForwardAgent": "no",
     "RequestTTY": "no",

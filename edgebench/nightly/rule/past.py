@@ -148,7 +148,7 @@ class Past:
 
     @property
     def offset(self) -> float | None:
-        """The log latency ratio of tonight's components to the first baseline; None if not yet measured."""
+        """The log of the latency with tonight's components over that with the baseline's; None if not yet measured."""
         return self._offsets.of(self.tonight.entry.components, self.baseline.night.id) if self.baseline else 0.0
 
     @cached_property
