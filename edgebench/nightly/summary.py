@@ -259,7 +259,7 @@ def _gone(night: Night) -> Iterator[str]:
 
 
 def _detectable(history: History) -> Iterator[str]:
-    """Yield which changes of the latency the night could not have found, and how this developed over the weeks."""
+    """Yield the smallest change of the latency that the night could find, and how it developed over the weeks."""
     *_, last = nights = [
         sorted(entry.detectable for entry in night.entries if entry.detectable) for night in history.nights
     ]

@@ -126,7 +126,7 @@ class Ssh:
             Busy: another process measures on the board.
         """
         output = Path(self._scratch.name) / "output"
-        with output.open("wb") as stream:  # not a pipe, because the master connection would keep it open
+        with output.open("wb") as stream:  # a pipe would be kept open by the master connection
             command = self._ssh("-fNM", *_where(self._target.address))
             returncode = _within(LOGIN_S, command, stream)
         if returncode is None:

@@ -107,7 +107,7 @@ class Remaining:
 
     def _end(self, running: _Running) -> None:
         task, took_s, step = running.task, self.clock() - running.started, running.step
-        is_whole = step.activity != "train" or (step.total and step.done == step.total)  # else it was resumed or failed
+        is_whole = step.activity != "train" or (step.total and step.done == step.total)  # not resumed, not failed
         if task and is_whole:
             self._spent[task.activity].append((task.expected_s, took_s))
             self.pairs += [(task.kind, task.usual_s, took_s)] if task.kind else []

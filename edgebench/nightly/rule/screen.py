@@ -197,7 +197,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Return a mask (C,) of configurations that can be screened: spread known, or a change of `aim` would be seen."""
+    """Return a mask (C,) of configurations whose spread is known or whose history would show a change of `aim`."""
     import numpy
 
     shown = _threshold(screening, rule, rule.screen_p) + _t(rule.power, screening.freedom) * screening.error

@@ -376,7 +376,7 @@ def untrained(accuracy: Accuracy) -> str:
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # if the parent has learned, int8 lost it
+    has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 is the cause
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
         f" {chance:.1%}{'' if has_learned else ', so nothing shows that the network learned anything'}"

@@ -134,7 +134,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return each range's largest weight, and how large it must be at least so that the bias fits into 32 bits."""
+    """Return each range's largest weight, and the least largest weight with which the bias fits into 32 bits."""
     import numpy
 
     source, weights, bias = operator.inputs
