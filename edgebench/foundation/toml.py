@@ -49,8 +49,8 @@ def read(
 ) -> T:
     """Read a TOML file, and convert its content to a value of type `kind`.
 
-    `select` returns the keys of the file that belong to the value. Keys in `quantities` take a text with a unit, such as
-    `90s`, or a plain number. `check_content` is called before the conversion, and `check_value` after it; either
+    `select` returns the keys of the file that belong to the value. Keys in `quantities` take a text with a unit, such
+    as `90s`, or a plain number. `check_content` is called before the conversion, and `check_value` after it; either
     refuses the file by raising RequestError. `name` becomes the value's name, unless the file states another name.
 
     Raises:
