@@ -95,7 +95,7 @@ def test_the_doctor_says_that_torch_is_required_and_how_to_get_it(python: Path) 
     assert problem["install"].startswith("pip install 'torch>=")
     runtimes = {one["name"]: one for one in document["abilities"] if one["kind"] == "runtime"}
     has_tflite_runtime = document["python"].startswith("CPython 3.11.")
-    works = {"litert", "null", "onnxruntime"} | ({"tflite_runtime"} if has_tflite_runtime else set())
+    works = {"litert", "onnxruntime"} | ({"tflite_runtime"} if has_tflite_runtime else set())
     assert {name for name, one in runtimes.items() if not one["missing"]} == works
     assert runtimes["tflite_runtime"]["install"] == ""  # it is there, or there is none for this Python
 

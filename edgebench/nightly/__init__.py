@@ -192,6 +192,8 @@ def _write_reports(folder: Path, bulletin: Bulletin) -> None:
         plugin = load(BULLETINS, name)
         if plugin.FILE:
             history.write_report(folder, plugin.FILE, plugin.render(bulletin))
+        for path, text in getattr(plugin, "pages", lambda _: ())(bulletin):
+            history.write_report(folder, path, text)
 
 
 def limits_of(sweep: str) -> Limits:

@@ -59,6 +59,7 @@ class SummaryLine:
     entry: Entry
     points: tuple[Point, ...]
     episodes: tuple[Episode, ...] = ()
+    every_night: tuple[Point, ...] = ()
 
     @property
     def is_calm(self) -> bool:
@@ -136,7 +137,9 @@ class Bulletin:
     night: Night
     lines: tuple[SummaryLine, ...]
     nights: int
+    history: History
     notes: tuple[str, ...] = ()
+    others: tuple[Bulletin, ...] = ()
 
     def of(self, *verdicts: Outcome) -> list[SummaryLine]:
         """Return the lines with one of these verdicts, without lines that an earlier night already reported."""
@@ -202,7 +205,37 @@ def _told(episode: Episode) -> str:
 
 
 def bulletin(history: History) -> Bulletin:
-    """Return the bulletin of the last night of a history, which must have at least one night."""
+    """Return the bulletin of the last night of a history, which must have at least one night.
+
+    If the history was merged from several sweeps or machines, the bulletin contains a bulletin of each of the others.
+    """
+    *others, nights = sorted(_origins(history.nights), key=lambda nights: nights[-1].place)
+    recent = {night.id for night in history.nights[-NIGHTS:]}
+    told = [other for other in reversed(others) if other[-1].id in recent]
+    last = _bulletin(replace(history, nights=tuple(nights)))
+    whole = (_bulletin(replace(history, nights=tuple(other), notes=())) for other in told)
+    return replace(last, nights=len(history.nights), others=tuple(whole))
+
+
+def _origins(nights: Sequence[Night]) -> list[list[Night]]:
+    """Group nights by sweep and machine: in a group, no target ever has another processor.
+
+    A night that reached no target belongs to the last group of its sweep.
+    """
+    groups: list[tuple[dict[str, str], list[Night]]] = []
+    for night in nights:
+        cpus = {target: facts.get("cpu", "") for target, facts in night.hosts.items()}
+        for known, group in reversed(groups):
+            if group[0].sweep == night.sweep and all(known.get(target, cpu) == cpu for target, cpu in cpus.items()):
+                known.update(cpus)
+                group.append(night)
+                break
+        else:
+            groups.append((cpus, [night]))
+    return [group for _, group in groups]
+
+
+def _bulletin(history: History) -> Bulletin:
     night, states = history.nights[-1], episodes(history)
     by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
     lines = [_line(entry, by_name.get(entry.name), states[entry.name], history) for entry in night.entries]
@@ -211,6 +244,7 @@ def bulletin(history: History) -> Bulletin:
         night=replace(night, entries=tuple(line.entry for line in lines)),
         lines=tuple(sorted(lines, key=_order)),
         nights=len(history.nights),
+        history=history,
         notes=notes,
     )
 
@@ -222,7 +256,8 @@ def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: 
         found = tuple(episode for episode in found if episode.change in entry.over_budget)
     if entry.over_budget:  # an exceeded budget is reported like a regression, also in a night without a change
         entry = replace(entry, verdict=max(entry.verdict, Outcome.REGRESSION, key=lambda outcome: outcome.severity))
-    return SummaryLine(entry=entry, points=_points(past, history), episodes=found)
+    recent, whole = (_points(past, history, most) for most in (NIGHTS, len(history.nights)))
+    return SummaryLine(entry=entry, points=recent, episodes=found, every_night=whole)
 
 
 def _why_accepted(past: Past | None, history: History) -> str:
@@ -287,8 +322,8 @@ def _order(line: SummaryLine) -> tuple[int, bool, float, str]:
     return -line.entry.verdict.severity, is_other, -change, line.entry.name
 
 
-def _points(past: Past | None, history: History) -> tuple[Point, ...]:
-    """Return one point per recent night; a night without the configuration is a gap."""
+def _points(past: Past | None, history: History, most: int) -> tuple[Point, ...]:
+    """Return one point for each of the last nights, at most `most`; a night without the configuration is a gap."""
     if past is None:
         return ()
     measured = (*past.nights, past.tonight) if past.tonight.entry.is_measured else past.nights
@@ -296,7 +331,7 @@ def _points(past: Past | None, history: History) -> tuple[Point, ...]:
         measured[-1].entry.figures.beat if measured else ""
     )  # latencies relative to different reference workloads are not comparable
     entries = {night.id: entry for night, entry in measured if entry.figures.beat == beat}
-    shown = [(night, entries.get(night.id)) for night in history.nights[-NIGHTS:]]
+    shown = [(night, entries.get(night.id)) for night in history.nights[-most:]]
     levels = [level for _, entry in shown if entry and (level := past.level_of(entry)) is not None]
     middle = sorted(levels)[len(levels) // 2] if levels else 0.0
     name = past.tonight.entry.name

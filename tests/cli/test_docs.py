@@ -18,7 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 from typer.main import get_command
 
-from edgebench import __version__
+from edgebench import __version__, nightly
 from edgebench.cli import app
 from edgebench.deploy import emulation
 from edgebench.nightly import history
@@ -173,7 +173,7 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     if "rpi4_emulated" in line and (lacking := emulation.missing()):
         pytest.skip(f"needs {', '.join(lacking)}")
     arguments = shlex.split(line)[1:]
-    (sweep,) = blocks("toml")
+    (sweep,) = (text for text in blocks("toml") if "[[models]]" in text)
     (place / "my.toml").write_text(sweep)
     draw_photos(place / "photos")
     write(place / "net.onnx", ("batch", 3, 64, 64))
@@ -218,9 +218,17 @@ def test_the_documented_python_works(place: Path, capsys: pytest.CaptureFixture[
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
-    (code,) = blocks("python")
-    exec(compile(code, "page", "exec"), {})
-    assert "mobilenet" in capsys.readouterr().out
+    for night in history_with_a_regression(2, "mobilenet_v1-0.25@96/fp32 onnxruntime cpu threads=1 batch=1").nights:
+        history.write_night(place / "results" / "nightly", night)
+    for code in blocks("python"):
+        exec(compile(code, "page", "exec"), {})
+        assert "mobilenet" in capsys.readouterr().out
+
+
+def test_the_documented_limits_are_read(place: Path) -> None:
+    (limits,) = (text for text in blocks("toml") if "[[limits]]" in text)
+    (place / "nightly.toml").write_text(SWEEP + limits)
+    assert [limit.figure for limit in nightly.limits_of("nightly.toml").members] == ["peak memory", "", "p90"]
 
 
 def cells(table: str) -> list[list[str]]:

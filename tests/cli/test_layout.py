@@ -1,6 +1,7 @@
 """Tables on narrow terminals: nothing wider than the terminal, nothing cut, rows distinct, what was asked for kept."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -38,7 +39,8 @@ def sheets() -> list[Sheet]:
     printed = list[Sheet]()
     with patch.object(terminal, "_print", lambda sheet, *_: printed.append(sheet)):
         for command in COMMANDS:
-            assert cli(*command).returncode in (0, 1), command
+            if command[0] != "predict" or find_spec("torch"):  # it plans files that torch writes
+                assert cli(*command).returncode in (0, 1), command
     return printed
 
 

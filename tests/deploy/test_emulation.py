@@ -67,8 +67,9 @@ def test_without_its_packages_they_are_named_in_one_line(monkeypatch: pytest.Mon
 def test_without_its_packages_nothing_is_run() -> None:
     done = cli("run", "--target", "rpi4_emulated", PATH="/nowhere")
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "qemu-user" in done.stderr
+    *notices, refusal = done.stderr.splitlines()
+    assert len(notices) <= 1  # that the target answers slowly
+    assert "qemu-user" in refusal
 
 
 @pytest.mark.skipif("gcc" in LACKING, reason="needs gcc")

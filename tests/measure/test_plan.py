@@ -172,6 +172,7 @@ def test_all_runtimes_are_those_of_the_target_that_can_compute_the_network(
     assert set(beside) == set(requested)
 
 
+@needs_torch
 def test_all_runtimes_without_one_that_can_compute_the_network_give_their_reasons() -> None:
     sweep = replace(SWEEP, runtimes=(ALL,), precisions=(Precision.BF16,))
     requested = cases.cases(sweep.cells(), replace(EVERY, facts={"machine": "x86_64"}))

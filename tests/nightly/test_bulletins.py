@@ -15,6 +15,8 @@ from lxml import etree
 from edgebench.foundation import shelf
 from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
 from edgebench.nightly.bulletins import json as as_json
+from edgebench.nightly.bulletins._configuration import address
+from edgebench.nightly.bulletins._drawing import sparkline
 from edgebench.nightly.night import Acceptance, Change, History, Night, Outcome
 from edgebench.nightly.summary import NIGHTS, Bulletin, bulletin
 from tests.support.nights import HOST, entry, night, quiet_history
@@ -84,10 +86,11 @@ class Strict(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open, self.loaded = list[str](), list[str]()
+        self.open, self.loaded, self.linked = list[str](), list[str](), list[str]()
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.loaded += [value or "" for name, value in attributes if name in ("src", "href")]
+        self.loaded += [value or "" for name, value in attributes if name == "src" or (name == "href" and tag != "a")]
+        self.linked += [value or "" for name, value in attributes if name == "href" and tag == "a"]
         if tag != "meta":
             self.open.append(tag)
 
@@ -98,10 +101,50 @@ class Strict(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_needs_no_other_file_and_closes_what_it_opens() -> None:
+def test_the_pages_need_no_other_file_close_what_they_open_and_link_each_other() -> None:
     parser = Strict()
     parser.feed(page.render(of(*EVERY)))
     assert (parser.open, parser.loaded) == ([], [])
+    pages = dict(page.pages(of(*EVERY)))
+    assert sorted(parser.linked) == sorted(pages)
+    for text in pages.values():
+        parser = Strict()
+        parser.feed(text)
+        assert (parser.open, parser.loaded, parser.linked) == ([], [], ["../index.html"])
+
+
+def test_the_page_of_a_configuration_has_every_night_with_its_values() -> None:
+    whole = history(Outcome.REGRESSION, nights=80)
+    text = dict(page.pages(bulletin(whole)))[address("net-0")]
+    assert text.count('<circle class="dot"') == 81
+    assert "<title>2026-03-22: " in text
+    assert text.count("<tr>") == 82
+    assert "latency +10.0% (1.000 ms -&gt; 1.100 ms)" in text
+
+
+def test_a_merged_history_shows_the_last_night_of_every_sweep_and_machine() -> None:
+    def of_place(sweep: str, cpu: str, first: int) -> list[Night]:
+        nights = quiet_history(3, [f"{sweep} on {cpu}"], first=first).nights
+        return [replace(one, sweep=sweep, hosts={"cpu": HOST | {"cpu": cpu}}) for one in nights]
+
+    lost = replace(night(9, entry(name="a on B", verdict=Outcome.MISSING)), sweep="a", hosts={})
+    nights = [*of_place("a", "A", 0), *of_place("b", "A", 3), *of_place("a", "B", 6), lost]
+    found = bulletin(History(nights=tuple(nights)))
+    assert [line.entry.name for line in found.lines] == ["a on B"]
+    assert {line.entry.name for other in found.others for line in other.lines} == {"b on A", "a on A"}
+    text = page.render(found)
+    assert "b on A: nothing changed: 1 configuration" in text
+
+
+@pytest.mark.lengthy
+def test_a_year_of_three_hundred_configurations_has_small_pages() -> None:
+    year = replace(
+        quiet_history(2), nights=quiet_history(365, [f"net-{n}-1.0@224/int8-per_channel" for n in range(3)]).nights
+    )
+    found = bulletin(year)
+    many = replace(found, lines=tuple(line for _ in range(100) for line in found.lines))
+    assert len(page.render(many).encode()) < 300_000
+    assert max(len(text.encode()) for _, text in page.pages(found)) < 300_000
 
 
 def test_the_page_holds_no_markup_of_what_it_is_told() -> None:
@@ -116,7 +159,7 @@ def test_a_sparkline_has_at_most_sixty_nights_and_is_not_drawn_over_a_gap() -> N
     gap = replace(whole, nights=(*whole.nights[:50], replace(whole.nights[50], entries=()), *whole.nights[51:]))
     (line,) = bulletin(gap).lines
     assert [point.change is None for point in line.points].count(True) == 1
-    drawn = page.sparkline(line.points)
+    drawn = sparkline(line.points)
     assert drawn.count("<polyline") == drawn.count("<polygon") == 2
 
 
@@ -134,7 +177,7 @@ def test_another_host_is_a_line_and_an_acceptance_is_one_with_its_reason() -> No
         reason="meant <so>",
     )
     (line,) = bulletin(replace(whole, nights=moved, acceptances=(accepted,))).lines
-    drawn = page.sparkline(line.points)
+    drawn = sparkline(line.points)
     assert drawn.count('class="epoch"') == drawn.count('class="accepted"') == 1
     assert "meant &lt;so&gt;" in drawn
 

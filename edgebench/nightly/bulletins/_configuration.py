@@ -1,0 +1,93 @@
+"""The page of one configuration: its figures tonight, a chart of its whole history, and a table of all its nights."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from edgebench.foundation.escape import html
+from edgebench.foundation.stats import median_interval
+from edgebench.nightly.bulletins._drawing import chart, document
+from edgebench.nightly.rule.figures import FIGURES, size, values
+from edgebench.nightly.summary import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from edgebench.nightly.night import Entry, History, Night
+    from edgebench.nightly.rule.figures import Figure
+    from edgebench.nightly.summary import SummaryLine
+
+FOLDER = "configurations"
+DIGITS = 12  # a page is named by this number of hexadecimal digits of the hash of the configuration's name
+
+
+def address(name: str) -> str:
+    """Return the path of a configuration's page, relative to the history's folder."""
+    return f"{FOLDER}/{sha256(name.encode(errors='surrogateescape')).hexdigest()[:DIGITS]}.html"
+
+
+def render(line: SummaryLine, history: History) -> str:
+    """Return the page of a configuration, the latest night first in its table."""
+    entry = line.entry
+    nights = [(night, _entry(night, entry.name)) for night in history.nights]
+    latencies = [_latency(found) if found and found.is_measured else None for _, found in nights]
+    changes = (f"{change.figure} {size(change)} ({values(change)})" for change in line.findings)
+    told = "".join(
+        f"<li>{html(text)}</li>" for text in (*changes, *line.causes, *filter(None, [line.states, entry.why]))
+    )
+    return document(
+        entry.name,
+        [
+            f'<p class="muted"><a href="../index.html">All configurations</a></p><h1>{html(entry.name)}</h1>',
+            f'<p><span class="{entry.verdict}">{entry.verdict}</span> {html(history.nights[-1].started_at[:10])}</p>',
+            f"<ul>{told}</ul>" if told else "",
+            '<div class="wide chart">',
+            chart(line.every_night or _unmeasured(history), latencies),
+            "</div>",
+            '<p class="muted">The median latency (p50) of each night, with its 95 % interval. A blue line is a changed'
+            " host or component, a green line an accepted night.</p>",
+            _table([(night, found) for night, found in reversed(nights) if found]),
+        ],
+    )
+
+
+def _unmeasured(history: History) -> tuple[Point, ...]:
+    """Return a point without a value for every night, for a configuration that the last night did not measure."""
+    return tuple(Point(started_at=night.started_at, change=None) for night in history.nights)
+
+
+def _entry(night: Night, name: str) -> Entry | None:
+    return next((entry for entry in night.entries if entry.name == name), None)
+
+
+def _latency(entry: Entry) -> tuple[float, float | None, float | None] | None:
+    """Return p50 in ms and the ends of its interval; None if there are no latencies."""
+    if entry.figures.p50_s is None:
+        return None
+    low, high = median_interval(entry.figures.latencies_s) or (None, None)
+    return entry.figures.p50_s * 1e3, low and low * 1e3, high and high * 1e3
+
+
+def _table(nights: list[tuple[Night, Entry]]) -> str:
+    """Return a table with a row per night, and a column per figure that any night has."""
+    shown = [
+        (name, figure)
+        for name, figure in FIGURES.items()
+        if any(figure.value(entry.figures) is not None for _, entry in nights)
+    ]
+    headings = "".join(f'<th class="n">{html(name)}</th>' for name, _ in shown)
+    rows = "".join(
+        f"<tr>{''.join(_cells(night, entry, [figure for _, figure in shown]))}</tr>" for night, entry in nights
+    )
+    head = f"<tr><th>night</th><th>verdict</th>{headings}<th>what changed</th></tr>"
+    return f'<h2>Nights</h2><div class="wide"><table>{head}{rows}</table></div>'
+
+
+def _cells(night: Night, entry: Entry, figures: Sequence[Figure]) -> Iterator[str]:
+    yield f'<td class="day">{html(night.started_at[:16].replace("T", " "))}</td>'
+    yield f'<td class="{entry.verdict}">{entry.verdict}</td>'
+    for figure in figures:
+        value = figure.value(entry.figures)
+        yield f'<td class="n">{"" if value is None else html(figure.show(value))}</td>'
+    yield f"<td>{html('; '.join(entry.changed))}</td>"
