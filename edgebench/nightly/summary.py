@@ -218,7 +218,7 @@ def bulletin(history: History) -> Bulletin:
 
 
 def _origins(nights: Sequence[Night]) -> list[list[Night]]:
-    """Group nights by sweep and machine: in a group, no target ever has another processor.
+    """Group nights by sweep and machine; within a group, each target always has the same processor.
 
     A night that reached no target belongs to the last group of its sweep.
     """
