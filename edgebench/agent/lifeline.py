@@ -16,7 +16,7 @@ HELD = "held"  # key of a request; if true, the host holds standard input open u
 def end_with_host(handle: int = 0) -> None:
     """Make this process and its children end as soon as standard input is closed, or now if it is already closed."""
     if os.getpgrp() != os.getpid():
-        os.setpgid(0, 0)  # in a group of its own; otherwise SIGIO would end the parent process, too
+        os.setpgid(0, 0)  # without a group of its own, SIGIO would end the parent process, too
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGIO})
     fcntl.fcntl(handle, fcntl.F_SETOWN, -os.getpgrp())

@@ -51,7 +51,7 @@ def identity() -> dict[str, str]:
         "counter": "yes" if counter.is_there() else "",
         "memory_bytes": str(int(_field(read("/proc/meminfo"), "MemTotal").split()[0]) * 1024),
         "os": _system(),
-        "bits": "64" if sys.maxsize > 2**32 else "32",  # this Python's bits: a 64-bit kernel can run 32-bit programs
+        "bits": "64" if sys.maxsize > 2**32 else "32",  # of Python: a 64-bit kernel can run 32-bit programs
         "kernel": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()),
         "firmware": firmware.version() or _bios(),

@@ -13,8 +13,9 @@ MEMORY_ITERATIONS = 10
 WINDOW_S = 5.0  # time between two readings of clock and temperature in a sustained run
 # A beat is a small fixed workload, timed between groups of samples. Other work on the core changes little within 5 ms.
 BEATS_APART_S, BEAT_WARM_UP = 5e-3, 5
-# 40 groups of 5 ms spread the samples over 0.2 s. For a network that takes 0.2 ms, results then vary half as much
-# between processes as with samples spread over 0.03 s. Spreading the samples over 1 s gives no further gain.
+# 40 groups of 5 ms spread the samples over 0.2 s.
+# For inferences of 0.2 ms, results then vary half as much between processes as with samples spread over 0.03 s.
+# Spreading the samples over 1 s gives no further gain.
 LEAST_GROUPS = 40
 COUNTED_WARM_UP, COUNTED_ITERATIONS = 3, 5  # few are enough, because instruction counts hardly vary
 # The values of all fields of times for a run that measures something other than times.

@@ -9,9 +9,9 @@ from hashlib import blake2b, sha256
 
 COMPUTE_BYTES = 512 * 1024  # a block that fits the second-level cache; hashing it takes about 2 ms
 MEMORY_BYTES = 32 * 1024 * 1024  # size of a copied block; source and copy together exceed most last-level caches
-# The beat uses BLAKE2b, which runs on ordinary execution units. So other work on the core slows the beat as much as it
-# slows a convolution. SHA-256 would not slow down, because many processors have special instructions for it. The beat
-# hashes few bytes, to leave the caches to the measured network.
+# The beat uses BLAKE2b: other work on the core slows it as much as it slows a convolution.
+# SHA-256 would not slow down, because many processors have special instructions for it.
+# The beat hashes few bytes, to leave the caches to the measured network.
 BEAT = "blake2b 32x4KiB"
 BEAT_BYTES, BEAT_TIMES = 4 * 1024, 32  # number of bytes to hash, which takes about 0.2 ms
 

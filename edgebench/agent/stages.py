@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DECODE, RESIZE, NORMALIZE, POSTPROCESS = STAGES = ("decode", "resize", "normalize", "postprocess")
 PICTURE = "picture"  # prefix of the names of the encoded pictures in the file
-# The first WARM_UP pictures are not recorded. Pictures are processed until LEAST_S seconds have passed (including the
-# inferences), but at least LEAST and at most MOST pictures.
+# The first WARM_UP pictures are not recorded.
+# Pictures follow until LEAST_S seconds have passed, inferences included: at least LEAST, at most MOST pictures.
 WARM_UP, LEAST, MOST, LEAST_S = 8, 24, 200, 0.3
 NO_PILLOW = "no Pillow on the target"
 

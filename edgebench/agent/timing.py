@@ -7,8 +7,8 @@ from itertools import pairwise
 from math import ceil, sqrt
 from time import perf_counter, perf_counter_ns, process_time
 
-# The variance within a process divided by the variance between processes, as measured in trials. If a process takes one
-# second to start, `iterations` then returns about 150 for an inference of 2 ms, 68 for 10 ms and 7 for 1 s.
+# The variance within a process divided by the variance between processes, as measured in trials.
+# If a process starts in 1 s, `iterations` then returns about 150 for inferences of 2 ms, 68 for 10 ms and 7 for 1 s.
 WITHIN_OVER_BETWEEN = 46.0
 
 

@@ -33,8 +33,8 @@ from edgebench.foundation.units import MIB, counted
 EXTRAS = ("tflite", "openvino", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
 TRIAL_S = 120.0  # time limit of a fresh process in seconds; importing torch from a slow disk takes long
-# The smallest model file of each format, in base64. The model returns its input, an image of one pixel. The files are
-# needed because a runtime that can be imported can still fail to open a file.
+# The smallest model file of each format, in base64; the model returns its input, an image of one pixel.
+# The files are needed because a runtime that can be imported can still fail to open a file.
 LEAST_FILES = {
     "onnx": "CAg6TwoQCgF4EgF5IghJZGVudGl0eRIBZ1obCgF4EhYKFAgBEhAKAggBCgIIAwoCCAEKAggBYhsKAXkSFgoUCAESEAoCCAEKAggD"
     "CgIIAQoCCAFCBAoAEA0=",

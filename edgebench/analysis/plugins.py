@@ -1,6 +1,6 @@
-"""A plug-in's file -> what its shelf's contract requires of it and does not find; also the list of the user's plug-ins.
+"""A plug-in's file -> the fields in which it does not meet its shelf's contract; also lists the user's plug-ins.
 
-A constant or a function of a plug-in must be of the kind that the shelf's plug-in `null` has. A runtime must also
+Each constant or function of a plug-in must be of the same kind as in the shelf's plug-in `null`. A runtime must also
 compute the smallest model file of its format.
 """
 
@@ -98,7 +98,7 @@ def _unlike(field: str, value: Any, example: Any) -> Iterator[Fault]:
 
 
 def _refused(function: Callable[..., object], example: Callable[..., object]) -> str:
-    """Return why a function cannot be called as the example is; an empty text if it can."""
+    """Return why a function cannot take the arguments that the example takes; an empty text if it can."""
     parameters = inspect.signature(example).parameters.values()
     alone = [item.name for item in parameters if item.kind in (item.POSITIONAL_ONLY, item.POSITIONAL_OR_KEYWORD)]
     named = {item.name: None for item in parameters if item.kind == item.KEYWORD_ONLY}

@@ -65,7 +65,7 @@ class _Program(typer.Typer):
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Run the command that the arguments name."""
-        named = {"prog_name": "edgebench"}  # however it was started: `python -m edgebench`, or inside another program
+        named = {"prog_name": "edgebench"}  # the same name however the program was started
         return self.parser(*arguments, **named | options)
 
 

@@ -171,7 +171,7 @@ def detectors(model: str, width: str) -> list[tuple[str, float]]:
     if not model and not width:
         return []
     detecting = [name for name in names("architectures") if task(name) == "detection"]
-    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # can be trained here
+    known = [name for name in detecting if not literal("architectures", name, "DECODER")]  # these can be trained here
     if not width:
         raise RequestError("wanted --width with --base --model, found none; add --width 0.25")
     chosen = [(name, value) for name in _many(str)(model) or known for value in _many(_width)(width)]

@@ -92,7 +92,7 @@ def keep_libraries_quiet() -> None:
     """
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # otherwise a caller has replaced stderr
+    if type(sys.stderr) is io.TextIOWrapper and sys.stderr.fileno() == 2:  # no caller has replaced it
         ours, quiet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 2)
         os.close(quiet)

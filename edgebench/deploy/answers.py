@@ -152,8 +152,8 @@ class Unpacked(Answer):
 
 # Facts that an answer must contain, because other modules read them without checking that they exist.
 NEEDED = ("machine", "memory_bytes", "usable_cores", "bits", "kernel", "python")
-# A time is refused if it exceeds its upper bound by more than this share of the bound plus this many seconds. The
-# kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
+# A time is refused if it exceeds its bound by more than this share of the bound plus this many seconds.
+# The kernel counts a process's start in ticks of 10 ms, and the clocks of two machines differ by about 10 ppm.
 SLACK, SLACK_S = 0.01, 0.1
 A = TypeVar("A", bound=Answer)
 

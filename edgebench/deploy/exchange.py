@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-# With these settings the allocator returns freed pages at once. Processes that measure memory get these settings, so
-# that the results of repeated runs differ by at most 0.1 MiB instead of 20 MiB.
+# With these settings the allocator returns freed pages at once; processes that measure memory get them.
+# The results of repeated runs then differ by at most 0.1 MiB instead of 20 MiB.
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-# Limit on a process's output. One answer of an evaluation has at most 43 MiB of outputs in base64; a sustained run has
-# 1 MiB per hour, and all other answers are below 1 MiB.
+# A process's output has at most this many bytes.
+# An answer of an evaluation has at most 43 MiB of outputs in base64.
+# A sustained run has 1 MiB per hour, and all other answers are below 1 MiB.
 MOST_BYTES = 2**27
 SETTLE_S = 10.0  # seconds to wait for the rest of the output after the process ended
 LAST_BYTES = 2**16  # number of bytes kept from the end of standard error

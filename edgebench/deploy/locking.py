@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND = 80  # maximum number of characters of a command that an error message shows
-# All tokens of this process's locks begin with this text. A connection to this machine compares it with the token of
-# the machine's lock, and so finds out that this process already holds the lock.
+# All tokens of this process's locks begin with this text.
+# By this text, a connection to this machine finds out that this process already holds the machine's lock.
 PROCESS = uuid4().hex
 
 

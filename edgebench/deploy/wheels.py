@@ -98,8 +98,7 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
         packages = sorted(f"{package.metadata['Name']}=={package.version}" for package in distributions(path=[scratch]))
         with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted(file for file in Path(scratch).rglob("*") if file.is_file()):
-                # The zip has no times. It has no scripts either, because scripts contain the path of this machine's
-                # Python. So the same packages give the same zip.
+                # A zip without times, and without scripts (they contain a path), is the same for the same packages.
                 name = file.relative_to(scratch)
                 if name.parts[0] != "bin" and name.name != "RECORD":
                     archive.writestr(ZipInfo(name.as_posix()), file.read_bytes(), ZIP_DEFLATED, compresslevel=1)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 KIND, FILE = "durations", "durations.json"
-COUNT = "processes"  # counts, not seconds: how many processes the cases took, and the fewest possible
-KEPT = 20  # newest pairs of each kind
+COUNT = "processes"  # a pair of this kind is not in seconds: the least number of processes, and how many ran
+KEPT = 20  # how many of the newest pairs of each kind are kept
 LEAST_S = 0.05  # shorter work says nothing about the machine's speed
-LIMITS = (0.1, 30.0)  # of a factor: outside of them, the work was interrupted or not what was estimated
+LIMITS = (0.1, 30.0)  # least and largest factor; work beyond them was interrupted, or differed from the estimate
 LOOP, LOOP_S = 100_000, 7.5e-3  # turns of the timed loop, and its time on two idle cores of a 2.5 GHz x86 server
 TIMES = 7
 
@@ -32,7 +32,7 @@ Pair = tuple[str, float, float]  # kind of work, estimated and measured seconds
 
 
 class Factors:
-    """By which factor each kind of work takes longer here than estimated."""
+    """The factors by which each kind of work takes longer here than estimated."""
 
     def __init__(self, known: Mapping[str, Sequence[Sequence[float]]]) -> None:
         self._known = {kind: _factor(pairs) for kind, pairs in known.items() if pairs}
@@ -85,7 +85,7 @@ def _factor(pairs: Sequence[Sequence[float]]) -> float:
 
 @cache
 def slowness() -> float:
-    """Return how many times as long a short loop takes here, now, as on an idle machine for which estimates are."""
+    """Return how many times as long a short loop takes here and now as on the machine for which estimates are right."""
     seconds = sorted(_looped() for _ in range(TIMES))
     return max(sum(seconds) / TIMES / LOOP_S, LIMITS[0])
 

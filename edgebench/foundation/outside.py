@@ -1,6 +1,7 @@
-"""The user's own plug-ins: `plugins/<shelf>` here, beside a sweep or in the configuration folder, and packages.
+"""The user's own plug-ins: files in folders called `plugins/<shelf>`, and modules of installed packages.
 
-On a target there is nothing to look for, because the bundle contains the plug-ins beside those of edgebench.
+Such a folder is in the working folder, beside a sweep's file or in the configuration folder. On a target there is
+nothing to look for, because the bundle contains the plug-ins beside those of edgebench.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _beside: list[Path] = []
 
 
 def folders(shelf: str) -> tuple[Path, ...]:
-    """Return the folders of the user's plug-ins of a shelf that exist, that of the working folder first."""
+    """Return the existing folders of the user's plug-ins for a shelf; the one in the working folder comes first."""
     if not is_on_host():
         return ()
     return _folders(shelf, (Path.cwd(), *_beside), os.environ.get("XDG_CONFIG_HOME", ""))
@@ -46,7 +47,7 @@ def _folders(shelf: str, places: tuple[Path, ...], _config: str) -> tuple[Path, 
 
 
 def is_unnamed(file: Path) -> bool:
-    """Return whether a file is a plug-in that a command runs only because of the folder that it is called in."""
+    """Return whether a file is a plug-in in the working folder or beside a sweep, which a command runs unasked."""
     return any(file.is_relative_to(place / FOLDER) for place in (Path.cwd(), *_beside))
 
 

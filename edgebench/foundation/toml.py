@@ -49,10 +49,9 @@ def read(
 ) -> T:
     """Read a TOML file, and convert its content to a value of type `kind`.
 
-    `select` returns the keys of the file that belong to the value. `quantities` are keys whose values are texts with a
-    unit, such as `90s`, and which may also be plain numbers. `check_content` is called before the conversion, and
-    `check_value` after it; either refuses the file by raising RequestError. `name` becomes the value's name, unless the
-    file states another name.
+    `select` returns the keys of the file that belong to the value. Keys in `quantities` take a text with a unit, such
+    as `90s`, or a plain number. `check_content` is called before the conversion, and `check_value` after it; either
+    refuses the file by raising RequestError. `name` becomes the value's name, unless the file states another name.
 
     Raises:
         InvalidFile: the file is refused; the message names the file, and also the line if the error is about a key.

@@ -65,7 +65,7 @@ def adopt(dataset: str) -> DataSet:
         _require(not place, f"{name} is bundled; wanted {name}, found {dataset}")
         return DataSet(name=name, sha256="", classes=plugin.CLASSES, path="")
     _require(bool(place), f"wanted {name}:path, {plugin.PLACE}; found no path")
-    path = Path(os.path.abspath(place))  # noqa: PTH100  # as above
+    path = Path(os.path.abspath(place))  # noqa: PTH100  # keep a link's name
     _require(_is_text(path), f"wanted {name}:path in UTF-8, found {str(path)!r}; rename it")
     if not path.exists():
         return _by_name(dataset)

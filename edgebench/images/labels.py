@@ -36,7 +36,7 @@ BY_VALUE = (
     "classes that are numbers are in the order of their values; torchvision and Keras sort them as text, {first} before"
     " {second}: if your model was trained so, list that order in a {file}"
 )
-PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}  # not names of classes
+PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}  # not classes
 
 Line = tuple[int, str]  # a line of a list: its number, from 1, and its text
 

@@ -93,7 +93,7 @@ class _Walk:
 
     def run(self) -> None:
         """Enter real folders first, then the targets of links, so that real names are found before names of links."""
-        self._is_new(self._top, os.stat(self._top))  # noqa: PTH116  # as above
+        self._is_new(self._top, os.stat(self._top))  # noqa: PTH116  # a Path per file is slow
         self._enter([self._top])
         while self._links:
             links, self._links = sorted(self._links), []
@@ -135,7 +135,7 @@ class _Walk:
 
     def _leads_to_new_folder(self, link: str) -> bool:
         try:
-            status = os.stat(link)  # noqa: PTH116  # as above
+            status = os.stat(link)  # noqa: PTH116  # a Path per file is slow
         except OSError:  # a broken link, or a link to itself
             self._statuses[link] = None
             return False
@@ -162,7 +162,7 @@ def _kind(name: str, status: os.stat_result | None) -> str:
     _, _, file = name.rpartition(os.sep)
     if file in (*LABELS, *ORDERS):
         return ""
-    return printable(os.path.splitext(file)[1].lower()) or "without a suffix"  # noqa: PTH122  # as above
+    return printable(os.path.splitext(file)[1].lower()) or "without a suffix"  # noqa: PTH122  # a Path per file is slow
 
 
 def _notices(below: str, count: int, others: Counter[str], repeated: dict[str, str]) -> Iterator[str]:

@@ -109,7 +109,7 @@ class Pixels:
                 for part in parts:
                     digest.update(part.data)
                     had_room, missing = had_room and _write(stream, part), missing - len(part)
-                    if had_room and not missing:  # not after the loop, which the caller may leave after the last part
+                    if had_room and not missing:  # the caller may leave the loop after the last part
                         self._appear(made, digest.hexdigest())
                     yield part
 

@@ -112,7 +112,7 @@ class Stage:
     def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
         try:
             return self.accuracy(state.case, deployed, state.channels)
-        except Exception as error:  # as in `ready`: after a bug only this case fails
+        except Exception as error:  # after a bug, only this case fails
             return self._failure(state.case, "evaluate", error)
 
     def _failure(self, case: Case, stage: str, error: Exception) -> Failure:

@@ -170,7 +170,7 @@ def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bullet
     If the folder cannot be written, `refused` is called with the reason.
 
     Raises:
-        RequestError: the folder holds no night; or it cannot be written and `refused` is not given.
+        RequestError: the folder holds no night, or `refused` is not given and the folder cannot be written.
     """
     with collector.paused():
         nights = history.read(folder)

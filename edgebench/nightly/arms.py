@@ -68,8 +68,7 @@ def accepted_arm(
         sha256=pin.artifact.sha256,
         packages=_packages(folder, pin, connection, session),
     )
-    # The job takes its iteration counts from tonight's runs, so that both environments run the same number of
-    # iterations.
+    # With the iteration counts of tonight's runs, both environments run the same number of iterations.
     job = Job(case=pin.case, deployed=deployed, runs=list(evidence.runs))
     return Arm(name=TONIGHT if copy else ACCEPTED, job=job, connection=agent)
 

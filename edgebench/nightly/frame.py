@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edgebench.nightly.night import Entry, Night
 
-# columns with a number, and whether a larger number is better (1) or worse (-1)
+# Columns of numbers -> 1 if a larger number is better, -1 if it is worse.
 DIRECTIONS = {
     "p50_ms": -1,
     "p90_ms": -1,

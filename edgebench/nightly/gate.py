@@ -1,8 +1,9 @@
-"""A revision of a repository and the working tree -> a night of each, the second judged against the first.
+"""A revision of a repository and the working tree -> one night each; the second is judged against the first.
 
-The revision is checked out into a temporary folder and measured there by a process of its own, so that its models, its
-Python code and its sweep are the revision's. Both nights use the same installed edgebench and the same cache. Then the
-working tree is measured, and every changed configuration is compared with the revision in pairs, as on any night.
+The revision is checked out into a temporary folder and measured there by a process of its own, so that the models, the
+Python code and the sweep are those of the revision. Then the working tree is measured, and every changed
+configuration is compared with the revision in pairs, as on any night. Both nights use the same installed edgebench and
+the same cache.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _show_all(command: Sequence[str], folder: Path, show: Show) -> str:
 
 
 def begin_head(base: Path) -> Path:
-    """Return a new history beside `base` that starts with its night; what an earlier gate left there is removed."""
+    """Copy the history at `base` to a new folder beside it, replacing that of an earlier gate; return the folder."""
     head = base.parent / HEAD
     shutil.rmtree(head, ignore_errors=True)
     try:

@@ -60,8 +60,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-# Later nights are screened against nights with these verdicts. Nights with another verdict are used only after they are
-# accepted.
+# Later nights are screened against nights with these verdicts, and against accepted nights with any verdict.
 QUIET = (Outcome.OK, Outcome.NEW, Outcome.UNDERPOWERED, Outcome.HOST_CHANGE)
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The weight of a ridge regression that shrinks the slope towards 1. It is (3 % / 20 %) squared: 3 % is the deviation of
-# the residuals, and 20 % the deviation of slopes from 1. If the speed of the machine never varies, the slope is 1.
+# The weight of a ridge regression, which shrinks the slope to 1 if the machine's speed never varies.
+# 3 % is the deviation of the residuals, and 20 % is the deviation of slopes from 1.
 WEIGHT = (0.03 / 0.2) ** 2
 
 

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
 
-# An A/A pair runs two copies of one environment. For each latency process of the night, `ARM_SHARE` such pairs are run,
-# which takes about a twentieth of the night. At least `LEAST_PAIRS` are run, because fewer than four have no 95 %
-# interval.
+# An A/A pair runs two copies of one environment.
+# A night has `ARM_SHARE` such pairs per latency process, which takes about a twentieth of the night.
+# At least `LEAST_PAIRS` are run, because fewer than four have no 95 % interval.
 ARM_SHARE, LEAST_PAIRS = 0.03, 4
 
 

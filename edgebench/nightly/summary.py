@@ -218,7 +218,7 @@ def bulletin(history: History) -> Bulletin:
 
 
 def _origins(nights: Sequence[Night]) -> list[list[Night]]:
-    """Group nights by sweep and machine: in a group, no target ever has another processor.
+    """Group nights by sweep and machine; within a group, each target always has the same processor.
 
     A night that reached no target belongs to the last group of its sweep.
     """
@@ -294,7 +294,7 @@ def _gone(night: Night) -> Iterator[str]:
 
 
 def _detectable(history: History) -> Iterator[str]:
-    """Yield which changes of the latency the night could not have found, and how this developed over the weeks."""
+    """Yield the smallest change of the latency that the night could find, and how it developed over the weeks."""
     *_, last = nights = [
         sorted(entry.detectable for entry in night.entries if entry.detectable) for night in history.nights
     ]

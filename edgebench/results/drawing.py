@@ -10,8 +10,8 @@ from edgebench.foundation import escape
 from edgebench.foundation.errors import RequestError, require
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-# Okabe and Ito's colours (2008), which colour-blind readers can tell apart. A dark page uses lighter colours of the
-# same hues.
+# Okabe and Ito's colours (2008), which colour-blind readers can tell apart.
+# A dark page uses lighter colours of the same hues.
 LIGHT = {
     "paper": "#ffffff", "ink": "#1b2630", "muted": "#5a6873", "grid": "#e4e8eb", "axis": "#8996a0", "heat": "#0072b2",
     "fp32": "#0072b2", "int8": "#d55e00", "fp16": "#009e73", "bf16": "#a0568a",

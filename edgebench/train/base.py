@@ -298,7 +298,7 @@ def train(name: str, width: float, recipe: BaseRecipe, scenes: Drawn, device: st
 
     from edgebench.tasks.detection import coco
 
-    torch.set_num_threads(1)  # so that the weights do not depend on the number of cores
+    torch.set_num_threads(1)  # with one thread, the weights do not depend on the number of cores
     torch.manual_seed(SEED)
     network = load("architectures", name).build(name, width, classes=CLASSES, resolution=RESOLUTION)
     training = _Training(network=network, recipe=recipe, scenes=scenes, device=device, title=f"{name} {width:g}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from edgebench.foundation.progress import Show
 
-PR_SET_PDEATHSIG = 1  # of prctl(2)
+PR_SET_PDEATHSIG = 1  # an option of prctl(2)
 
 Family = tuple[Variant, ...]  # a family: the variants of one architecture and width
 

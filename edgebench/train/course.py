@@ -252,7 +252,7 @@ def several(outputs: Any) -> tuple[Tensor, ...]:
 
 
 def score(network: nn.Module, images: Images, batch: int, task: Any, classes: int) -> float:
-    """Return the task's main metric, as a share, of the network's outputs for images; 0 if the metric is undefined."""
+    """Return the task's main metric for the network's outputs on images, as a share; 0 if the metric is undefined."""
     import torch
 
     network.eval()

@@ -30,7 +30,7 @@ def draw(title: str, loss: Sequence[float], shares: Mapping[str, Sequence[float]
 
 
 def _tick(share: float, most: float) -> str:
-    """Write a tick of both axes, with a grid line between them; the loss at the top of its axis is `most`."""
+    """Write a tick on each of the two axes, and the grid line that joins them; the axis of the loss ends at `most`."""
     y, right = HEIGHT - MARGIN - share * (HEIGHT - 2 * MARGIN), WIDTH - MARGIN
     return (
         f'<path d="M{MARGIN} {y:.1f}H{right}" fill="none" stroke="#e4e8eb"/>'

@@ -252,8 +252,7 @@ def _loaded(path: str, provider: str, settings: Any, *, tf32: bool = False) -> A
         onnxruntime.preload_dlls()  # NVIDIA's packages install CUDA's libraries where the loader does not search
     chain: list[Any] = [(CUDA, {"use_tf32": str(int(tf32))})]
     if provider == TENSORRT:
-        # The option for int8 is set only for quantized files, because TensorRT would calibrate and quantize a float
-        # file itself.
+        # TensorRT would quantize a float file itself, so the option for int8 is set only for quantized files.
         is_int8 = b"QuantizeLinear" in Path(path).read_bytes()
         chain.insert(0, (TENSORRT, {"trt_int8_enable": str(int(is_int8))}))
     return onnxruntime.InferenceSession(path, settings, providers=chain)

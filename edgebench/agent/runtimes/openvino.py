@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORMAT = "onnx"
 NEEDS = ("openvino",)
-OPTIONS = (("f32", "f16", "bf16"),)  # the type in which operators compute that are not quantized
+OPTIONS = (("f32", "f16", "bf16"),)  # the type in which operators that are not quantized compute
 DEVICES: dict[str, str] = {}
 SCHEMES: dict[str, str] = {}
 NO_PROFILE = (
@@ -31,7 +31,7 @@ WARMS_UP = True
 INSPECTS = True
 GLIBC = {"aarch64": "2.35", "x86_64": "2.28"}
 
-CAPABILITIES = {"f16": "FP16", "bf16": "BF16"}  # options -> OpenVINO's names of what a processor can compute
+CAPABILITIES = {"f16": "FP16", "bf16": "BF16"}  # option -> its name in OpenVINO's list of what a processor can compute
 DOT_PRODUCT = "asimddp"  # Linux' name of the int8 dot product of ARM processors
 INTEGERS = {"u8": "uint8", "i8": "int8"}  # OpenVINO's names of integer types -> numpy's
 MULTIPLIES = {
@@ -60,7 +60,7 @@ _MOVES_DATA = {
 }
 _SINK = "/sink_port_0"  # OpenVINO's suffix of the name of an output
 _MADE = re.compile(r"[A-Z]\w*_\d+")
-_NAMED = 20  # operators in float that are named
+_NAMED = 20  # how many of the operators in float are named
 
 
 class InferenceSession:
@@ -178,7 +178,7 @@ class Executed:
 def inspected(nodes: Sequence[Executed], macs: Mapping[str, int]) -> tuple[float | None, list[str]]:
     """Return the share of multiply-adds that are computed in integers, and the operators that are computed in float.
 
-    The share is None if a multiplying operator of the file is in no executed node, or if there is none. If a Subgraph
+    The share is None if the file has no multiplying operator, or if one of them is in no executed node. If a Subgraph
     has fewer quantized products than multiplying operators, all of these operators count as float.
     """
     inside = {operator: [node for node in nodes if node.computes(operator)] for operator in macs}
@@ -194,14 +194,14 @@ def inspected(nodes: Sequence[Executed], macs: Mapping[str, int]) -> tuple[float
 
 
 def _is_left(node: Executed, operators: Sequence[str], integer: set[str]) -> bool:
-    """Return whether an executed node computes in float what the file's quantization does not ask for."""
+    """Return whether an executed node computes products in float, or, if it has none, computes in float at all."""
     if operators:
         return not integer.issuperset(operators)
     return node.is_float and node.kind not in _MOVES_DATA and bool(node.reads)
 
 
 def _origin(node: Executed) -> str:
-    """Return the file's name of a node's first operator; OpenVINO names operators that it has made `Multiply_25`."""
+    """Return the file's name of a node's first operator; names such as `Multiply_25` are OpenVINO's own."""
     names = [name for name in node.origins if not _MADE.fullmatch(name)]
     return (names or node.origins)[0].removesuffix("/WithoutBiases")
 
@@ -248,7 +248,7 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
 def refuses_on(variant: Variant, machine: Mapping[str, str]) -> str:
     """Return why a machine, described by the agent's facts, cannot compute the variant.
 
-    The reason is int8 on an ARM processor without the int8 dot product.
+    The only such reason is int8 on an ARM processor without the int8 dot product.
     """
     is_arm, isa = machine.get("machine") == "aarch64", machine.get("isa", "").split()
     if variant.quantization and is_arm and DOT_PRODUCT not in isa:
@@ -354,7 +354,8 @@ def _macs(node: Any) -> int:
     if kind == "MatMul":
         is_transposed = node.get_attributes()["transpose_a"] and len(values) > 1
         return outputs * values[-2 if is_transposed else -1]
-    # the weights of a convolution: (output channels, input channels, ...), those of its gradient, a transposed
-    # convolution: (input channels, output channels, ...); either after the number of groups, if there are groups
+    # Weights of a convolution: (output channels, input channels, ...).
+    # Weights of its gradient, a transposed convolution: (input channels, output channels, ...).
+    # In both, the number of groups comes first, if there are groups.
     per_value = prod(weights[2:] if kind.startswith("Group") else weights[1:])
     return per_value * (prod(values) if kind.endswith("BackpropData") else outputs)

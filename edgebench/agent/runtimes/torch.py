@@ -178,8 +178,7 @@ def _set_up(threads: int, *, tf32: bool) -> None:
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:  # torch allows setting the number of threads only once
         torch.set_num_interop_threads(1)
-    # Both of torch's flags for TF32 are always set, because by default cuDNN rounds the products of fp32 convolutions
-    # to TF32.
+    # By default, cuDNN rounds the products of fp32 convolutions to TF32, so both of torch's flags are always set.
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 

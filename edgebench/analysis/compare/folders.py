@@ -38,8 +38,8 @@ _ANYWHERE = (
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
-# Keys by which rows of the same case are paired, the strictest first: all properties; all except the target; all except
-# the runtime's version; all except target and version.
+# Keys by which rows of the same case are paired, the strictest first.
+# The keys are: all properties; all but the target; all but the runtime's version; all but target and version.
 KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 T = TypeVar("T")
-# Quantiles of Student's t for 1 to 5 degrees of freedom, at 97.5 % and at 98.75 %. If two predictions are made and the
-# smaller one is used, the quantiles at 98.75 % are needed.
+# Quantiles of Student's t for 1 to 5 degrees of freedom, at 97.5 % and at 98.75 %.
+# If two predictions are made and the smaller one is used, the quantiles at 98.75 % are needed.
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571)
 T_9875 = (25.452, 6.205, 4.177, 3.495, 3.163)
-# For 6, 7, ... 19 normally distributed values, take the shortest interval that contains more than half of the values.
-# With a probability of 95 %, a further value is at most this many half-lengths away from the interval's centre. Found
-# by simulation; for infinitely many values the number is 2.91.
+# For 6, 7, ... 19 normally distributed values, take the shortest interval that contains more than half of them.
+# With a probability of 95 %, a further value is at most this many half-lengths away from the interval's centre.
+# These numbers come from a simulation; for infinitely many values the number is 2.91.
 OF_HALVES = (6.36, 8.41, 5.53, 6.61, 4.92, 5.83, 4.62, 5.21, 4.42, 4.89, 4.28, 4.68, 4.14, 4.5)
 LEAST_CASES = 6
 

@@ -64,8 +64,7 @@ def review(path: Path, columns: str = "") -> Review:
     """
     if path.is_dir():
         rows = folders.read(path).rows
-        # The means of edgebench's own rows are not checked: if something disturbed a row, its mean is far from p50, and
-        # its verdict already says so.
+        # The means of edgebench's own rows are not checked: a row's verdict already says if something disturbed it.
         worth = [flat(row) | {"mean_ms": None} for row in rows if not row.is_worthless]
         reading, left_out, note = read(enumerate(worth, 1)), len(rows) - len(worth), ""
     else:

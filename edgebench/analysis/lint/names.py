@@ -27,16 +27,14 @@ _NCNN_SIDES = {
     "yolo-fastestv2": 352, "vision_transformer": 384, "FastestDet": 352,
 }  # fmt: skip
 SHIPPED = {
-    # Names in MLPerf's submissions and of TFLite's files, such as
-    # mobilenet-v2-0.35-128-int8, mobilenet_v1_0.25_128_quant, resnet50-v1.5.
+    # Names in MLPerf's submissions and of TFLite's files, such as mobilenet-v2-0.35-128-int8 or resnet50-v1.5.
     "mlperf": (
         rf"(?P<architecture>.+?)[-_](?P<width>\d\.\d+)[-_](?P<resolution>\d{{2,4}})(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{2,4}})[-_](?P<width>\d\.\d+)(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)[-_](?P<resolution>\d{{3}})(?:[-_](?P<precision>{_PRECISION}))?",
         rf"(?P<architecture>.+?)(?:[-_](?P<precision>{_PRECISION}))?",
     ),
-    # Names of timm's models, such as
-    # mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k, vit_base_patch16_224.augreg, resnet50.a1_r160_in1k.
+    # Names of timm's models, such as mobilenetv2_050.lamb_in1k, mobilenetv2_110d.ra_in1k or resnet50.a1_r160_in1k.
     "timm": (
         # Some numbers are neither a width nor a resolution: regnetx_002 and levit_128 are networks of their own.
         r"(?:tf_)?(?P<architecture>(?:regnet|levit)[a-z]*_\d{3}[a-z]*|.+?)(?:_(?P<percent>0\d\d|1[0-4]0)(?P<suffix>[a-z]?))?(?:_(?P<resolution>\d{3}))?"

@@ -90,8 +90,8 @@ class Headings:
         combined: for the heading of a column with full names, the pattern that splits these names.
         naming: the headings of columns whose words together name the network; an empty tuple if a single column or a
             pattern names it.
-        is_guessed: whether `naming` is a guess: no heading says that it names a network, so that all columns without
-            another meaning are taken.
+        is_guessed: whether `naming` is a guess. If no heading says that it names a network, all columns without another
+            meaning are taken.
     """
 
     names: Mapping[str, str]

@@ -14,8 +14,7 @@ from math import isfinite
 from statistics import mean, median
 
 FASTER = 0.03  # a larger network may be faster by this share of the smaller network's latency
-# A width's constant cost is given as a share of its least latency; this is the allowed difference from the neighbouring
-# widths' shares.
+# Allowed difference between neighbouring widths' constant costs, each as a share of the width's least latency.
 OFFSET = 0.3
 MEAN = 0.1  # allowed difference between mean and median, as a share
 OUTLYING_DROP = 2.5  # allowed difference between the accuracy lost to int8 and the grid's median loss, in points

@@ -28,8 +28,7 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
-        # This process started long ago, so `start_s` begins at the request, as if a process had been started for the
-        # request.
+        # This process started long ago; `start_s` begins at the request, as if a process were started for it.
         since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
         return reply["value"] | since
 

@@ -51,8 +51,8 @@ OPTIONS = {
     "ServerAliveInterval": "5",  # a frozen connection is closed after 15 s
     "ServerAliveCountMax": "2",
     "ControlMaster": "no",
-    # How many seconds the master connection outlives its last session. The last session is the process that holds the
-    # lock; it ends if this process is killed.
+    # How many seconds the master connection outlives its last session, which is the process that holds the lock.
+    # This process ends if edgebench is killed.
     "ControlPersist": "5",
     "ForwardAgent": "no",
     "RequestTTY": "no",
@@ -126,7 +126,7 @@ class Ssh:
             Busy: another process measures on the board.
         """
         output = Path(self._scratch.name) / "output"
-        with output.open("wb") as stream:  # not a pipe, because the master connection would keep it open
+        with output.open("wb") as stream:  # a pipe would be kept open by the master connection
             command = self._ssh("-fNM", *_where(self._target.address))
             returncode = _within(LOGIN_S, command, stream)
         if returncode is None:

@@ -40,7 +40,7 @@ def target(name: str) -> Target:
     files = _files()
     require("target", name, files)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
-    runtimes = tuple(dict.fromkeys((*read.runtimes, *shelf.files("runtimes"))))  # of the user's own, on every target
+    runtimes = tuple(dict.fromkeys((*read.runtimes, *shelf.files("runtimes"))))  # the user's own run on every target
     return replace(read, runtimes=runtimes, address=os.environ.get(address_variable(name)) or read.address)
 
 

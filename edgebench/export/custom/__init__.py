@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_BYTES = 2 * 2**30  # size of the largest possible protobuf or flatbuffer
-# The process that opens and checks a file can use this constant amount of memory, plus this multiple of the file's
-# size. A VGG-19 whose graph generates its weights takes 1 GiB.
+# The memory of the process that opens and checks a file: at most this constant plus this multiple of the file's size.
+# A VGG-19 whose graph generates its weights takes 1 GiB.
 LEAST_MEMORY_BYTES, COPIES = 3 * 2**30, 12
 LEAST_FOR_BOUNDS_BYTES = 16 * 2**20
 LEAST_TIME_S, SLOWEST_BYTES_PER_S = 60.0, 10 * 2**20

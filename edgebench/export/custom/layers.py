@@ -42,7 +42,7 @@ STABLEHLO_PAD STABLEHLO_IOTA STABLEHLO_DOT_GENERAL STABLEHLO_REDUCE_WINDOW STABL
 STABLEHLO_GATHER STABLEHLO_TRANSPOSE DILATE STABLEHLO_RNG_BIT_GENERATOR REDUCE_WINDOW STABLEHLO_COMPOSITE
 STABLEHLO_SHIFT_LEFT STABLEHLO_CBRT STABLEHLO_CASE
 """
-NAMES = tuple(_NAMES.split())  # by number
+NAMES = tuple(_NAMES.split())  # TFLite's number of an operator is its index
 # For each multiplying operator, the index of the input that is data, and the index of the input that is weights.
 _MULTIPLIES = {
     "BATCH_MATMUL": (0, 1),
@@ -113,12 +113,12 @@ class Operator:
 
     @property
     def data(self) -> Tensor:
-        """The data input of a multiplying operator."""
+        """The input of a multiplying operator that is data."""
         return self._input(_MULTIPLIES[self.name][0])
 
     @property
     def weight(self) -> Tensor:
-        """The weights input of a multiplying operator."""
+        """The input of a multiplying operator that is weights."""
         return self._input(_MULTIPLIES[self.name][1])
 
     def _input(self, place: int) -> Tensor:

@@ -34,8 +34,8 @@ FORMAT, SUFFIX = "onnx", ".onnx"
 _STANDARD = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _STRING = 8  # the number by which onnx denotes the type of strings
-# Limits on operators and nesting levels after a runtime has inlined all functions; large networks have a few thousand
-# operators in a few levels.
+# Limits on operators and nesting levels after a runtime has inlined all functions.
+# Large networks have a few thousand operators in a few levels.
 MOST_OPERATORS, MOST_LEVELS = 20_000, 64
 # Operators whose output has the same values as their input.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")

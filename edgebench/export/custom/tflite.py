@@ -37,8 +37,8 @@ _TYPES = (
     *("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64", "int8", "float64"),
     *("complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4", "bfloat16"),
 )
-# Limit on the bytes that are read from a file's vectors: a multiple of the file's size, plus a constant. The last
-# number is how many bytes are counted for each table in a vector.
+# Limit on the bytes that are read from a file's vectors: a multiple of the file's size, plus a constant.
+# The last number is how many bytes are counted for each table in a vector.
 _READINGS, _LEAST_ALLOWANCE, _TABLE_BYTES = 4, 2**20, 16
 
 

@@ -60,7 +60,7 @@ def finetune(graph: GraphModule, variant: Variant, start: Weights | None, show: 
 def _tune(path: Path, graph: GraphModule, variant: Variant, kept: Path, show: Show) -> Weights:
     import torch
 
-    torch.set_num_threads(1)  # as in training, so that the weights do not depend on the number of cores
+    torch.set_num_threads(1)  # with one thread, the weights do not depend on the number of cores
     assert variant.quantization is not None
     simulate(graph, variant.quantization)
     images, held_out, test = (split(variant, name, channels(variant)) for name in ("train", "calibration", "test"))

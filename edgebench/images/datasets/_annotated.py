@@ -37,7 +37,7 @@ OTHER_SIZE = "pictures have another size than their annotations say and are left
 MASK_SIZE = "masks have another size than their picture; objects stay, but metrics ignore the pixels in their boxes"
 MISSING = "annotated pictures are not in the folder and are left out"
 UNNAMED = "pictures have no annotations file or entry and are left out"
-WITHOUT = "pictures have no object and stay: every box found on them is wrong"
+WITHOUT = "pictures have no object; they are kept, and every box that a network finds on them counts as wrong"
 
 
 class Object(NamedTuple):

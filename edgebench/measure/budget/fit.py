@@ -13,10 +13,10 @@ from typing import Any
 
 CONFIDENCE = 0.90
 ENOUGH = 6  # least number of measured cells for a fit; the intervals were calibrated with this number
-# Prior for how far cells lie from the fit: a standard deviation of log latency, and degrees of freedom. Both numbers
-# are maximum likelihood estimates from the published ArmNN grids of the Raspberry Pi 4. `tests.benchmarks.prediction`
-# computes them again. It also computes how often the resulting intervals contain the measured value in the TFLite
-# grids, which were not used for the prior.
+# Prior for how far cells lie from the fit: a standard deviation of log latency, and degrees of freedom.
+# Both numbers are maximum likelihood estimates from the published ArmNN grids of the Raspberry Pi 4.
+# `tests.benchmarks.prediction` computes them again.
+# It also counts how often the intervals contain the measured value in the TFLite grids, which the prior did not use.
 PRIOR = (0.03, 3)
 LEAST_GAIN = 1e-9  # least increase of the log determinant; smaller increases are rounding errors
 METRIC_WEIGHT = 0.5  # weight of information about the metric, relative to information about the latency

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 Size = tuple[float, int]  # a size: width multiplier, and resolution in pixels
 NATIVE = 224  # a resolution in pixels; one term of the fit is this number divided by the network's resolution
-# Prior for how far cells lie from the surface: a standard deviation of the logit, and degrees of freedom. Both numbers
-# are maximum likelihood estimates from the grids that MLPerf's submitters measured. `tests.benchmarks.prediction`
-# computes them again.
+# Prior for how far cells lie from the surface: a standard deviation of the logit, and degrees of freedom.
+# Both numbers are maximum likelihood estimates from the grids that MLPerf's submitters measured.
+# `tests.benchmarks.prediction` computes them again.
 PRIOR = (0.015, 4)
 LEAST = 1e-6  # shares are limited to the range from this to 1 minus this, because the logits of 0 and 1 are infinite
 UNKNOWN = 1e-6  # a size is not predicted if its terms are not a linear combination of measured terms, up to this error

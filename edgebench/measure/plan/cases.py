@@ -92,7 +92,7 @@ def _data_sets(cells: Iterable[Cell], models: own_cells.Models) -> dict[str, Dat
 def _calibrating(cell: Cell, model: CustomModel | None) -> str:
     """Return the name of the data set that calibrates a cell.
 
-    The int8 scheme can name this data set; otherwise, the sweep can name it; otherwise, it is the cell's own data set.
+    The int8 scheme names this data set, or else the sweep does. If neither names one, it is the cell's own data set.
     """
     if model and not model.takes_images:
         return cell.dataset  # a model without image inputs is calibrated on values of its inputs

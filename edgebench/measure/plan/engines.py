@@ -1,4 +1,4 @@
-"""A sweep with `all` runtimes -> requests for a target's runtimes, and the cells of those that can measure a cell."""
+"""A sweep that requests `all` runtimes -> one cell for each runtime of a target, and the cases that can be measured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NULL = "null"  # the format of runtimes that compute nothing
 
 
 def requests(sweep: Sweep, target: Target) -> tuple[RuntimeRequest, ...]:
-    """Return the runtimes that a sweep requests on a target; `all` requests those of the target that can be had."""
+    """Return the runtimes that a sweep requests on a target; `all` means all that compute something."""
     requested = list[RuntimeRequest]()
     for request in sweep.runtimes_on(target.name):
         if request.name == ALL:
@@ -57,10 +57,9 @@ def missing_tool(runtime: str) -> str:
 
 
 def spread(cells: Iterable[Cell], environment: Environment) -> Iterator[tuple[Cell, ...]]:
-    """Replace each cell for all runtimes by one cell per runtime of the target; yield the cells of each cell together.
+    """Replace each cell for `all` runtimes by one cell per runtime of the target; yield a tuple for each of the cells.
 
-    Left out are runtimes that are not installed, those that compute nothing, and those whose files cannot be written
-    here.
+    A runtime is left out if it is not installed, if it computes nothing, or if its files cannot be written here.
 
     Raises:
         RequestError: no runtime is left.
@@ -83,7 +82,7 @@ def _is_usable(name: str, environment: Environment, cell: Cell) -> bool:
 
 
 def that_open(cases: Sequence[Case], environment: Environment) -> tuple[Case, ...]:
-    """Return those of a cell's cases that can be measured; if there is none, return all, so that each gives its reason.
+    """Return the cases of a cell that can be measured; if there are none, return all, so that each gives its reason.
 
     A cell that names its runtime has one case, which is always returned.
     """

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.variant import Variant
 
-# Typical seconds: to export a network, per layer; to start an evaluation; per image; for one process.
+# Typical seconds: of an export, plus those of each layer; of an evaluation, plus those of each image; of a process.
 EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 1.5
-INFERENCES = 30  # inferences in one process that count, if they are slow
+INFERENCES = 30  # inferences in one process of a large network
 MACS = 2e10  # multiply-adds per second of a runtime on one core
-CALIBRATED_ON, CALIBRATED_MACS = 100, 5e9  # images for int8, and multiply-adds per second for them
-USUAL_MACS, USUAL_LAYERS = 1e8, 60  # of a user-supplied network whose multiply-adds are not known
+CALIBRATED_ON, CALIBRATED_MACS = 100, 5e9  # images that calibrate int8, and multiply-adds per second in calibration
+USUAL_MACS, USUAL_LAYERS = 1e8, 60  # assumed for a user-supplied network whose multiply-adds are not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ class Task:
 
     Attributes:
         activity, subject: as the progress messages name them; the subject of `measure` is empty.
-        kind: the kind of work, for which the machine's factor is known or not.
-        usual_s, expected_s: seconds on an idle server, and here.
+        kind: the kind of work; the cache may have this machine's factor for it.
+        usual_s, expected_s: estimated seconds on an idle server, and on this machine.
     """
 
     activity: str
@@ -125,7 +125,7 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
 
 
 def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
-    """Yield estimated and measured seconds of each case's processes, and how many processes a case took."""
+    """Yield estimated and measured seconds of each case's processes, and the least and actual number of processes."""
     target = session.environment.target
     by_case = defaultdict[Case, list[Run]](list)
     for run in records:
@@ -200,7 +200,7 @@ def _measuring(states: Sequence[CaseState], session: Session, limit_s: float, fa
 
 
 def _processes(state: CaseState, session: Session, times_first: float) -> float:
-    """Return how many processes a case still needs if it takes `times_first` times the fewest to settle."""
+    """Return how many processes a case still needs, if it needs `times_first` times the least number in all."""
     settings = PRESETS[session.preset]
     if session.environment.emulator:
         return settings.instruction_runs

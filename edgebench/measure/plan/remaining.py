@@ -1,7 +1,7 @@
 """The tasks of a command and its progress messages -> the same messages with the time left for the whole command.
 
-A task is expected to take as long as such work took here before. How long the command's finished tasks took corrects
-what is expected of the others.
+A task is expected to take as long as such work took here before. The times of the command's
+finished tasks correct the expected times of the others.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.forecast import Forecast
 
 ORDER = {"train": 0, "export": 1, "evaluate": 1, "measure": 2}  # a session does its tasks in this order
-PRIOR_S = 5.0  # so many seconds as expected count besides the measured ones, so that one short task changes little
+PRIOR_S = 5.0  # added to the expected and to the measured seconds, so that one short task changes little
 
 
 @dataclass(kw_only=True)
 class _Running:
-    """A task that runs; `None` if the forecast did not have it."""
+    """A task that is running; its `task` is None if the forecast lacks it."""
 
     task: Task | None
     started: float
@@ -84,7 +84,7 @@ class Remaining:
         self._follow(())
 
     def _follow(self, steps: Sequence[Step]) -> None:
-        """Take the tasks that these steps belong to as running, and all others as finished."""
+        """Regard the tasks to which these steps belong as running, and all others that were running as finished."""
         keys = {_key(step): step for step in steps}
         for key in [key for key in self._running if key not in keys]:
             self._end(self._running.pop(key))
@@ -95,7 +95,7 @@ class Remaining:
                 self._running[key] = _Running(task=self._begin(key), started=self.clock(), step=step)
 
     def _begin(self, key: tuple[str, str]) -> Task | None:
-        """Take a task from the pending ones; drop the tasks that its session does before it."""
+        """Remove a task from the pending tasks and return it; also remove the tasks that its session does before it."""
         chosen = next((pending for pending in self._pending if pending[1:3] == key), None)
         if chosen is None:
             return None
@@ -107,7 +107,7 @@ class Remaining:
 
     def _end(self, running: _Running) -> None:
         task, took_s, step = running.task, self.clock() - running.started, running.step
-        is_whole = step.activity != "train" or (step.total and step.done == step.total)  # else it was resumed or failed
+        is_whole = step.activity != "train" or (step.total and step.done == step.total)  # not resumed, not failed
         if task and is_whole:
             self._spent[task.activity].append((task.expected_s, took_s))
             self.pairs += [(task.kind, task.usual_s, took_s)] if task.kind else []
@@ -135,7 +135,7 @@ class Remaining:
         return max(expected_s - (self.clock() - running.started), 0.0)
 
     def _slower(self, task: Task) -> float:
-        """Return how much longer than expected the command's tasks took: those of this activity, if there are any."""
+        """Return by which factor finished tasks of this activity (else of all) took longer than expected."""
         own = self._spent[task.activity]
         of = own or [pair for pairs in self._spent.values() for pair in pairs]
         return (PRIOR_S + sum(took for _, took in of)) / (PRIOR_S + sum(expected for expected, _ in of))

@@ -30,7 +30,7 @@ GAUGES: tuple[tuple[str, str, str, Callable[[Entry], float | None]], ...] = (
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return a gauge per figure, whether a regression waits for a reaction, and whether a configuration is missing."""
+    """Return a gauge for each figure, one for regressions without a reaction, and one for missing configurations."""
     return "".join(f"{line}\n" for line in _lines(bulletin))
 
 

@@ -27,7 +27,7 @@ KEY = (
 
 
 def render(bulletin: Bulletin) -> str:
-    """Return the overview: configurations that need attention come first; a folded list contains the unchanged."""
+    """Return the overview: configurations that need attention come first; the unchanged ones are in a folded list."""
     others = "".join(f"<h2>{html(_place(other))}</h2>{''.join(_parts(other))}" for other in bulletin.others)
     title = f"<h1>{html(bulletin.headline)}</h1>"
     return document(bulletin.headline, [title, *_parts(bulletin), others, f'<p class="muted">{html(KEY)}</p>'])

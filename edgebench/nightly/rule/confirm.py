@@ -87,7 +87,7 @@ def compare_pairs(accepted: Floats, tonight: Floats) -> Effect:
     differences = numpy.sort(tonight - accepted, axis=1)
     configurations, pairs = differences.shape
     beyond = _pairs_beyond(pairs)
-    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # one call for both, to save overhead
+    p_of_more = _p_of_more(numpy.concatenate([differences, -differences]))  # one call saves time
     return Effect(
         change=numpy.median(differences, axis=1),
         low=differences[:, max(0, beyond - 1)],

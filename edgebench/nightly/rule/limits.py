@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.night import Entry, Night
     from edgebench.nightly.rule.figures import Figure
 
-SIZES, COUNTS = ("peak memory", "file size"), ("instructions",)  # figures that are not times; the others are
+SIZES, COUNTS = ("peak memory", "file size"), ("instructions",)  # figures in bytes, and figures that are counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

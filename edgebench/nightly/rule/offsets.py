@@ -67,7 +67,7 @@ class Offsets:
         """
         eras = {entry.since for _, entry in self.nights} | {self.era}
         origins = dict[str, float]()
-        for night, start in self.nights:  # in order, because an era's offset builds on the offset of the era before
+        for night, start in self.nights:  # an era's offset builds on that of the era before
             if night.id in eras:
                 offsets = (_offsets(nights, start) for nights in (self.on_host, self.nights))
                 origins[night.id] = origins.get(start.since, 0.0) + median(next(filter(None, offsets), [0.0]))

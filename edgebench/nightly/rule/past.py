@@ -148,7 +148,7 @@ class Past:
 
     @property
     def offset(self) -> float | None:
-        """The log latency ratio of tonight's components to the first baseline; None if not yet measured."""
+        """Log of the ratio: latency with tonight's components / with the baseline's; None if not measured yet."""
         return self._offsets.of(self.tonight.entry.components, self.baseline.night.id) if self.baseline else 0.0
 
     @cached_property
@@ -180,7 +180,7 @@ class Past:
         return [level for id, level in self.levels if id in later]
 
     def cold_levels(self, figure: PairedFigure) -> list[float]:
-        """Return log values of a figure from nights with tonight's components, except that the model can differ."""
+        """Return log values of a figure from nights whose components, apart from the model, equal tonight's."""
         components = but_model(self.tonight.entry.components)
         values = (figure.value(entry.figures) for _, entry in self.here if but_model(entry.components) == components)
         return [log(value) for value in values if value]

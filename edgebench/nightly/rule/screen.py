@@ -164,8 +164,8 @@ def detectable(screening: Screening, deviation: Floats, rule: Rule, *, pairs: in
     """
     import numpy
 
-    # The formula is that of a t-test of independent processes; it ignores that the processes of a pair share noise. A
-    # normal distribution would be too optimistic for 20 pairs.
+    # The formula is that of a t-test of independent processes: it ignores the noise that the processes of a pair share.
+    # A normal distribution would be too optimistic for 20 pairs.
     power, freedom = _t(rule.power, pairs - 1), pairs - 1
     error = deviation * numpy.sqrt(2 / pairs / EFFICIENCY)
     by_pairs = numpy.maximum(log1p(rule.effect), -_t(p / 2, freedom) * error) + power * error
@@ -197,7 +197,7 @@ def _threshold(screening: Screening, rule: Rule, p: float | Floats) -> Floats:
 
 
 def is_enough(screening: Screening, rule: Rule) -> Flags:
-    """Return a mask (C,) of configurations that can be screened: spread known, or a change of `aim` would be seen."""
+    """Return a mask (C,) of configurations whose spread is known or whose history would show a change of `aim`."""
     import numpy
 
     shown = _threshold(screening, rule, rule.screen_p) + _t(rule.power, screening.freedom) * screening.error

@@ -23,35 +23,35 @@ from edgebench.schema.variant import Precision, task
 from edgebench.tasks.classification import appraise
 
 # Thresholds proposed by this project. Each is a share unless its name or comment gives another unit.
-# Limits on CPU time divided by wall time and by the number of threads. If only one of two threads works, this share is
-# 0.5; such a time is doubtful but still usable, so the limit for INVALID is below 0.5.
+# Limits on CPU time divided by wall time and by the number of threads.
+# If one of two threads idles, this share is 0.5: doubtful but usable, so the limit for INVALID is lower.
 WAITED_SUSPECT, WAITED_INVALID = 0.9, 0.45
 EXTRA_CORES = 0.3  # number of cores that a process kept busy in addition to one core for each thread
 OTHERS_CORES = 0.25  # number of cores' worth of CPU time that other processes took
 STEAL = 0.05  # share of all cores' time that the hypervisor took
-# Largest difference of two processes' instruction counts, as a share of the lowest count. The smallest networks have
-# 0.1 %.
+# Largest difference of two processes' instruction counts, as a share of the lower count (smallest networks: 0.1 %).
 COUNTS = 0.01
 DRIFT = 0.01  # change from the first process to the last, as a share of the median
-# Largest difference between two machines' outputs, as a share of the largest output. One int8 step is at most 0.8 % of
-# the range, and runtimes may round to neighbouring steps.
+# Largest difference between two machines' outputs, as a share of the largest output.
+# One int8 step is at most 0.8 % of the range, and runtimes may round to neighbouring steps.
 DIFFERENCES = {Precision.FP32: 1e-3, Precision.FP16: 1e-2, Precision.BF16: 5e-2, Precision.INT8: 2e-2}
-# Least agreement with the float parent; the upper end of the agreement's interval is compared with it. Below it, most
-# predictions differ from the parent's predictions.
+# Least agreement with the float parent, compared with the upper end of the agreement's interval.
+# Below it, most predictions differ from the parent's predictions.
 AGREEMENT_INVALID = 0.5
-# Least number of calibration images. With fewer, the calibrated ranges miss many values: a classifier of colours had an
-# SQNR of 5 dB with 4 images, and 38 dB with 40.
+# Least number of calibration images: with fewer, the calibrated ranges miss many values.
+# A classifier of colours had an SQNR of 5 dB with 4 images, and 38 dB with 40.
 LEAST_CALIBRATION = 32
 LEAST_METRIC = 1e-3  # a mAP below this share is no better than the mAP of random boxes
 SQNR_INVALID_DB = 0.0  # below this SQNR, zeros would be closer to the float parent's outputs
-# An inference must take at least this share of its kernels' time, which includes the gaps between kernels and is
-# measured after the samples. If launching kernels takes most of the time, the share varies with the host: it was 0.85
-# to 1.48 in 24 processes on an H200. If code did not wait for the GPU, it would be 0.15 for ResNet-50 at batch 64.
+# An inference must take at least this share of its kernels' time, which is measured after the samples.
+# The kernels' time includes the gaps between kernels, so the share varies with the host if launching takes long.
+# In 24 processes on an H200, the share was 0.85 to 1.48.
+# In code that does not wait for the GPU, it would be 0.15 for ResNet-50 at batch 64.
 LEAST_OF_KERNELS = 0.7
 # If doubling the batch multiplies the time by less than this factor, the time is considered unchanged.
 DOUBLED = 1.05
-# An unchanged time is suspicious if the smaller batch has at least this many multiply-adds. The fastest GPU, with 10^15
-# operations a second, needs 2 ms for them, longer than it takes to launch some hundred kernels.
+# An unchanged time is suspicious if the smaller batch has at least this many multiply-adds.
+# The fastest GPU (10^15 operations a second) needs 2 ms for them, longer than to launch some hundred kernels.
 DOUBLED_MACS = 1e12
 CHANGING_GOVERNORS = ("powersave", "ondemand", "conservative", "schedutil")
 _THROTTLE = ("gpu_throttle_before", "gpu_throttle_after")  # keys in a run's recorded conditions
@@ -376,7 +376,7 @@ def untrained(accuracy: Accuracy) -> str:
     if top1 is None or top1.interval[0] > chance or not chance:
         return ""
     low, high = top1.interval
-    has_learned = change is not None and change.parent.interval[0] > chance  # if the parent has learned, int8 lost it
+    has_learned = change is not None and change.parent.interval[0] > chance  # if so, int8 is the cause
     return (
         f"no better than chance: top-1 is {top1.value:.1%} [{low:.1%}, {high:.1%}] on {top1.of} images, guessing gives"
         f" {chance:.1%}{'' if has_learned else ', so nothing shows that the network learned anything'}"

@@ -93,7 +93,7 @@ def _pair(twin: Twins, rows: Mapping[int, Row], axis: Axis) -> str:
 
 def _point(number: int, row: Row, axis: Axis) -> str:
     assert row.latency.p50_ms
-    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # pixels, so that the intervals do not overlap
+    shift = -3.0 if row.setup.precision == Precision.FP32 else 3.0  # this many pixels keep the two intervals apart
     interval = mark("path", class_="whisker", d=whisker(axis, row, shift))
     doubtful = " doubtful" if row.verdict == "SUSPECT" else ""
     point = symbol(row.setup.precision, axis.place(row.latency.p50_ms), 0.0)

@@ -60,7 +60,7 @@ def _several(rows: Sequence[Row]) -> list[Across]:
 
 
 def _apart(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return the rows; if a runtime has several of them, whose schemes thus differ, split them by scheme."""
+    """Return the rows as one group; if a runtime has several rows, return one group for each int8 scheme."""
     if len({runtime(row) for row in rows}) == len(rows):
         return [list(rows)]
     parts: dict[str, list[Row]] = defaultdict(list)
@@ -81,7 +81,7 @@ def _across(rows: Sequence[Row]) -> Across:
 
 @lru_cache(maxsize=1000)  # thousands of rows share a few schemes
 def _shared(quantization: str) -> str:
-    """Return a scheme's text without what a runtime's file format or its processor sets."""
+    """Return a scheme's text without the options that a runtime's file format or the processor sets."""
     if not quantization:
         return ""
     usual = Quantization()

@@ -125,9 +125,8 @@ def _look(graph: GraphProto, tensor: str, *, is_signed: bool) -> None:
         graph.node.append(make_node("ReduceMin", [tensor], [_low(tensor)]))
         graph.node.append(make_node("ReduceMax", [tensor], [_high(tensor)]))
         return
-    # A pooling works in onnxruntime's internal layout, whereas a reduction would first reorder the whole tensor. When
-    # onnxruntime changes the layout of a pooling, it may run the pooling at another time; the Flatten that follows the
-    # pooling keeps its place.
+    # A pooling works in onnxruntime's internal layout, whereas a reduction would first reorder the whole tensor.
+    # A pooling whose layout is changed may run at another time; the Flatten that follows it keeps its place.
     graph.node.append(make_node("GlobalMaxPool", [tensor], [pooled := f"{tensor} pooled"]))
     graph.node.append(make_node("Flatten", [pooled], [_high(tensor)]))
 

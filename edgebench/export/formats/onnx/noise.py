@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from edgebench.export.formats.onnx.calibrate import Batch
 
-# The highest SQNR of 8 bits, in dB, is the SQNR of a full-scale sine (Bennett 1948). A tensor without noise gets this
-# value, too.
+# The highest SQNR of 8 bits, in dB, is the SQNR of a full-scale sine (Bennett 1948).
+# A tensor without noise gets this value, too.
 MOST_DB = 6.02 * 8 + 1.76
 # Suffix that onnxruntime's quantizer appends to the name of an output of the graph.
 _BEFORE_QUANTIZE = "_QuantizeLinear_Input"

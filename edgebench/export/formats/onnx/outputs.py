@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 APART = 100.0  # ratio of two ranges that share a scale; the smaller range then gets only two of the 256 steps
 MIXED = 10.0  # the ratio for a detector's output of boxes and scores; scores from 0 to 1 then get 26 steps
-# Channels up to this magnitude are taken for probabilities and not compared: probabilities of absent classes are near
-# zero, where an error of one step is harmless.
+# Channels up to this magnitude are taken for probabilities, and are not compared.
+# Probabilities of absent classes are near zero, where an error of one step is harmless.
 PROBABLE = 1.0
 # Operators that pass on their first input's values and scale.
 _PASSES = ("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")

@@ -28,8 +28,7 @@ def quantize(parent: Path, path: Path, quantization: Quantization, images: Image
 
     prepared, seen = parent.with_name("prepared.onnx"), parent.with_name("ranges.json")
     quant_pre_process(str(parent), str(prepared), skip_symbolic_shape=True)
-    # This setting only tells onnxruntime the layout of the file of ranges; the ranges themselves may come from any
-    # method.
+    # This setting only tells onnxruntime the layout of the file of ranges, which may come from any method.
     method = CalibrationMethod.MinMax
     found = ranges(prepared, images, quantization)
     masked = {tensor for tensor, ends in found.items() if is_masked(*ends)}

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_VALUES_BYTES = 1024
-# For each kind of message, the fields that can contain tensors, as a mapping from the field's number to the kind of the
-# message in the field.
+# Kind of a message -> numbers of its fields that can contain tensors -> kind of the message in such a field.
 _WITHIN = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-TOLERANCE = 1e-3  # of an output's largest value; folding changes outputs by rounding alone
+TOLERANCE = 1e-3  # a share of an output's largest value; folding changes outputs by rounding alone
 
 
 def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Large weights in ai-edge-quantizer, which cannot quantize a tensor of more than 32 MiB with more than two axes.
 
-It computes such a tensor in parts, for which it flattens all axes but the last, though not those of the scales, so that
-scales per channel do not fit (0.10.0). Fully convolutional VGG and tiny YOLOv2 have such weights.
+Version 0.10.0 computes such a tensor in parts, and flattens all of its axes but the last. It does not flatten the axes
+of the scales, so scales per channel do not fit. Fully convolutional VGG and tiny YOLOv2 have such weights.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def in_slices() -> Iterator[None]:
 
 
 def _part(scales: Any, part: slice, count: int) -> Any:
-    """Return the quantization parameters of a slice; they are all of them if channels lie along another axis."""
+    """Return the quantization parameters of a slice; if the channels lie along another axis, return all parameters."""
     fields = {"scale": scales.scale, "zero_point": scales.zero_point}
     return replace(
         scales, **{name: values[part] if len(values) == count else values for name, values in fields.items()}

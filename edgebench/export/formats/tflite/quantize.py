@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     Ranges = dict[str, Any]  # maps a tensor's name to {"min": ..., "max": ...}, as the quantizer does
 
 STEPS, MOST_WEIGHT = 255, 127  # number of steps in an activation's range; the largest weight as a number of steps
-# The narrowest range of an activation. A range has 255 steps, and TFLite stores the upper limit of a ReLU6, which is 6,
-# as a number of steps in 31 bits. So a file with a narrower range does not load. Only untrained networks, whose signal
-# fades from layer to layer, come near this limit.
+# The narrowest range of an activation, which has 255 steps.
+# TFLite stores the upper limit of a ReLU6, 6, as a number of steps in 31 bits, so narrower ranges do not load.
+# Only untrained networks, whose signal fades from layer to layer, come near this limit.
 LEAST_RANGE = 2.0**-17
 MOST_BIAS_STEPS = 2.0**30  # a bias is a 31-bit number of steps; its step is the input's step times the weight's step
 
@@ -134,7 +134,7 @@ def _room_for_biases(file: File, ranges: Ranges, granularity: str) -> Ranges:
 
 
 def _weight_ranges(file: File, operator: Operator, ranges: Ranges, granularity: str) -> tuple[Any, Any]:
-    """Return each range's largest weight, and how large it must be at least so that the bias fits into 32 bits."""
+    """Return each range's largest weight, and the least largest weight with which the bias fits into 32 bits."""
     import numpy
 
     source, weights, bias = operator.inputs
