@@ -16,6 +16,7 @@ from edgebench.foundation import cache, files, outside, shelf
 SHELVES = ("architectures", "decoders", "runtimes", "tasks")  # shelves of which the agent imports plug-ins
 # Packages whose modules the agent imports by name at run time: the handlers of its requests, and its plug-ins.
 ROOTS = ("edgebench.agent", "edgebench.networks.architectures", "edgebench.tasks")
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")  # the fields of a syntax node that hold statements
 _PACKAGE = Path(__file__).parents[1]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's earliest date, fixed so that the same sources give the same bytes
 # Even an old Python can parse this code, which runs before the first import that needs a newer Python.
@@ -144,6 +145,6 @@ def _statements(source: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
                 left += otherwise
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "edgebench":
                 statements.append((module, tuple(alias.name for alias in names)))
-            case node:
-                left += ast.iter_child_nodes(node)
+            case node:  # imports are statements, so expressions, which are most of the nodes, are not visited
+                left += [child for part in _PARTS for child in getattr(node, part, ())]
     return tuple(statements)
