@@ -67,7 +67,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions, show))
+            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
             try:
                 return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
             finally:
@@ -206,10 +206,9 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]
-    return _forecasts(sweep, sessions, show)
+    return _forecasts(sweep, sessions)
 
 
-def _forecasts(sweep: Sweep, sessions: Sequence[Session], show: Show) -> tuple[forecasting.Forecast, ...]:
-    show(Step(activity="plan", subject=f"sweep {sweep.name} on {', '.join(sweep.targets)}"))
+def _forecasts(sweep: Sweep, sessions: Sequence[Session]) -> tuple[forecasting.Forecast, ...]:
     records = tuple(Journal(RESULTS / sweep.name))
     return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)

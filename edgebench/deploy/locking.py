@@ -61,5 +61,6 @@ def locked(machine: str, label: str) -> Iterator[None]:
 
 def _command() -> str:
     """Return this process's command, shortened to one line that an error message of another process can show."""
-    command = " ".join((Path(sys.argv[0]).name, *sys.argv[1:]))
-    return escape.plain(command)[:COMMAND]
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name  # as in `python -m edgebench`
+    return escape.plain(" ".join((name, *sys.argv[1:])))[:COMMAND]

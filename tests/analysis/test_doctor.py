@@ -62,10 +62,10 @@ def test_every_runtime_and_format_of_the_shelves_is_there_and_works_if_its_packa
     answered: CompletedProcess[str],
 ) -> None:
     found = abilities(json.loads(answered.stdout))
-    for name in names("runtimes"):
+    for name in sorted({*names("runtimes")} - {"null"}):
         works = all(map(has, load("runtimes", name).NEEDS[:1]))
         assert (found["runtime", name]["missing"] == "") == works, found["runtime", name]
-    for name in names("formats"):
+    for name in sorted({*names("formats")} - {"null"}):
         lacking = [tool for tool in load("formats", name).TOOLS if not has(tool)]
         assert found["format", name]["missing"] == ", ".join(lacking)
 

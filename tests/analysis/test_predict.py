@@ -212,7 +212,7 @@ def test_the_linter_takes_no_predicted_row_for_a_measured_one(place: Path) -> No
     whole = "network={architecture} {width} @{resolution}"
     done = cli("lint", "predicted.csv", "--columns", f"{whole},top1=metric_per_cent")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 rows are predicted and were not checked" in " ".join(done.stdout.split())
+    assert "3 rows are predicted, so not checked" in " ".join(done.stdout.split())
 
 
 def test_the_command_predicts_another_grid_from_the_same_cells(place: Path) -> None:

@@ -104,10 +104,13 @@ SPOILT: dict[str, tuple[str, str]] = {
     "an answer for another request": ("v['id'] = 'f' * 32", "to another request"),
     "an answer without an id": ("del v['id']", "to another request"),
     "the answer for another case": ("a = true_answer(r | {'threads': 999, 'id': '0'})", "to another request"),
-    "another artifact": ("v['artifact_sha256'] = '0' * 64", "another artifact"),
-    "no hash of the artifact": ("del v['artifact_sha256']", "another artifact"),
-    "another version of the runtime": ("v['runtime_version'] = '2'", "another version of the runtime"),
-    "other files of the runtime": ("v['runtime_files'] = '1' * 64", "another set of runtime files"),
+    "another artifact": ("v['artifact_sha256'] = '0' * 64", "did not open the deployed artifact"),
+    "no hash of the artifact": ("del v['artifact_sha256']", "did not open the deployed artifact"),
+    "another version of the runtime": (
+        "v['runtime_version'] = '2'",
+        "did not open the deployed version of the runtime",
+    ),
+    "other files of the runtime": ("v['runtime_files'] = '1' * 64", "did not open the deployed set of runtime files"),
     "a crash": ("os.abort()", "killed by SIGABRT"),
 }
 # What is put around an answer, and changes nothing.

@@ -132,7 +132,8 @@ name, slower = Path({machine!r}).read_text().split()
 if "machine" in answer["value"]:
     answer["value"]["machine"]["cpu"] = "Machine-" + name
 if answer["value"].get("samples_s"):
-    answer["value"]["samples_s"] = [float(slower)] * len(answer["value"]["samples_s"])
+    samples = [float(slower)] * len(answer["value"]["samples_s"])
+    answer["value"] |= {{"samples_s": samples, "wall_s": 1.01 * sum(samples)}}
 print(mark.decode() + json.dumps(answer))
 sys.exit(process.returncode)
 """

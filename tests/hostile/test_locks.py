@@ -56,7 +56,7 @@ def test_a_machine_is_locked_for_every_home(environment: dict[str, str], place: 
     (place / "elsewhere").mkdir()
     with (
         held(MACHINE, **elsewhere) as pid,
-        pytest.raises(Busy, match=rf"target cpu is in use by process {pid} of \S+ for 0 min: two runs at once"),
+        pytest.raises(Busy, match=rf"target cpu is in use by process {pid} \(-c\) of \S+ for 0 min: two runs at once"),
         locked(THIS_MACHINE, "target cpu"),
     ):
         pass
@@ -116,7 +116,7 @@ def test_a_board_that_is_measured_by_ssh_is_not_measured_on_itself_and_the_other
             pass
         process.communicate()
     with locked(THIS_MACHINE, "target cpu"), by_ssh() as process:
-        assert f"process {os.getpid()} of" in answer(process)
+        assert f"process {os.getpid()} (" in answer(process)
         process.communicate()
 
 
