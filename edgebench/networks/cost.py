@@ -41,7 +41,10 @@ def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) ->
         UnknownName, RequestError: there is no such network, or it does not support the width or resolution.
     """
     stem = _stem(name, width, resolution, classes)
-    if known := cache.find(stem, Description) or _shipped(stem):
+    with suppress(RequestError):  # if the cache cannot be read, the description is computed each time
+        if kept := cache.find(stem, Description):
+            return kept
+    if known := _shipped(stem):
         return known
     drawn = draw(name, width, resolution, classes)
     with suppress(RequestError):  # if the cache cannot be written, the description is computed again the next time
