@@ -187,7 +187,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
-    """Return the case of an artifact, with the runtime of the target that opens the artifact's format."""
+    """Return an artifact's case; its runtime is the one on the target that opens the artifact's format."""
     assert artifact.of is not None
     for name, runtime in environment.runtimes.items():
         if runtime.version and artifact.format == load("runtimes", name).FORMAT:

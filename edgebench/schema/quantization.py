@@ -32,7 +32,7 @@ class Quantization:
         aware: whether the weights are fine-tuned under fake quantization first (quantization-aware training, QAT), on
             the data set's training split.
         float_outputs: whether all operators after the last layers with weights stay in float. The last layer with
-            weights stays in float, too, unless the output joins it with other layers.
+            weights stays in float, too, unless the network's output combines several layers.
         images: number of calibration images, drawn at random from the calibration split of a data set.
         seed: seed of the draw of the calibration images.
         calibration: name of the data set of the calibration images, such as `image_folder:val`; empty for the variant's

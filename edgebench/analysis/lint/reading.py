@@ -105,7 +105,7 @@ class Headings:
         if "architecture" in self.names or self.combined:
             return ""
         if not self.naming:
-            return "No column names a network: all rows count as one network."
+            return "No column gives the network, so all rows count as one network."
         listed = plain(", ".join(self.naming))
         return (
             f"The network is named by {listed}: `--columns architecture={plain(self.naming[0])}` takes only the first."

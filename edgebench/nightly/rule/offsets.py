@@ -97,7 +97,7 @@ class Offsets:
 
 
 def _offsets(nights: Sequence[NightEntry], start: Entry) -> list[float]:
-    """Return a new baseline's offsets, measured by pairs in the era before this night was accepted as the baseline."""
+    """Return the offsets of a newly accepted night, which pairs measured against the baseline before it."""
     era = (entry for _, entry in nights if entry.since == start.since and entry.components == start.components)
     return [entry.offset for entry in era if entry.offset is not None]
 
