@@ -116,11 +116,11 @@ def test_a_single_scene_has_one_digit_of_32_to_112_pixels() -> None:
 
 
 @pytest.mark.slow
-def test_the_loss_is_cross_entropy_and_ten_times_the_squared_error() -> None:
+def test_the_loss_is_cross_entropy_and_25_times_the_squared_error() -> None:
     import torch
 
     logits, boxes = torch.zeros(2, 4), torch.full((2, 4), 0.5)
     labels, wanted = torch.tensor([1, -1]), torch.tensor([[0.5, 0.5, 0.5, 0.9], [9.0, 9.0, 9.0, 9.0]])
     found = localization.loss([logits, boxes], [labels, wanted])
-    assert float(found) == pytest.approx(numpy.log(4) + 10 * 0.16 / 4)
+    assert float(found) == pytest.approx(numpy.log(4) + 25 * 0.16 / 4)
     assert float(localization.loss([logits, boxes], [torch.tensor([-1, -1]), wanted])) == 0.0

@@ -39,7 +39,9 @@ def test_training_is_seeded_cached_and_says_what_it_did() -> None:
     assert list(dict.fromkeys((step.subject, step.done, step.total) for step in told)) == [
         ("mobilenet_v1-0.25@32", 0, 2),
         ("mobilenet_v1-0.25@32", 1, 2),
+        ("mobilenet_v1-0.25@32", 2, 2),
         ("mobilenet_v1-0.25@40", 0, 1),
+        ("mobilenet_v1-0.25@40", 1, 1),
     ]
 
 
