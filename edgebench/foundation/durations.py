@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from contextlib import suppress
 from functools import cache
+from itertools import accumulate
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -79,8 +80,11 @@ def _pair(estimated: float, took: float) -> list[float]:
 
 
 def _factor(pairs: Sequence[Sequence[float]]) -> float:
-    factors = [took / max(estimated, LEAST_S) for estimated, took in pairs]
-    return min(max(median(factors), LIMITS[0]), LIMITS[1])
+    """Return the weighted median of the factors: long work weighs more, because short work says little about it."""
+    factors = sorted((took / max(estimated, LEAST_S), estimated) for estimated, took in pairs)
+    sums = list(accumulate(estimated for _, estimated in factors))
+    middle = next(factor for (factor, _), below in zip(factors, sums, strict=True) if below >= sums[-1] / 2)
+    return min(max(middle, LIMITS[0]), LIMITS[1])
 
 
 @cache

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 # Typical seconds: of an export, plus those of each layer; of an evaluation, plus those of each image; of a process.
+UNTIMED = "null"  # the runtime that computes nothing, so its times say nothing about real work
 EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 1.5
 INFERENCES = 30  # inferences in one process of a large network
 MACS = 2e10  # multiply-adds per second of a runtime on one core
@@ -130,7 +131,8 @@ def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
     by_case = defaultdict[Case, list[Run]](list)
     for run in records:
         if isinstance(run, Run) and isinstance(run.case, Case) and run.took_s and run.purpose != Purpose.SUSTAINED:
-            by_case[run.case].append(run)
+            if run.case.runtime.name != UNTIMED:
+                by_case[run.case].append(run)
     for case, runs in by_case.items():
         yield f"process {target}", _process_s(case.variant) * len(runs), sum(run.took_s or 0.0 for run in runs)
         first, counted = PRESETS[session.preset].interim_analyses[0], process_medians(runs)
