@@ -137,7 +137,7 @@ def test_what_work_took_here_is_the_factor_of_the_next(cache: Path) -> None:
     assert factors.of("train digits") == pytest.approx(2.1)
     assert factors.of("export onnx fp32") == pytest.approx(0.5)
     durations.keep([("train digits", 1.0, 0.1)] * 9)  # short work says little about long work
-    assert durations.read().of("train digits") == pytest.approx(2.0)
+    assert durations.read().of("train digits") == pytest.approx(2.1)
     assert factors.of("train scenes") == pytest.approx(1.3)  # unknown, so the machine's other work decides
     assert factors.known("tiny") is None
 

@@ -130,9 +130,10 @@ def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
     target = session.environment.target
     by_case = defaultdict[Case, list[Run]](list)
     for run in records:
-        if isinstance(run, Run) and isinstance(run.case, Case) and run.took_s and run.purpose != Purpose.SUSTAINED:
-            if run.case.runtime.name != UNTIMED:
-                by_case[run.case].append(run)
+        if not isinstance(run, Run) or not isinstance(run.case, Case) or not run.took_s:
+            continue
+        if run.purpose != Purpose.SUSTAINED and run.case.runtime.name != UNTIMED:
+            by_case[run.case].append(run)
     for case, runs in by_case.items():
         yield f"process {target}", _process_s(case.variant) * len(runs), sum(run.took_s or 0.0 for run in runs)
         first, counted = PRESETS[session.preset].interim_analyses[0], process_medians(runs)
