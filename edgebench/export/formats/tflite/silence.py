@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 def silent() -> Iterator[None]:
     """Suppress output from Python and C++ within the block; exceptions are still raised."""
     os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"  # the progress bar writes to standard output
-    screen = os.dup(2)
-    with TemporaryFile() as said, warnings.catch_warnings():
+    screen, level = os.dup(2), logging.root.manager.disable
+    logging.disable()  # torch's handler writes to the stream that was standard error when torch was imported
+    # The command line gives `sys.stderr` a descriptor of its own, so both that stream and descriptor 2 are redirected.
+    with TemporaryFile() as said, warnings.catch_warnings(), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore", FutureWarning)  # torch's warnings about functions that the converter calls
         warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`", UserWarning)
         os.dup2(said.fileno(), 2)
@@ -26,3 +30,4 @@ def silent() -> Iterator[None]:
         finally:
             os.dup2(screen, 2)
             os.close(screen)
+            logging.disable(level)
