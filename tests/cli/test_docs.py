@@ -190,7 +190,8 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
         assert cli("run", "--model", "net.onnx", "--precision", "fp32", "--preset", "quick", "--name", "mine").stdout
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
     done = cli(*arguments, *dry)
-    assert done.returncode == 0, done.stderr
+    was_busy = arguments[:2] == ["nightly", "nightly.toml"] and "waited for a core" in " ".join(done.stdout.split())
+    assert done.returncode == (3 if was_busy else 0), done.stderr
 
 
 def outputs() -> list[tuple[str, str]]:
