@@ -170,13 +170,16 @@ def test_a_sweep_takes_as_long_as_its_dry_run_says(models: dict[str, str], place
         ends = [graphs.node("GlobalAveragePool", ["features"], "pooled"), graphs.node("Flatten", ["pooled"], "scores")]
         nodes = [graphs.node("Conv", ["image", "w"], "features"), *ends]
         graphs.write(place / "net.onnx", nodes, {"w": graphs.floats(10, 3, 3, 3)}, shape=(1, 3, 96, 96), classes=10)
-    sweep = reader.sweep("", SweepOptions(preset="quick", name="said", **models))
-    durations.slowness.cache_clear()
-    slow = durations.slowness()
-    (said,) = pipeline.forecast(sweep, lambda _: None)
-    started = monotonic()
-    pipeline.run(sweep, lambda _: None)
-    took_s = monotonic() - started
-    durations.slowness.cache_clear()
-    took_s *= slow / ((slow + durations.slowness()) / 2)  # what others do on this machine may have changed meanwhile
-    assert said.total_s / 2 <= took_s <= said.total_s * 2
+    for name in ("said", "again"):  # other work on this machine may have begun or ended during the first run
+        sweep = reader.sweep("", SweepOptions(preset="quick", name=name, **models))
+        durations.slowness.cache_clear()
+        slow = durations.slowness()
+        (said,) = pipeline.forecast(sweep, lambda _: None)
+        started = monotonic()
+        pipeline.run(sweep, lambda _: None)
+        took_s = monotonic() - started
+        durations.slowness.cache_clear()
+        took_s *= slow / ((slow + durations.slowness()) / 2)
+        if said.total_s / 2 <= took_s <= said.total_s * 2:
+            return
+    pytest.fail(f"said {said.total_s:.1f} s, took {took_s:.1f} s")
