@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Typical seconds: of an export, plus those of each layer; of an evaluation, plus those of each image; of a process.
 UNTIMED = "null"  # the runtime that computes nothing, so its times say nothing about real work
-EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 0.75
+EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 0.9
 INFERENCES = 30  # inferences in one process of a large network
 MACS = 2e10  # multiply-adds per second of a runtime on one core
 CALIBRATED_ON, CALIBRATED_MACS = 100, 5e9  # images that calibrate int8, and multiply-adds per second in calibration
