@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from edgebench.analysis.doctor import LEAST_FILES
-from edgebench.foundation.errors import RequestError, in_words
+from edgebench.foundation.errors import FOR_TESTS, RequestError, in_words
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import SHELVES, files, load, names
 from edgebench.foundation.units import counted
@@ -77,7 +77,7 @@ def _imported(shelf: str, path: Path) -> ModuleType:
 
 def _faults(shelf: str, plugin: ModuleType) -> Iterator[Fault]:
     """Compare each field of the contract with the field of the shelf's plug-in `null`."""
-    contract, null = import_module(f"edgebench.{SHELVES[shelf].place}"), load(shelf, "null")
+    contract, null = import_module(f"edgebench.{SHELVES[shelf].place}"), load(shelf, FOR_TESTS)
     if not plugin.__doc__:
         yield Fault(field="docstring", wanted="one sentence that describes the plug-in", found="none")
     for field in (*contract.OFFERS, *getattr(contract, "MAY_OFFER", ())):
@@ -134,7 +134,7 @@ def _of_engine(runtime: ModuleType) -> Iterator[Fault]:
     runtime.prepare()
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"least{load('formats', runtime.FORMAT).SUFFIX}"
-        if runtime.FORMAT == "null":
+        if runtime.FORMAT == FOR_TESTS:
             file.write_text(NULL_FILE, encoding="utf-8")
         elif runtime.FORMAT in LEAST_FILES:
             file.write_bytes(b64decode(LEAST_FILES[runtime.FORMAT]))
@@ -157,7 +157,7 @@ def _of_session(session: Any, format: str) -> Iterator[Fault]:
     if len(found) != len(values):
         wanted = f"{len(values)} float32 in bytes, for {counted(len(images), 'image')} of {len(PIXEL)} scores"
         yield Fault(field="infer", wanted=wanted, found=f"{len(found)} values, a {type(answers).__name__}")
-    elif format != "null" and any(abs(one - other) > TOLERANCE for one, other in zip(found, values, strict=True)):
+    elif format != FOR_TESTS and any(abs(one - other) > TOLERANCE for one, other in zip(found, values, strict=True)):
         yield Fault(field="infer", wanted=f"{values.tolist()}, the images unchanged", found=str(found.tolist()))
     facts = session.facts()
     if not isinstance(facts, dict) or not all(isinstance(text, str) for pair in facts.items() for text in pair):

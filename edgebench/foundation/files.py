@@ -234,8 +234,7 @@ def write(path: Path, content: bytes, advice: str = f"free space or set {HOME_VA
     """Replace a file, or a link, atomically: a reader sees either the old content or the complete new content.
 
     Raises:
-        RequestError: the file cannot be written, or the disk is full; the message ends with `advice`,
-            or with the remedy if there is another one.
+        RequestError: the file cannot be written; the message ends with `advice`, unless the reason needs another one.
     """
     scratch = path.with_name(f"{SCRATCH}{os.urandom(8).hex()}")
     try:

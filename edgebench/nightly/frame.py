@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make, write
-from edgebench.foundation.stats import median_interval
 from edgebench.foundation.units import MIB
 from edgebench.nightly import history
 from edgebench.nightly.night import COMPONENTS
@@ -79,7 +78,7 @@ def _rows(night: Night) -> Iterator[dict[str, Any]]:
 
 def _figures(entry: Entry) -> dict[str, Any]:
     figures = entry.figures
-    low, high = median_interval(figures.latencies_s) or (None, None)
+    low, high = figures.p50_interval_s
     return {
         "p50_ms": _scaled(figures.p50_s, 1e3),
         "p50_low_ms": _scaled(low, 1e3),

@@ -22,7 +22,7 @@ from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice
 from edgebench.nightly import history
 from edgebench.nightly.night import Outcome
-from edgebench.nightly.rule.figures import size, values
+from edgebench.nightly.rule.figures import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,21 +98,16 @@ def begin_head(base: Path) -> Path:
 def comment(bulletin: Bulletin, revision: str) -> str:
     """Return a comment for a pull request, in Markdown: the headline, and the first configurations that changed."""
     lines = bulletin.needs_attention
-    told = "".join(
-        f"- **{line.entry.verdict}** {_cell(line.entry.name)}: {_cell(_why(line))}\n" for line in lines[:NAMED]
-    )
+    told = "".join(f"- **{line.entry.verdict}** {_described(line)}\n" for line in lines[:NAMED])
     rest = f"- and {len(lines) - NAMED} more, see `summary.md`\n" if len(lines) > NAMED else ""
     against = f"Compared with `{revision}` in pairs of processes, run in turns on one machine."
-    return f"**edgebench: {_cell(bulletin.headline)}.** {against}\n\n{told}{rest}".rstrip() + "\n"
+    return f"**edgebench: {escape.markdown_line(bulletin.headline)}.** {against}\n\n{told}{rest}".rstrip() + "\n"
 
 
-def _why(line: SummaryLine) -> str:
-    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
-    return "; ".join(changes) or line.entry.why or str(Outcome.OK)
-
-
-def _cell(text: str) -> str:
-    return escape.markdown_line(text)
+def _described(line: SummaryLine) -> str:
+    """Return a configuration with its changes, or with the reason for its verdict if nothing changed."""
+    why = "; ".join(map(described, line.findings)) or line.entry.why or str(Outcome.OK)
+    return escape.markdown_line(f"{line.entry.name}: {why}")
 
 
 def _below_top() -> Path:

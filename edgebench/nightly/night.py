@@ -9,6 +9,7 @@ from math import log
 from statistics import median
 from typing import ClassVar, Literal, NamedTuple
 
+from edgebench.foundation.stats import median_interval
 from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
@@ -112,6 +113,11 @@ class Figures:
     def p50_s(self) -> float | None:
         """The median over processes of each process's median latency."""
         return median(self.latencies_s) if self.latencies_s else None
+
+    @property
+    def p50_interval_s(self) -> tuple[float, float] | tuple[None, None]:
+        """The 95 % interval of `p50_s`; (None, None) if there are too few processes for an interval."""
+        return median_interval(self.latencies_s) or (None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

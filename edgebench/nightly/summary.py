@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.stats import median_interval
 from edgebench.foundation.units import counted
-from edgebench.nightly.night import QUIET, Outcome, Severity, State
-from edgebench.nightly.rule.figures import LATENCY, effect, order, size, values
+from edgebench.nightly.night import QUIET, Outcome, State
+from edgebench.nightly.rule.figures import LATENCY, described, effect, order, size
 from edgebench.nightly.rule.past import accepted, pasts
 from edgebench.nightly.triage import episodes
 
@@ -83,13 +83,7 @@ class SummaryLine:
     @property
     def is_warning(self) -> bool:
         """Whether a regression that does not fail the night is still a warning, because no user has reacted to it."""
-        states = (State.NEW, State.OPEN)
-        return any(
-            episode.change.verdict == Outcome.REGRESSION
-            and episode.change.severity == Severity.WARN
-            and episode.state in states
-            for episode in self.episodes
-        )
+        return any(episode.is_warning for episode in self.episodes)
 
     @property
     def findings(self) -> list[Change]:
@@ -200,8 +194,7 @@ def _range(changes: Sequence[Change]) -> str:
 
 def _told(episode: Episode) -> str:
     """Describe, in one line, a change that an earlier night already reported."""
-    change = episode.change
-    return f"{change.figure} {size(change)} ({values(change)}), {episode}"
+    return f"{described(episode.change)}, {episode}"
 
 
 def bulletin(history: History) -> Bulletin:

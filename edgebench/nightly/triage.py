@@ -50,8 +50,17 @@ class Episode:
     @property
     def is_waiting(self) -> bool:
         """Whether the change is a regression that fails the night, and to which no user has reacted."""
-        is_failure = self.change.verdict == Outcome.REGRESSION and self.change.severity == Severity.FAIL
-        return is_failure and self.state in (State.NEW, State.OPEN)
+        return self.is_unanswered and self.change.severity == Severity.FAIL
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the change is a regression that only warns, and to which no user has reacted."""
+        return self.is_unanswered and self.change.severity == Severity.WARN
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the change is a regression to which no user has reacted."""
+        return self.change.verdict == Outcome.REGRESSION and self.state in (State.NEW, State.OPEN)
 
     def __str__(self) -> str:
         """Describe the state in a few words: `assigned to Ana: https://..., since 2026-11-20`."""

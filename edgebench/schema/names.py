@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import FOR_TESTS, RequestError
 from edgebench.foundation.shelf import literal, load, names
 from edgebench.foundation.units import counted
 
@@ -115,7 +115,7 @@ def bundled_dataset(model: str) -> str:
     """
     wanted = task(model)
     known = (DIGITS,) if wanted == CLASSIFICATION else datasets_for(wanted)
-    return next((name for name in known if name != "null" and literal("datasets", name, "PLACE") == ""), DIGITS)
+    return next((name for name in known if name != FOR_TESTS and literal("datasets", name, "PLACE") == ""), DIGITS)
 
 
 def require_name(name: str) -> None:

@@ -93,7 +93,7 @@ class Course:
         self.steps = self.part // self.recipe.batch  # a small last batch is left out, because it harms batch norm
         self.optimizer = self._optimizer()
         total = self.recipe.epochs * self.steps
-        # For SGD, OneCycleLR is told not to vary the momentum, because otherwise MOMENTUM would have no effect.
+        # For SGD, OneCycleLR must not vary the momentum: it would replace MOMENTUM.
         # For AdamW, OneCycleLR varies the first beta from 0.95 to 0.85 and back; the published weights were made so.
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,

@@ -1,4 +1,4 @@
-"""What converters print reaches nobody: by the stream, by the descriptor, and by a handler that has the old stream."""
+"""Within `silent`, nothing is printed: not through the stream, its descriptor, or a handler with the old stream."""
 
 import logging
 import os

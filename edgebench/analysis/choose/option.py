@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import stats
+from edgebench.foundation.units import counted
 from edgebench.networks.published import IMAGENET_IMAGES
 from edgebench.results.table.choice import Figure, Quantity
 
@@ -103,7 +104,7 @@ def named(options: Sequence[Option]) -> tuple[str, dict[str, Option]]:
 
 def threads(count: int | None) -> str:
     """Return a phrase for the number of threads, such as `2 threads`."""
-    return "threads not stated" if count is None else f"{count} thread{'s' if count > 1 else ''}"
+    return "threads not stated" if count is None else counted(count, "thread")
 
 
 def known(figures: Mapping[Quantity, Figure | None]) -> dict[Quantity, Figure]:

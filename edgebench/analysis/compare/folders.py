@@ -14,7 +14,7 @@ from edgebench.analysis.compare.pairing import T_9875, Pair, paired, scatter, sp
 from edgebench.foundation import stats
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.stats import Ratio
-from edgebench.foundation.units import milliseconds, number
+from edgebench.foundation.units import counted, milliseconds, number
 from edgebench.results import folders
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
@@ -129,7 +129,7 @@ def _named(row: Row) -> str:
 def _phrases(row: Row) -> tuple[str, ...]:
     """Return the phrases of a case's name: network and precision, then the settings."""
     setup = row.setup
-    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    threads = counted(setup.threads, "thread")
     return setup.title, setup.runtime, threads, f"batch {setup.batch}"
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 from edgebench.export.formats import tool_version
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import FOR_TESTS, RequestError
 from edgebench.foundation.shelf import load
 from edgebench.measure.plan import custom
 from edgebench.schema.names import is_model_file
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
     from edgebench.schema.sweep import Cell, Sweep
     from edgebench.schema.target import Target
 
-NULL = "null"  # the format of runtimes that compute nothing
-
 
 def requests(sweep: Sweep, target: Target) -> tuple[RuntimeRequest, ...]:
     """Return the runtimes that a sweep requests on a target; `all` means all that compute something."""
     requested = list[RuntimeRequest]()
     for request in sweep.runtimes_on(target.name):
         if request.name == ALL:
-            engines = (name for name in target.runtimes if load("runtimes", name).FORMAT != NULL)
+            engines = (name for name in target.runtimes if load("runtimes", name).FORMAT != FOR_TESTS)
             requested += [RuntimeRequest(name=name, is_optional=True) for name in engines]
         else:
             requested.append(request)
@@ -76,7 +74,7 @@ def spread(cells: Iterable[Cell], environment: Environment) -> Iterator[tuple[Ce
 
 def _is_usable(name: str, environment: Environment, cell: Cell) -> bool:
     runtime = environment.runtimes[name]
-    if not runtime.version or name != runtime.name or load("runtimes", name).FORMAT == NULL:
+    if not runtime.version or name != runtime.name or load("runtimes", name).FORMAT == FOR_TESTS:
         return False
     return is_model_file(cell.model) or not missing_tool(name)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from edgebench import train
 from edgebench.foundation import durations
 from edgebench.foundation.durations import COUNT
-from edgebench.foundation.errors import CaseError
+from edgebench.foundation.errors import FOR_TESTS, CaseError
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import counted, parse_duration
 from edgebench.images.splits import split
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 # Typical seconds: of an export, plus those of each layer; of an evaluation, plus those of each image; of a process.
-UNTIMED = "null"  # the runtime that computes nothing, so its times say nothing about real work
 EXPORT_S, LAYER_S, EVALUATE_S, IMAGE_S, PROCESS_S = 0.7, 0.02, 0.8, 0.5e-3, 0.9
 INFERENCES = 30  # inferences in one process of a large network
 MACS = 2e10  # multiply-adds per second of a runtime on one core
@@ -132,7 +131,8 @@ def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
     for run in records:
         if not isinstance(run, Run) or not isinstance(run.case, Case) or not run.took_s:
             continue
-        if run.purpose != Purpose.SUSTAINED and run.case.runtime.name != UNTIMED:
+        # a runtime that computes nothing says nothing about how long real work takes
+        if run.purpose != Purpose.SUSTAINED and run.case.runtime.name != FOR_TESTS:
             by_case[run.case].append(run)
     for case, runs in by_case.items():
         yield f"process {target}", _process_s(case.variant) * len(runs), sum(run.took_s or 0.0 for run in runs)

@@ -6,9 +6,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.escape import html
-from edgebench.foundation.stats import median_interval
 from edgebench.nightly.bulletins._drawing import chart, document
-from edgebench.nightly.rule.figures import FIGURES, size, values
+from edgebench.nightly.rule.figures import FIGURES, described
 from edgebench.nightly.summary import Point
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def render(line: SummaryLine, history: History) -> str:
     entry = line.entry
     nights = [(night, _entry(night, entry.name)) for night in history.nights]
     latencies = [_latency(found) if found and found.is_measured else None for _, found in nights]
-    changes = (f"{change.figure} {size(change)} ({values(change)})" for change in line.findings)
+    changes = map(described, line.findings)
     told = "".join(
         f"<li>{html(text)}</li>" for text in (*changes, *line.causes, *filter(None, [line.states, entry.why]))
     )
@@ -65,7 +64,7 @@ def _latency(entry: Entry) -> tuple[float, float | None, float | None] | None:
     """Return p50 in ms and the ends of its interval; None if there are no latencies."""
     if entry.figures.p50_s is None:
         return None
-    low, high = median_interval(entry.figures.latencies_s) or (None, None)
+    low, high = entry.figures.p50_interval_s
     return entry.figures.p50_s * 1e3, low and low * 1e3, high and high * 1e3
 
 

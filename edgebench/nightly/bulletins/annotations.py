@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.foundation.escape import command_property, command_text
 from edgebench.nightly.night import Outcome
-from edgebench.nightly.rule.figures import size, values
+from edgebench.nightly.rule.figures import described
 
 if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
@@ -47,6 +47,6 @@ def _kind(line: SummaryLine) -> str:
 
 def _command(kind: str, line: SummaryLine) -> str:
     entry = line.entry
-    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
+    changes = [*map(described, line.findings)]
     text = "; ".join((*changes, *filter(None, [line.states]), *line.causes, *filter(None, [entry.why])))
     return f"::{kind} title={command_property(f'{entry.verdict} {entry.name}')}::{command_text(text)}\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from edgebench.foundation.stats import median_interval
-
 if TYPE_CHECKING:
     from edgebench.nightly.night import Entry
     from edgebench.nightly.summary import Bulletin
@@ -24,8 +22,8 @@ def render(bulletin: Bulletin) -> str:
 
 def _measures(entry: Entry) -> dict[str, dict[str, float]]:
     figures = entry.figures
-    interval = median_interval(figures.latencies_s)
-    ends = {"lower_value": interval[0] * 1e9, "upper_value": interval[1] * 1e9} if interval else {}
+    low, high = figures.p50_interval_s
+    ends = {} if low is None or high is None else {"lower_value": low * 1e9, "upper_value": high * 1e9}
     values = {
         "load-time": None if figures.load_s is None else figures.load_s * 1e9,
         "peak-memory": figures.peak_bytes,

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from edgebench.foundation.escape import plain
 from edgebench.nightly.night import Outcome
-from edgebench.nightly.rule.figures import size, values
+from edgebench.nightly.rule.figures import described
 
 if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
@@ -63,6 +63,6 @@ def _seconds(line: SummaryLine) -> str:
 
 
 def _text(line: SummaryLine) -> str:
-    changes = [f"{change.figure} {size(change)} ({values(change)})" for change in line.findings]
+    changes = [*map(described, line.findings)]
     states = filter(None, [line.states])
     return "; ".join((str(line.entry.verdict), *changes, *states, *line.entry.changed, *filter(None, [line.entry.why])))

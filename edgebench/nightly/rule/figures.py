@@ -234,6 +234,11 @@ def values(change: Change) -> str:
     return f"{show(change.before)} -> {show(change.after)}"
 
 
+def described(change: Change) -> str:
+    """Describe a change in full: `latency +10.0% (1.000 ms -> 1.100 ms)`."""
+    return f"{change.figure} {size(change)} ({values(change)})"
+
+
 def effect(change: Change) -> str:
     """Describe in words what a change does, such as `slower` or `less accurate`."""
     figure = _figure(change)

@@ -156,7 +156,7 @@ def _crowded(evidence: Evidence) -> Iterator[Reason]:
     cores = [run.cpu_s / run.wall_s - _threads(run) for run in evidence.timed if run.wall_s]
     if cores and (extra := median(cores)) > EXTRA_CORES:
         threads = _threads(evidence.timed[0])
-        text = f"used {threads + extra:.1f} cores, more than the requested {threads} thread{'s' * (threads > 1)}"
+        text = f"used {threads + extra:.1f} cores, more than the requested {counted(threads, 'thread')}"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
 
 
@@ -165,7 +165,7 @@ def _limited(evidence: Evidence) -> Iterator[Reason]:
     facts, threads = evidence.session.environment.facts, evidence.case.threads
     if not evidence.timed:
         return
-    asked = f"{threads} thread{'s' * (threads > 1)} requested"
+    asked = f"{counted(threads, 'thread')} requested"
     if threads > float(facts.get("cpu_quota", inf)):
         text = f"{asked}, the CPU quota is {facts['cpu_quota']} cores: a process that spends its quota is paused"
         yield Reason(verdict=Verdict.SUSPECT, text=text)

@@ -171,7 +171,7 @@ BEST = (
 def group_title(row: Row) -> str:
     """Return the title of a group: the settings that its rows share."""
     setup = row.setup
-    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    threads = counted(setup.threads, "thread")
     return f"{setup.target} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
 
 
@@ -255,7 +255,7 @@ def across(table: Table) -> Iterator[Sheet]:
 
 
 def _title(setup: Setup) -> str:
-    threads = f"{setup.threads} thread{'s' if setup.threads > 1 else ''}"
+    threads = counted(setup.threads, "thread")
     return f"{setup.target} · {threads} · batch {setup.batch} · {setup.preset} · p50 ms by runtime"
 
 

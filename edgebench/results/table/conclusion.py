@@ -75,7 +75,7 @@ def _ends(ratio: Ratio) -> str:
 
 def _where(row: Row) -> str:
     setup = row.setup
-    return f"{setup.target}, {setup.runtime}, {setup.threads} thread{'s' * (setup.threads > 1)}"
+    return f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}"
 
 
 def _fastest(rows: Sequence[Row]) -> str:
