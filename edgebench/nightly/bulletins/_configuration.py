@@ -13,9 +13,9 @@ from edgebench.nightly.summary import Point
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgebench.nightly.night import Entry, History, Night
+    from edgebench.nightly.night import Entry, Night
     from edgebench.nightly.rule.figures import Figure
-    from edgebench.nightly.summary import SummaryLine
+    from edgebench.nightly.summary import Shown, SummaryLine
 
 FOLDER = "configurations"
 DIGITS = 12  # a page is named by this number of hexadecimal digits of the hash of the configuration's name
@@ -26,10 +26,9 @@ def address(name: str) -> str:
     return f"{FOLDER}/{sha256(name.encode(errors='surrogateescape')).hexdigest()[:DIGITS]}.html"
 
 
-def render(line: SummaryLine, history: History) -> str:
-    """Return the page of a configuration, the latest night first in its table."""
+def render(line: SummaryLine, nights: Sequence[Shown]) -> str:
+    """Return the page of a configuration, the latest night first in its table; `nights` are all nights, in order."""
     entry = line.entry
-    nights = [(night, _entry(night, entry.name)) for night in history.nights]
     latencies = [_latency(found) if found and found.is_measured else None for _, found in nights]
     changes = map(described, line.findings)
     told = "".join(
@@ -39,10 +38,10 @@ def render(line: SummaryLine, history: History) -> str:
         entry.name,
         [
             f'<p class="muted"><a href="../index.html">All configurations</a></p><h1>{html(entry.name)}</h1>',
-            f'<p><span class="{entry.verdict}">{entry.verdict}</span> {html(history.nights[-1].started_at[:10])}</p>',
+            f'<p><span class="{entry.verdict}">{entry.verdict}</span> {html(nights[-1][0].started_at[:10])}</p>',
             f"<ul>{told}</ul>" if told else "",
             '<div class="wide chart">',
-            chart(line.every_night or _unmeasured(history), latencies),
+            chart(line.every_night or _unmeasured(nights), latencies),
             "</div>",
             '<p class="muted">The median latency (p50) of each night, with its 95 % interval. A blue line is a changed'
             " host or component, a green line an accepted night.</p>",
@@ -51,13 +50,9 @@ def render(line: SummaryLine, history: History) -> str:
     )
 
 
-def _unmeasured(history: History) -> tuple[Point, ...]:
+def _unmeasured(nights: Sequence[Shown]) -> tuple[Point, ...]:
     """Return a point without a value for every night, for a configuration that the last night did not measure."""
-    return tuple(Point(started_at=night.started_at, change=None) for night in history.nights)
-
-
-def _entry(night: Night, name: str) -> Entry | None:
-    return next((entry for entry in night.entries if entry.name == name), None)
+    return tuple(Point(started_at=night.started_at, change=None) for night, _ in nights)
 
 
 def _latency(entry: Entry) -> tuple[float, float | None, float | None] | None:

@@ -36,8 +36,10 @@ def render(bulletin: Bulletin) -> str:
 def pages(bulletin: Bulletin) -> Iterator[tuple[str, str]]:
     """Yield the path and the text of the page of every configuration."""
     for each in (bulletin, *bulletin.others):
+        entries = [(night, {entry.name: entry for entry in night.entries}) for night in each.history.nights]
         for line in each.lines:
-            yield address(line.entry.name), configuration(line, each.history)
+            name = line.entry.name
+            yield address(name), configuration(line, [(night, by_name.get(name)) for night, by_name in entries])
 
 
 def _place(bulletin: Bulletin) -> str:
