@@ -37,11 +37,15 @@ class RequestError(EdgebenchError):
 
 
 class UnknownName(RequestError):
-    """A name that does not exist: `no runtime 'onx' (has onnxruntime, torch); did you mean ...?`."""
+    """A name that does not exist: `no runtime 'onx' (has onnxruntime, torch); did you mean ...?`.
 
-    def __init__(self, noun: str, wanted: str, known: tuple[str, ...]) -> None:
+    `advice` replaces the nearest known name where the user evidently means something else.
+    """
+
+    def __init__(self, noun: str, wanted: str, known: tuple[str, ...], advice: str = "") -> None:
         usable = for_users(known)
-        super().__init__(f"no {noun} '{wanted}' (has {', '.join(usable) or 'none'}){nearest(wanted, usable)}")
+        end = f"; {advice}" if advice else nearest(wanted, usable)
+        super().__init__(f"no {noun} '{wanted}' (has {', '.join(usable) or 'none'}){end}")
 
 
 class InvalidFile(RequestError):

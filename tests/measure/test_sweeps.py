@@ -1,5 +1,6 @@
 """Sweep files: read strictly, refused with file, line and key, and written so that they ask for the same again."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -55,6 +56,12 @@ def test_an_unknown_sweep_or_target_suggests_the_nearest() -> None:
         sweeps.sweep("gird")
     with pytest.raises(UnknownName, match="no target 'cpuu' .* did you mean 'cpu'"):
         catalogue.target("cpuu")
+
+
+@pytest.mark.parametrize("model", ["mobilenet_v1", "net.onnx", "nets/net.tflite:encode", "nets.py:build"])
+def test_a_model_in_the_place_of_a_sweep_gets_the_option_for_models(model: str) -> None:
+    with pytest.raises(UnknownName, match=re.escape(f"no sweep '{model}'") + f".*as --model {re.escape(model)}$"):
+        sweeps.sweep(model)
 
 
 def test_a_sweep_is_kept_as_the_toml_that_asks_for_it_again(place: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation import toml
-from edgebench.foundation.errors import require
+from edgebench.foundation import shelf, toml
+from edgebench.foundation.errors import UnknownName, require
 from edgebench.foundation.files import write
 from edgebench.foundation.progress import warn
 from edgebench.images.catalogue import calibrating, title
@@ -47,6 +48,9 @@ def file(name: str) -> Path:
     if name.endswith(".toml"):
         return Path(name)
     files = toml.files(HERE, SHIPPED)
+    if name not in files and (names.is_custom(name) or name in shelf.names("architectures")):
+        option = f"--model {shlex.quote(name)}"
+        raise UnknownName("sweep", name, tuple(files), advice=f"name a model in a sweep's file, or as {option}")
     require("sweep", name, files)
     return files[name]
 
