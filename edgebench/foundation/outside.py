@@ -24,31 +24,32 @@ def is_on_host() -> bool:
 def look_beside(sweep: str) -> None:
     """Look for plug-ins beside the file of a sweep, too; the name of a sweep that is no file changes nothing."""
     place = Path(sweep).resolve().parent
-    if sweep.endswith(".toml") and place != Path.cwd() and place not in _beside:
-        _beside.append(place)
+    if sweep.endswith(".toml") and place != Path.cwd() and str(place) not in _beside:
+        _beside.append(str(place))
 
 
-_beside: list[Path] = []
+_beside: list[str] = []
 
 
 def folders(shelf: str) -> tuple[Path, ...]:
     """Return the existing folders of the user's plug-ins for a shelf; the one in the working folder comes first."""
     if not is_on_host():
         return ()
-    return _folders(shelf, (Path.cwd(), *_beside), os.environ.get("XDG_CONFIG_HOME", ""))
+    here = os.getcwd()  # noqa: PTH109 - a text, because a path takes longer to make than all the rest
+    return _folders(shelf, here, tuple(_beside), os.environ.get("XDG_CONFIG_HOME", ""))
 
 
-@cache  # because reports ask once per row
-def _folders(shelf: str, places: tuple[Path, ...], _config: str) -> tuple[Path, ...]:
+@cache  # because reports ask dozens of times per row; for the same reason the key has texts, which are hashed once
+def _folders(shelf: str, here: str, beside: tuple[str, ...], _config: str) -> tuple[Path, ...]:
     from platformdirs import user_config_path
 
-    every = (*places, user_config_path("edgebench"))
+    every = (Path(here), *map(Path, beside), user_config_path("edgebench"))
     return tuple(folder for place in every if (folder := place / FOLDER / shelf).is_dir())
 
 
 def is_unnamed(file: Path) -> bool:
     """Return whether a file is a plug-in in the working folder or beside a sweep, which a command runs unasked."""
-    return any(file.is_relative_to(place / FOLDER) for place in (Path.cwd(), *_beside))
+    return any(file.is_relative_to(Path(place, FOLDER)) for place in (Path.cwd(), *_beside))
 
 
 @cache

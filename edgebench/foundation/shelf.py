@@ -57,7 +57,7 @@ def _package(shelf: str) -> ModuleType:
 
 
 def _plugins(shelf: str) -> dict[str, str]:
-    """Map each plug-in's name to its module; a file that lists no `NAMES` is one plug-in, named like the file."""
+    """Map each plug-in's name to its module, by name; a file that lists no `NAMES` is one plug-in, named like it."""
     return _with_those_in(shelf, outside.folders(shelf))
 
 
@@ -70,7 +70,7 @@ def _with_those_in(shelf: str, _: tuple[Path, ...]) -> dict[str, str]:
             noun = SHELVES[shelf].noun
             raise InvalidPlugin(f"wanted one {noun} called {taken[0]}, found another in {place}; rename that one")
         own |= found
-    return own
+    return dict(sorted(own.items()))
 
 
 @cache
@@ -107,7 +107,7 @@ def _literal(module: str, constant: str) -> Any:
 
 def names(shelf: str) -> tuple[str, ...]:
     """List the names of a shelf's plug-ins without importing any of them."""
-    return tuple(sorted(_plugins(shelf)))
+    return tuple(_plugins(shelf))
 
 
 def module(shelf: str, name: str) -> str:
