@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SEED = 0
 HASH_BYTES = 32  # length of the hash at a checkpoint's beginning, needed because torch does not verify files
 WEIGHT_DECAY, MOMENTUM = 1e-4, 0.9
+SCORE, SPREAD = 1.0, 0.1  # first scores of a network that ends in a ReLU, and the share of He's weights that vary them
 OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
 AUGMENTATIONS = ("flip", "shift")
 SHIFT = 8  # an image is shifted by at most the image's side divided by this number
@@ -213,14 +214,23 @@ def _whole(path: Path) -> bytes | None:
 
 
 def initialize(network: nn.Module) -> None:
-    """Draw weights with which a signal neither grows nor fades through ReLUs, from torch's generator; biases are 0."""
+    """Draw weights with which a signal neither grows nor fades through ReLUs, from torch's generator; biases are 0.
+
+    If the network ends in a ReLU, as All-CNN does, all classes start with nearly equal scores above 0. A class whose
+    scores were below 0 for all images would get no gradient through that ReLU, and would never be learned.
+    """
     import torch
 
-    for layer in network.modules():
-        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
-            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                torch.nn.init.zeros_(layer.bias)
+    modules = list(network.modules())
+    layers = [layer for layer in modules if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear))]
+    for layer in layers:
+        torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            torch.nn.init.zeros_(layer.bias)
+    after = modules[modules.index(layers[-1]) :]
+    if layers[-1].bias is not None and any(isinstance(layer, torch.nn.ReLU) for layer in after):
+        torch.nn.init.constant_(layers[-1].bias, SCORE)
+        layers[-1].weight.data *= SPREAD
 
 
 def device() -> str:
