@@ -145,6 +145,7 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
     sessions = {
         (case_evidence.case.target, case_evidence.session.environment.epoch): case_evidence.session
         for case_evidence in evidence
+        if case_evidence.session.environment.is_reached
     }
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
