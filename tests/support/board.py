@@ -23,7 +23,7 @@ KbdInteractiveAuthentication no
 StrictModes no
 PermitRootLogin yes
 PidFile none
-SetEnv XDG_CACHE_HOME={folder}/cache TMPDIR={folder}/tmp EDGEBENCH_LOCK={folder}/tmp/edgebench.lock
+SetEnv HOME={folder} XDG_CACHE_HOME={folder}/cache TMPDIR={folder}/tmp EDGEBENCH_LOCK={folder}/tmp/edgebench.lock
 {more}
 """
 CLIENT = """
