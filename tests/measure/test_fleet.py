@@ -205,3 +205,12 @@ def test_of_two_commands_over_one_lab_the_second_measures_the_boards_that_are_fr
     table = edgebench.load("results/second").set_index("target")
     assert f"target one is in use by process {process.pid}" in table.reasons["one"]
     assert table.processes["two"] == 3
+
+
+def test_this_machine_measures_when_nothing_is_left_to_make_or_evaluate_for_the_boards(boards: list[Board]) -> None:
+    done = cli("run", "--target", "cpu,one", "--name", "here", *QUICK)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line)["record"] for line in Path("results/here/runs.jsonl").read_text().splitlines()]
+    kinds = [(line["kind"], line.get("case", {}).get("target")) for line in lines]
+    assert kinds.index(("run", "cpu")) > max(kinds.index(("deployment", "one")), kinds.index(("accuracy", "one")))
+    assert kinds.count(("run", "one")) == kinds.count(("run", "cpu"))
