@@ -7,13 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 import pytest
 
 import edgebench
+from edgebench.deploy.connections import ssh
 from edgebench.results.journal import Journal
-from edgebench.schema.record import Run
+from edgebench.schema.record import Run, Session
 from tests.support import cheap
 from tests.support.board import Board, lab, missing, running
 from tests.support.command import EDGEBENCH, cli
@@ -153,11 +155,16 @@ def id_of(run: Run) -> tuple[str, str]:
     return run.session, run.started_at
 
 
-def test_boards_of_a_kind_share_the_cases_and_are_compared(boards: list[Board]) -> None:
-    program = boards[0].folder.parent / "python"  # one program for both boards, which finds that of its own board
+def write_pair(boards: list[Board]) -> None:
+    """Write a target of both boards; its one program on this machine finds that of its own board."""
+    program = boards[0].folder.parent / "python"
     program.write_text('#!/bin/sh\nexec "$TMPDIR/../python" "$@"\n')
     program.chmod(0o755)
     write_target("pair", f'addresses = ["one", "two"]\npython = "{program}"\n')
+
+
+def test_boards_of_a_kind_share_the_cases_and_are_compared(boards: list[Board]) -> None:
+    write_pair(boards)
     arguments = ("run", "--target", "pair", "--name", "pool", "--batch", "1,2", "--preset", "quick", *NULL)
     done = cli(*arguments)
     assert done.returncode == 0, done.stderr
@@ -171,6 +178,30 @@ def test_boards_of_a_kind_share_the_cases_and_are_compared(boards: list[Board]) 
     again = cli(*arguments)
     assert "nothing to measure on pair 0001: no case is left for it" in again.stderr
     assert (again.returncode, len(records("pool", Run))) == (0, measured)
+
+
+def test_what_a_lost_board_of_a_kind_leaves_is_measured_by_the_others(
+    boards: list[Board], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(boards)
+    monkeypatch.setattr(ssh, "BACK_S", 0.0)
+    arguments = ("run", "--target", "pair", "--name", "left", "--batch", "1,2,4", *QUICK)
+
+    def lose_one() -> None:
+        while not any(session.environment.facts["serial"] == "0002" for session in records("left", Session)):
+            time.sleep(0.05)
+        cut_off(boards[1])
+
+    thread = Thread(target=lose_one)
+    thread.start()
+    first = cli(*arguments)
+    thread.join()
+    assert "pair 0002: target pair was lost" in first.stderr
+    second = cli(*arguments)
+    assert second.returncode == 0, second.stderr
+    table = edgebench.load("results/left")
+    assert sorted(table.batch) == [1, 2, 4]
+    assert (table.processes == 3).all()
 
 
 def test_a_full_disk_on_one_board_holds_up_no_other(boards: list[Board]) -> None:
