@@ -6,7 +6,8 @@ The steps of a session, after the target's environment is known, are:
         -> rounds (run fresh processes in random order).
 
 A case is one row of the sweep. `budget` chooses which rows are measured within a time limit; the other rows are
-predicted.
+predicted. `fleet` measures the sessions of several machines at the same time: `workshop` makes their files, `arrivals`
+prepares each case as soon as its file is made, and in `pool`, boards of one kind share the cases.
 """
 
 from __future__ import annotations

@@ -266,7 +266,7 @@ class _Run:
             with shown_by(remaining):
                 for session, held in machine.sessions:
                     is_last = session is machine.sessions[-1][0]
-                    yield from self._session(machine, session, held, remaining, is_last=is_last)
+                    yield from self._session(machine, session, held, records, remaining, is_last=is_last)
         finally:
             durations.keep(remaining.pairs)
             if self.workshop:
@@ -274,7 +274,14 @@ class _Run:
             machine.release()
 
     def _session(
-        self, machine: Machine, session: Session, held: Held, show: Show, *, is_last: bool
+        self,
+        machine: Machine,
+        session: Session,
+        held: Held,
+        earlier: Sequence[Record],
+        show: Show,
+        *,
+        is_last: bool,
     ) -> Iterator[Record]:
         """Measure a session in parts, until its cases are measured or its machine is lost."""
         records, parts = list[Record](), self._parts(machine, session, show)
@@ -283,7 +290,8 @@ class _Run:
         part = session
         try:
             for part, deadline in parts:
-                for record in answer(part, held, self.journal.current(), show, deadline=deadline, helper=helper):
+                known = self.journal.current() if records else earlier
+                for record in answer(part, held, known, show, deadline=deadline, helper=helper):
                     yield record
                     records.append(record)
         except LOSSES as error:

@@ -8,13 +8,12 @@ the number of cores does: the ideal is the lower limit. Run it on a machine that
 
 import argparse
 import os
-import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
 
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
@@ -24,28 +23,59 @@ from tests.support.board import lab, missing
 
 PROCESS_S = 0.05
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--resolution", "1")
+SWEEP = ("--precision", "fp32", "--preset", "nightly", "--quiet", *NULL)
 
 
-def busy_s() -> float:
-    """Return the CPU time that all processes of this machine have used since boot."""
-    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What a command took: its processes, the time from the first to the last, and CPU times here and on the boards.
+
+    The CPU times include what each case needs besides its processes, such as its evaluation.
+    """
+
+    processes: int
+    span_s: float
+    host_s: float
+    boards_s: float
+
+    def per_process(self, less: "Spent") -> "Spent":
+        """Return the times of a process, from two commands that differ in the number of processes."""
+        more = self.processes - less.processes
+        return Spent(
+            processes=1,
+            span_s=(self.span_s - less.span_s) / more,
+            host_s=(self.host_s - less.host_s) / more,
+            boards_s=(self.boards_s - less.boards_s) / more,
+        )
 
 
-def measured(name: str, targets: list[str], batches: int) -> tuple[list[Run], float, float]:
-    """Measure on these targets; return the processes, the time per process and the CPU time per process."""
-    batch = ",".join(str(2**power) for power in range(batches))
-    command = ["run", "--target", ",".join(targets), "--name", name, "--batch", batch, "--precision", "fp32", "--quiet"]
-    before, cpu_s = perf_counter(), busy_s()
-    done = subprocess.run([sys.executable, "-m", "edgebench", *command, *NULL], capture_output=True, check=False)
-    whole_s, cpu_s = perf_counter() - before, busy_s() - cpu_s
-    if done.returncode:
-        sys.exit(done.stderr.decode())
-    runs = [record for record in Journal(Path("results") / name) if isinstance(record, Run)]
+def measured(names: Sequence[str], batches: int) -> Spent:
+    """Measure on these boards, each behind an sshd of its own."""
+    with TemporaryDirectory() as folder:
+        before = os.times()
+        with lab(Path(folder) / "lab", names) as boards:
+            os.chdir(folder)
+            Path("targets").mkdir()
+            for number, board in enumerate(boards):
+                text = f'board = "b"\nconnection = "ssh"\nruntimes = ["null"]\naddress = "{board.address}"\n'
+                text += f'python = "{cheap.python(board.folder, f"{number:04}", PROCESS_S)}"\n'
+                Path("targets", f"{board.address}.toml").write_text(text)
+            batch = ",".join(str(2**power) for power in range(batches))
+            environment = os.environ | {"PATH": f"{folder}/lab/bin{os.pathsep}{os.environ['PATH']}"}
+            command = [sys.executable, "-m", "edgebench", "run", "--target", ",".join(names), "--batch", batch, *SWEEP]
+            silent = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+            environment |= {"PYTHONPATH": str(ROOT)}
+            pid = os.posix_spawn(sys.executable, command, environment, file_actions=silent)
+            _, status, usage = os.wait4(pid, 0)
+            if status:
+                sys.exit(1)
+            runs = [record for record in Journal(Path("results") / "null") if isinstance(record, Run)]
+        os.chdir("/")
+        after, host_s = os.times(), usage.ru_utime + usage.ru_stime
     times = [datetime.fromisoformat(run.started_at).timestamp() for run in runs]
-    span_s = max(time + (run.took_s or 0.0) for time, run in zip(times, runs, strict=True)) - min(times)
-    print(f"{name}: {len(runs)} processes in {span_s:.1f} s, the whole command {whole_s:.1f} s, {cpu_s:.1f} s of CPU")
-    return runs, span_s / len(runs), cpu_s * span_s / whole_s / len(runs)
+    ends = [time + (run.took_s or 0.0) for time, run in zip(times, runs, strict=True)]
+    spent_s = sum(after[2:4]) - sum(before[2:4])  # of children that ended, sshd and its sessions among them
+    return Spent(processes=len(runs), span_s=max(ends) - min(times), host_s=host_s, boards_s=spent_s - host_s)
 
 
 def main() -> None:
@@ -57,25 +87,21 @@ def main() -> None:
     if lacking := missing():
         sys.exit(f"needs {', '.join(lacking)} (openssh-server)")
     names = [f"board{number}" for number in range(1, asked.boards + 1)]
-    with TemporaryDirectory() as folder, lab(Path(folder) / "lab", names) as boards:
-        os.environ |= {"PATH": f"{folder}/lab/bin{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-        os.chdir(folder)
-        Path("targets").mkdir()
-        for number, board in enumerate(boards):
-            text = f'board = "b"\nconnection = "ssh"\nruntimes = ["null"]\naddress = "{board.address}"\n'
-            text += f'python = "{cheap.python(board.folder, f"{number:04}", PROCESS_S)}"\n'
-            Path("targets", f"{board.address}.toml").write_text(text)
-        runs, alone_s, cpu_s = measured("one", names[:1], asked.batches)
-        waited_s = median(run.took_s or 0.0 for run in runs)
-        print(f"one board: {alone_s * 1e3:.0f} ms per process, of which {PROCESS_S * 1e3:.0f} ms are its own;")
-        print(
-            f"  {(alone_s - waited_s) * 1e3:.0f} ms between two processes, {(waited_s - PROCESS_S) * 1e3:.0f} ms of ssh"
-        )
-        _, together_s, _ = measured("all", names, asked.batches)
-        cores = len(os.sched_getaffinity(0))
-        ideal = min(asked.boards, cores * alone_s / cpu_s)
-        print(f"{asked.boards} boards: {alone_s / together_s:.1f} times as fast as one; the ideal is {ideal:.1f}")
-        print(f"  ({cpu_s * 1e3:.0f} ms of CPU per process on {cores} cores): {alone_s / together_s / ideal:.2f} of it")
+    alone = measured(names[:1], asked.batches)
+    each = alone.per_process(measured(names[:1], 1))
+    cores, cpu_s = len(os.sched_getaffinity(0)), each.host_s + each.boards_s
+    print(
+        f"one board: {each.span_s * 1e3:.0f} ms per process, of which the process sleeps for {PROCESS_S * 1e3:.0f} ms;"
+    )
+    print(
+        f"  CPU per process: {each.host_s * 1e3:.0f} ms of edgebench and ssh, {each.boards_s * 1e3:.0f} ms of the board"
+    )
+    every = measured(names, asked.batches)
+    speed_up = (alone.span_s / alone.processes) / (every.span_s / every.processes)
+    ideal = min(asked.boards, cores * alone.span_s / alone.processes / cpu_s)
+    print(f"{asked.boards} boards: {every.processes} processes in {every.span_s:.1f} s,")
+    print(f"  {speed_up:.1f} times as fast as one board;")
+    print(f"  the ideal is {ideal:.1f} on {cores} cores: {speed_up / ideal:.2f} of it")
 
 
 if __name__ == "__main__":
