@@ -69,15 +69,16 @@ def progress(*, quiet: bool, json_lines: bool = False) -> Iterator[Show]:
     is allowed to run while a process is measured. In a log, every change of activity is a new line. With `json_lines`,
     each step and notice is a JSON document of one line on standard output.
     """
+    if quiet:
+        yield lambda _: None
+        return
     if json_lines:
         yield lambda event: show_json("run", _fields(event))
         return
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, emoji=False)
-    if quiet:
-        yield lambda _: None
-    elif console.is_terminal:
+    if console.is_terminal:
         with _line(console) as show:
             yield show
     else:
