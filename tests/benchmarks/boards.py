@@ -58,7 +58,7 @@ def measured(names: Sequence[str], batches: int) -> Spent:
             Path("targets").mkdir()
             for number, board in enumerate(boards):
                 text = f'board = "b"\nconnection = "ssh"\nruntimes = ["null"]\naddress = "{board.address}"\n'
-                text += f'python = "{cheap.python(board.folder, f"{number:04}", PROCESS_S)}"\n'
+                text += f'python = "{cheap.python(board.folder, f"{number:04}", Path(folder, "facts"), PROCESS_S)}"\n'
                 Path("targets", f"{board.address}.toml").write_text(text)
             batch = ",".join(str(2**power) for power in range(batches))
             environment = os.environ | {"PATH": f"{folder}/lab/bin{os.pathsep}{os.environ['PATH']}"}

@@ -31,13 +31,15 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def boards(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Board]]:
+def boards(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Board]]:
     """Two boards, each a target of its own with its own serial number."""
     monkeypatch.setenv("PATH", f"{tmp_path}/lab/bin{os.pathsep}{os.environ['PATH']}")
     (place / "targets").mkdir()
     with lab(tmp_path / "lab", ["one", "two"]) as started:
         for number, board in enumerate(started, 1):
-            program = cheap.python(board.folder, f"000{number}")
+            program = cheap.python(board.folder, f"000{number}", tmp_path_factory.getbasetemp() / "facts")
             write_target(board.address, f'address = "{board.address}"\npython = "{program}"\n')
         yield started
 
