@@ -29,7 +29,7 @@ WAYS: dict[str, tuple[Sequence[Record], int, str]] = {
     "the target was lost": (
         (session(FIRST), replace(EARLY, lost="target cpu was lost; run the same command to go on")),
         0,
-        "not measured: target cpu was lost; run the same command to go on",
+        "not measured: target cpu was lost, run the same command to go on",
     ),
     "time ran out while files were made": ((LIMITED, ENDED), 0, "not measured: no time was left"),
     "time ran out, and lines are unsound": (

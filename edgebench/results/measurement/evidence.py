@@ -102,8 +102,8 @@ class Evidence:
 
     @property
     def lost(self) -> str:
-        """Why the session lost its target; an empty text if it did not."""
-        return self.stop.lost if self.stop else ""
+        """Why the session lost its target, as a single reason, without a semicolon; an empty text if it did not."""
+        return self.stop.lost.replace("; ", ", ") if self.stop else ""
 
     @property
     def is_cut_off(self) -> bool:
