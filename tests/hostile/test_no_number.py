@@ -27,7 +27,7 @@ INTERRUPTED = "its session was interrupted before this case, or still runs"
 WAYS: dict[str, tuple[Sequence[Record], int, str]] = {
     "time ran out": ((LIMITED, LATE), 0, "not measured: no time was left"),
     "the target was lost": (
-        (session(FIRST), replace(EARLY, lost="target cpu was lost; run the same command to go on")),
+        (session(FIRST, SECOND), replace(EARLY, lost="target cpu was lost; run the same command to go on")),
         0,
         "not measured: target cpu was lost, run the same command to go on",
     ),
