@@ -4,28 +4,26 @@ schema -> networks, images, train -> export -> deploy -> measure -> results -> a
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgebench import train as training
-from edgebench.deploy import Held, hold, install
+from edgebench.deploy import hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
-from edgebench.foundation import cache, durations, ending
+from edgebench.foundation import cache, ending
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.measure import answer, budget, open_session
+from edgebench.measure import fleet
 from edgebench.measure.evaluate import album
-from edgebench.measure.plan import cases, engines, sweeps
+from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
-from edgebench.measure.plan.remaining import Remaining
-from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
 from edgebench.networks.custom import channels
@@ -38,8 +36,9 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
 from edgebench.schema.names import require_name
-from edgebench.schema.record import Accuracy, Record, Session
+from edgebench.schema.record import Accuracy
 from edgebench.schema.sweep import Sweep
+from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant, parent
 from edgebench.train import cohort
 
@@ -62,40 +61,33 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     """
     check(sweep)
     require_name(sweep.name)
-    _announce(sweep, address, show)
-    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
+    targets = catalogue.targets_of(sweep.targets, address)
+    _announce(targets, show)
+    with fleet.opened(sweep, targets, show) as lab:  # every target is queried before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
-            try:
-                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
-            finally:
-                durations.keep(remaining.pairs)
+            return _measured(sweep, lab, folder, show)
 
 
-def _announce(sweep: Sweep, address: str, show: Show) -> None:
+def _announce(targets: Sequence[Target], show: Show) -> None:
     """Say what is downloaded or built before the first use of a target, and which targets answer slowly."""
-    for target in catalogue.targets_of(sweep.targets, address):
+    for target in targets:
         if first_use := getattr(load("connections", target.connection), "first_use", None):
             if text := first_use():
                 show(Notice(text=f"target {target.name}: {text}"))
             show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
-def _session(sweep: Sweep, held: Held) -> Session:
-    """Query the environment of a target, and plan the session that measures the sweep there."""
-    environment = survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
-    return open_session(sweep, environment)
-
-
-def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
-    """Measure the unfinished cases, session by session; write the reports even after an interruption."""
+def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show) -> RunOutcome:
+    """Measure the unfinished cases on all machines; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
-        for session, held in sessions:
-            _measure(sweep, session, held, journal, show)
+        with closing(fleet.measured(sweep, lab, journal, show)) as records:
+            for record in records:  # only this loop writes the journal
+                journal.append(record)
+                if isinstance(record, Accuracy):
+                    album.copy(record.artifact_sha256, folder)
     except KeyboardInterrupt as interruption:
         interrupted = ending.signal_of(interruption)
     except BaseException:
@@ -116,21 +108,6 @@ def _table(folder: Path, journal: Journal, show: Show) -> Table:
     if journal.note:
         show(Notice(text=journal.note))
     return replace(table, notes=(*table.notes, *filter(None, [journal.note])))
-
-
-def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
-    """Measure the cases of a session and append the records to the journal; a budget divides the session into parts."""
-    records = list[Record]()
-    try:
-        for part, deadline in budget.rounds(sweep, session, journal, show):
-            journal.settle()
-            for record in answer(part, held, tuple(journal), show, deadline=deadline):
-                journal.append(record)
-                records.append(record)
-                if isinstance(record, Accuracy):
-                    album.copy(record.artifact_sha256, journal.path.parent)
-    finally:
-        durations.keep(forecasting.learned(session, records))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,12 +180,8 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     """
     check(sweep)
     require_name(sweep.name)
-    _announce(sweep, address, show)
-    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]
-    return _forecasts(sweep, sessions)
-
-
-def _forecasts(sweep: Sweep, sessions: Sequence[Session]) -> tuple[forecasting.Forecast, ...]:
-    records = tuple(Journal(RESULTS / sweep.name))
-    return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)
+    targets = catalogue.targets_of(sweep.targets, address)
+    _announce(targets, show)
+    with fleet.opened(sweep, targets, show) as lab:
+        sessions = [session for machine in lab.machines for session, _ in machine.sessions]
+    return fleet.forecasts(sweep, sessions, tuple(Journal(RESULTS / sweep.name)))

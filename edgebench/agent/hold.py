@@ -46,7 +46,7 @@ def hold(owner: str, token: str) -> dict[str, Any]:
     If the process that holds the lock has exactly this `token`, it is left over from a broken connection of the same
     host, so it is killed. If the board is the host itself, the host already holds the lock, with the token `<process>`.
     A connection from this host has the token `<process>-<connection>`. This connection succeeds without taking the lock
-    again, because its token begins with the host's token.
+    again, because its token begins with the host's token; `is_shared` is then true.
 
     Raises:
         OSError: the lock file cannot be opened, or is not a regular file; `strerror` says what to do.
@@ -55,15 +55,17 @@ def hold(owner: str, token: str) -> dict[str, Any]:
     if not _take(handle):
         holder = _holder(handle)
         if token.startswith(f"{holder.get('token')}-"):
-            return {"owner": "", "age_s": 0.0, "handle": handle}
+            return {"owner": "", "age_s": 0.0, "handle": handle, "is_shared": True}
         is_left_over = holder.get("token") == token and holder.get("pid", os.getpid()) != os.getpid()
         if not is_left_over or not _end(holder["pid"], handle):
             age_s = max(0.0, _uptime_s() - holder.get("since_s", 0.0))
-            return {"owner": holder.get("owner", "an unknown user"), "age_s": age_s, "handle": handle}
+            return {
+                "owner": holder.get("owner", "an unknown user"), "age_s": age_s, "handle": handle, "is_shared": False
+            }  # fmt: skip
     os.ftruncate(handle, 0)
     entry = {"owner": owner, "token": token, "pid": os.getpid(), "since_s": _uptime_s()}
     os.pwrite(handle, json.dumps(entry).encode(), 0)
-    return {"owner": "", "age_s": 0.0, "handle": handle}
+    return {"owner": "", "age_s": 0.0, "handle": handle, "is_shared": False}
 
 
 def _holder(handle: int) -> dict[str, Any]:
@@ -119,7 +121,7 @@ def main() -> None:
     """Answer at once, then wait until the host closes standard input."""
     try:
         holding = hold(**json.loads(sys.stdin.buffer.readline()))
-        reply = {"ok": True, "value": {"owner": holding["owner"], "age_s": holding["age_s"]}}
+        reply = {"ok": True, "value": {name: holding[name] for name in ("owner", "age_s", "is_shared")}}
     except OSError as error:
         reply = {"ok": False, "error": error.strerror}
     print(f"\nedgebench-answer {json.dumps(reply)}", flush=True)

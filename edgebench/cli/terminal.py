@@ -49,7 +49,8 @@ _REPORTS = {
     "latex": "latex",
     BENCHMARK: "pytest_benchmark",
 }  # the report module that prints each format
-_STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red", "FAILED": "red"}
+_STYLES = {"VALID": "green", "IMPRECISE": "yellow", "SUSPECT": "yellow", "INVALID": "red"}
+_STYLES |= dict.fromkeys(("FAILED", "MISSING"), "red")
 
 _WORK: tuple[Column[tuple[Case, str]], ...] = (
     Column.text("variant", lambda work: str(work[0].variant), IDENTITY),
@@ -61,18 +62,23 @@ _WORK: tuple[Column[tuple[Case, str]], ...] = (
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Show]:
+def progress(*, quiet: bool, json_lines: bool = False) -> Iterator[Show]:
     """Yield a function that prints the steps and notices passed to it on standard error.
 
-    On a terminal, the same line is rewritten, but only between two measured processes: nothing else is allowed to run
-    while a process is measured. In a log, every change of activity is a new line.
+    On a terminal, the same line is rewritten, one line per board, but only between two measured processes: nothing else
+    is allowed to run while a process is measured. In a log, every change of activity is a new line. With `json_lines`,
+    each step and notice is a JSON document of one line on standard output.
     """
+    if quiet:
+        yield lambda _: None
+        return
+    if json_lines:
+        yield lambda event: show_json("run", _fields(event))
+        return
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, emoji=False)
-    if quiet:
-        yield lambda _: None
-    elif console.is_terminal:
+    if console.is_terminal:
         with _line(console) as show:
             yield show
     else:
@@ -81,7 +87,7 @@ def progress(*, quiet: bool) -> Iterator[Show]:
 
 @contextmanager
 def _line(console: Console) -> Iterator[Show]:
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn
     from rich.table import Column
 
     fitting = Column(no_wrap=True, overflow="ellipsis", ratio=1)
@@ -92,17 +98,19 @@ def _line(console: Console) -> Iterator[Show]:
         TextColumn("{task.description}", markup=False, table_column=fitting),
     )
     with Progress(*columns, console=console, auto_refresh=False, transient=True, expand=True) as bars:
-        task = bars.add_task("", activity="", left="", total=None)
+        tasks = dict[str, TaskID]()
 
         def show(event: Step | Notice) -> None:
             if isinstance(event, Notice):
-                console.print(escape.terminal(event.text), markup=False)
+                console.print(escape.terminal(_noticed(event)), markup=False)
             else:
                 done, total = (event.done, event.total or None) if event.share is None else (event.share, 1.0)
+                if event.board not in tasks:
+                    tasks[event.board] = bars.add_task("", activity="", left="", total=None)
                 bars.update(
-                    task,
+                    tasks[event.board],
                     activity=event.activity,
-                    description=escape.terminal(event.subject),
+                    description=escape.terminal(_described(event)),
                     left=_left(event),
                     completed=done,
                     total=total,
@@ -113,17 +121,48 @@ def _line(console: Console) -> Iterator[Show]:
 
 
 def _log(console: Console) -> Show:
-    last = [""]
+    last = dict[str, str]()
 
     def show(event: Step | Notice) -> None:
-        line = event.text if isinstance(event, Notice) else f"{event.activity} {event.subject}"
-        if line != last[0]:
-            left = _left(event) if isinstance(event, Step) else ""
-            shown = escape.terminal(", ".join(filter(None, (line, left))))
-            console.print(shown, markup=False, soft_wrap=True)
-            last[0] = line
+        line = _noticed(event) if isinstance(event, Notice) else f"{event.activity} {event.subject}"
+        if line != last.get(event.board):
+            last[event.board] = line
+            if isinstance(event, Step):
+                line = ", ".join(filter(None, (f"{event.activity} {_described(event, with_case=False)}", _left(event))))
+            console.print(escape.terminal(line), markup=False, soft_wrap=True)
 
     return show
+
+
+def _noticed(notice: Notice) -> str:
+    return f"{notice.board}: {notice.text}" if notice.board else notice.text
+
+
+def _described(step: Step, *, with_case: bool = True) -> str:
+    """Describe a step; if it is a step of one of several boards, say of which one, with its case and temperature."""
+    if not step.board:
+        return step.subject
+    heat = "" if step.celsius is None else f"{step.celsius:.0f} °C"
+    return f"{step.board}: {', '.join(filter(None, (step.subject, heat, step.case if with_case else '')))}"
+
+
+def _fields(event: Step | Notice) -> dict[str, Value]:
+    """Return the document of an event for `--json-lines`; its keys are always the same."""
+    if isinstance(event, Notice):
+        return {"event": "notice", "board": event.board or None, "text": event.text}
+    return {
+        "event": "step",
+        "board": event.board or None,
+        "activity": event.activity,
+        "subject": event.subject,
+        "case": event.case or None,
+        "round": event.round or None,
+        "done": event.done,
+        "total": event.total or None,
+        "celsius": event.celsius,
+        "left_s": event.left_s,
+        "share": event.share,
+    }
 
 
 def _left(step: Step) -> str:
@@ -188,7 +227,7 @@ def show_end(text: str) -> None:
 def show_json(command: str, fields: Mapping[str, Value]) -> None:
     """Print the result of a command as one JSON document."""
     is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    print(as_json(command, fields, is_ascii=not is_unicode), end="")
+    print(as_json(command, fields, is_ascii=not is_unicode), end="", flush=True)
 
 
 def show_rows(command: str, table: Table) -> None:

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from edgebench.agent.__main__ import MARK
 from edgebench.agent.lifeline import HELD
+from edgebench.foundation import ending
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.case import Purpose
 
@@ -80,6 +81,7 @@ def exchange(
         AgentError: the command cannot be started, ran out of time, died or gave an unreadable answer; `returncode` is
             its exit code.
     """
+    ending.require_going()
     try:
         process = subprocess.Popen(
             command,
@@ -91,8 +93,9 @@ def exchange(
         )
     except OSError as error:
         raise AgentError(f"cannot start {command[0]}: {error.strerror}") from error
-    with process:
+    with process, ending.on_stop(lambda: _end(process)):
         stdout, stderr = _converse(process, content, timeout_s, held=held)
+    ending.require_going()  # a stopped process gave no answer
     return read_answer(stdout, stderr, process.returncode)
 
 

@@ -7,9 +7,10 @@ which is on this host, so that two runs of the same user do not use the board at
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from getpass import getuser
 from pathlib import Path
 from platform import node
@@ -17,9 +18,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from edgebench.agent import hold
-from edgebench.foundation import escape
+from edgebench.foundation import escape, lock
 from edgebench.foundation.errors import Busy, RequestError
-from edgebench.foundation.lock import lock
 from edgebench.schema.target import THIS_MACHINE
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
         RequestError: the lock file cannot be opened.
     """
     if machine != THIS_MACHINE:
-        with lock(machine, label):
+        with lock.lock(machine, label):
             yield
         return
     try:
@@ -57,6 +57,22 @@ def locked(machine: str, label: str) -> Iterator[None]:
         yield
     finally:
         os.close(holding["handle"])
+
+
+def holder(machine: str) -> str:
+    """Say which process on this host holds a machine's lock; an empty text if none does. No lock is taken.
+
+    A board that is held from another host is not asked, so that host is not named.
+    """
+    if machine != THIS_MACHINE:
+        return lock.holder(machine)
+    places = [os.environ[hold.VARIABLE]] if os.environ.get(hold.VARIABLE) else hold.PLACES
+    for place in map(Path, places):
+        if process := lock.locked_by(place):
+            with suppress(OSError, ValueError, AttributeError):
+                return escape.plain(str(json.loads(place.read_bytes()).get("owner") or process))[:COMMAND]
+            return process
+    return ""
 
 
 def _command() -> str:

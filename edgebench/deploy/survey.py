@@ -14,7 +14,7 @@ from edgebench.deploy.exchange import LAST_CHARACTERS, printable
 from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import AgentError, RequestError, Unreachable
 from edgebench.foundation.shelf import load
-from edgebench.schema.environment import Environment, lasting
+from edgebench.schema.environment import SERIAL, UNREACHED, Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
@@ -35,7 +35,7 @@ def survey(
     report = ask(connection, target.runtimes, device=target.device)
     if why := printable(report.missing_device)[:LAST_CHARACTERS]:
         raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
-    facts = report.machine
+    facts = _numbered(target) | report.machine
     of_epoch = lasting(facts) | {"agent": agent_sha256}
     missing = tuple(_missing(requests, report, connection))
     brought = {name: come for name, request in missing if (come := _brought(request, connection, target, facts))}
@@ -50,6 +50,22 @@ def survey(
         runtimes=runtimes | {name: runtime for name, (runtime, _) in brought.items()},
         runtime_files=files | {name: hash_of_files for name, (_, hash_of_files) in brought.items()},
     )
+
+
+def _numbered(target: Target) -> dict[str, str]:
+    """Return a stand-in for the serial number of one of several boards of a kind, in case that it reports none."""
+    return {SERIAL: f"number {target.number}"} if target.number else {}
+
+
+def expected(target: Target, requests: Iterable[RuntimeRequest] = ()) -> Environment:
+    """Return the environment that a target would probably have, for the rows of a target that cannot be asked.
+
+    The runtimes are those that this host would copy to the target.
+    """
+    versions = {request.pinned: request.version for request in requests if request.version}
+    versions |= {name: offered(name) for name in target.runtimes}
+    runtimes = {name: _runtime(name.partition("==")[0], version, target) for name, version in versions.items()}
+    return Environment(target=target.name, epoch=UNREACHED, agent_sha256="", facts={}, packages={}, runtimes=runtimes)
 
 
 def require_answer(connection: Connection, target: str, failed_after_s: float) -> None:

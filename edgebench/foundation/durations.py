@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cache
 from itertools import accumulate
 from statistics import median
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ LIMITS = (0.1, 30.0)  # least and largest factor; work beyond them was interrupt
 LOOP, LOOP_S = 100_000, 7.5e-3  # turns of the timed loop, and its time on two idle cores of a 2.5 GHz x86 server
 TIMES = 7
 
+_LOCK = Lock()
 Pair = tuple[str, float, float]  # kind of work, estimated and measured seconds
 
 
@@ -60,11 +62,12 @@ def keep(new: Iterable[Pair]) -> None:
     usable = [(kind, estimated, took) for kind, estimated, took in new if min(estimated, took) >= LEAST_S]
     if not usable:
         return
-    pairs = defaultdict[str, list[list[float]]](list, _pairs())
-    for kind, estimated, took in usable:
-        pairs[kind] = [*pairs[kind], [round(estimated, 3), round(took, 3)]][-KEPT:]
-    with suppress(RequestError, OSError):
-        files.write(files.folder(KIND) / FILE, json.dumps(pairs).encode())
+    with _LOCK:  # several boards can end at the same time
+        pairs = defaultdict[str, list[list[float]]](list, _pairs())
+        for kind, estimated, took in usable:
+            pairs[kind] = [*pairs[kind], [round(estimated, 3), round(took, 3)]][-KEPT:]
+        with suppress(RequestError, OSError):
+            files.write(files.folder(KIND) / FILE, json.dumps(pairs).encode())
 
 
 def _pairs() -> dict[str, list[list[float]]]:

@@ -1,12 +1,18 @@
-"""SIGTERM and SIGHUP -> the same interruption as Ctrl-C, so that tables are written and child processes end."""
+"""SIGTERM and SIGHUP -> the same interruption as Ctrl-C, so that tables are written and child processes end.
+
+Python raises an interruption in the main thread only. `stop` passes it on to the command's other threads: what they
+wait for ends, and then a KeyboardInterrupt is raised in each of them.
+"""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from threading import current_thread, main_thread
+from threading import Event, Lock, Thread, current_thread, main_thread
+from time import sleep
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_stopped, _lock, _enders = Event(), Lock(), list[Callable[[], None]]()
 
 
 class Ended(KeyboardInterrupt):
@@ -56,3 +62,47 @@ def _pass(number: int, frame: FrameType | None) -> None:
 
     The handler is a function, not SIG_IGN, because child processes would inherit SIG_IGN and ignore the signal, too.
     """
+
+
+def stop(threads: Iterable[Thread]) -> None:
+    """Interrupt these threads and wait until they have ended.
+
+    The threads wait by `pause`, or name by `on_stop` what ends their wait.
+    """
+    with _lock:
+        _stopped.set()
+        enders = tuple(_enders)
+    for end in enders:
+        end()
+    for thread in threads:
+        if thread.ident:
+            thread.join()
+    _stopped.clear()
+
+
+@contextmanager
+def on_stop(end: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, let `stop` call `end`, which ends what the block waits for."""
+    with _lock:
+        _enders.append(end)
+        is_late = _stopped.is_set()
+    try:
+        if is_late:
+            end()
+        yield
+    finally:
+        with _lock:
+            _enders.remove(end)
+
+
+def require_going() -> None:
+    """Raise KeyboardInterrupt in a thread that `stop` interrupts."""
+    pause(0.0)
+
+
+def pause(seconds: float) -> None:
+    """Wait for some seconds; raise KeyboardInterrupt as soon as `stop` interrupts this thread."""
+    if current_thread() is main_thread():
+        sleep(seconds)
+    elif _stopped.wait(seconds):
+        raise KeyboardInterrupt

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+ANOTHER, OWNER = "another process", ".owner"
+
+
 @contextmanager
 def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
     """Create a folder and lock it against all other processes, of any user; error messages call it `label`.
@@ -36,7 +39,7 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise Busy(_in_use(label or str(folder), _holder(os.fstat(handle).st_ino))) from None
+        raise Busy(_in_use(label or str(folder), _holder(os.fstat(handle).st_ino) or ANOTHER)) from None
     except OSError:
         with lock(str(folder.resolve()), label):
             yield
@@ -46,14 +49,28 @@ def lock_folder(folder: Path, label: str = "") -> Iterator[None]:
         os.close(handle)
 
 
+def holder(name: str) -> str:
+    """Describe the process that holds the lock `name`; an empty text if no process holds it. No lock is taken."""
+    path = _path(name)
+    return _described(path) if locked_by(path) else ""
+
+
+def locked_by(path: Path) -> str:
+    """Describe the process that holds the lock on a file; an empty text if none does, or the kernel names none."""
+    try:
+        return _holder(path.stat().st_ino)
+    except OSError:
+        return ""
+
+
 def _holder(inode: int) -> str:
-    """Describe the process that holds the lock on an inode; "another process" if the kernel does not name it."""
+    """Describe the process that holds the lock on an inode; an empty text if the kernel names none."""
     with suppress(OSError):
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             words = line.split()
             if words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
                 return f"process {words[4]}"
-    return "another process"
+    return ""
 
 
 def _in_use(what: str, who: str) -> str:
@@ -71,20 +88,30 @@ def lock(name: str, label: str = "") -> Iterator[None]:
         RequestError: the lock file cannot be created.
     """
     from filelock import FileLock, Timeout
-    from platformdirs import user_state_path
 
-    path = user_state_path("edgebench") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-    owner = path.with_suffix(".owner")
+    path = _path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file_lock = FileLock(path)
+        file_lock = FileLock(path, thread_local=False)  # the thread that connects to a board may not be the last one
         file_lock.acquire(timeout=0)
     except Timeout:
-        who = owner.read_text(encoding="utf-8") if owner.exists() else "another process"
-        raise Busy(_in_use(label or name, who)) from None
+        raise Busy(_in_use(label or name, _described(path))) from None
     except OSError as error:
         raise RequestError(f"cannot keep a lock in {path.parent}: {error.strerror}; set XDG_STATE_HOME") from error
     with file_lock:
         with suppress(OSError):  # only error messages use this file; the lock works without it
-            owner.write_text(f"process {os.getpid()} since {datetime.now():%H:%M}", encoding="utf-8")
+            path.with_suffix(OWNER).write_text(f"process {os.getpid()} since {datetime.now():%H:%M}", encoding="utf-8")
         yield
+
+
+def _path(name: str) -> Path:
+    """Return the path of a lock's file."""
+    from platformdirs import user_state_path
+
+    return user_state_path("edgebench") / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+
+
+def _described(path: Path) -> str:
+    """Return what the holder of a lock wrote about itself."""
+    owner = path.with_suffix(OWNER)
+    return owner.read_text(encoding="utf-8") if owner.exists() else ANOTHER

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +19,9 @@ class Step:
         left_s: estimated seconds left, of the activity, or of the whole command if `share` is given; None if unknown.
         parts: the steps of activities that run at the same time; empty for a single activity.
         share: share of the whole command that is done; None if unknown.
+        board: the board of the activity, if several boards measure at the same time.
+        case, round, celsius: what a board measures, in which round, and how hot the board was after its last process;
+            empty, 0 and None if unknown.
     """
 
     activity: str
@@ -26,16 +31,38 @@ class Step:
     left_s: float | None = None
     parts: tuple[Step, ...] = ()
     share: float | None = None
+    board: str = ""
+    case: str = ""
+    round: int = 0
+    celsius: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message to the user that does not stop the work."""
+    """A message to the user that does not stop the work; of several boards, `board` is the one that it concerns."""
 
     text: str
+    board: str = ""
 
 
 Show = Callable[[Step | Notice], None]
+_SHOW = ContextVar[Show | None]("show", default=None)  # each thread has its own
+
+
+@contextmanager
+def shown_by(show: Show) -> Iterator[None]:
+    """While the block runs, pass on to `show` what code of this thread says that does not know `show`."""
+    token = _SHOW.set(show)
+    try:
+        yield
+    finally:
+        _SHOW.reset(token)
+
+
+def say(event: Step | Notice) -> None:
+    """Show an event by the function that `shown_by` named in this thread; do nothing if it named none."""
+    if show := _SHOW.get():
+        show(event)
 
 
 @cache

@@ -6,7 +6,8 @@ The steps of a session, after the target's environment is known, are:
         -> rounds (run fresh processes in random order).
 
 A case is one row of the sweep. `budget` chooses which rows are measured within a time limit; the other rows are
-predicted.
+predicted. `fleet` measures the sessions of several machines at the same time: `workshop` makes their files, `arrivals`
+prepares each case as soon as its file is made, and in `pool`, boards of one kind share the cases.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edgebench.foundation.units import counted
 from edgebench.images import splits
 from edgebench.measure.plan import cases
 from edgebench.measure.plan.state import CaseState, Progress, case_states
-from edgebench.measure.rounds import measure
+from edgebench.measure.rounds import measure, nothing_arrives
 from edgebench.measure.stage import Stage
 from edgebench.schema.record import Session, Stop
 from edgebench.schema.variant import WeightSource, parent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from edgebench.deploy import Held
+    from edgebench.measure.arrivals import Helper
     from edgebench.measure.rounds import Job
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
@@ -49,12 +51,18 @@ def open_session(sweep: Sweep, environment: Environment) -> Session:
 
 
 def answer(
-    session: Session, held: Held, records: Sequence[Record], show: Show, *, deadline: float = 0.0
+    session: Session,
+    held: Held,
+    records: Sequence[Record],
+    show: Show,
+    *,
+    deadline: float = 0.0,
+    helper: Helper | None = None,
 ) -> Iterator[Record]:
     """Measure the target's cases that are unfinished in the earlier `records`; yield each new record at once.
 
     With a deadline, in seconds of `monotonic()`, measuring ends at the deadline, and cases that ran out of time in an
-    earlier session are measured, too.
+    earlier session are measured, too. With a `helper`, another thread makes the files meanwhile.
 
     Raises:
         AgentError, Unreachable: the target stopped answering.
@@ -66,15 +74,19 @@ def answer(
     if not open_states:
         show(_nothing_to_measure(session, states, records))
         return
-    if differs := cases.differs(session.environment, records):
+    if differs := cases.differs(session.environment, records, is_one_of_several=bool(held.target.number)):
         show(Notice(text=differs))
     started = monotonic()
     if deadline:  # later sessions read this time limit in the journal, to see whether this session ran out of time
         session = replace(session, time_limit_s=max(deadline - started, MOMENT_S))
     yield session
-    jobs = yield from _staged(open_states, Stage(session=session, connection=held.connection, show=show))
+    stage, arrive = Stage(session=session, connection=held.connection, show=show), nothing_arrives
+    if helper:
+        jobs, arrive = yield from helper.staged(open_states, stage)
+    else:
+        jobs = yield from _staged(open_states, stage)
     limited = replace(session, time_limit_s=max(deadline - monotonic(), MOMENT_S)) if deadline else session
-    yield from measure(jobs, held.connection, limited, show)
+    yield from measure(jobs, held.connection, limited, show, arrive)
     yield Stop(session=session.id, spent_s=monotonic() - started)
 
 

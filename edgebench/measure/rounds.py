@@ -1,24 +1,25 @@
 """Measure cases in rounds of fresh processes on the target, until all rows are precise or the time is up."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from random import Random
 from statistics import fmean
-from time import monotonic, sleep
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
 
 from edgebench.deploy import Deployed
 from edgebench.deploy.answers import Measured, OfArtifact, ask, facts, require_possible
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.survey import require_answer
 from edgebench.deploy.targets.checkup import COOL_BELOW_C
+from edgebench.foundation import ending
 from edgebench.foundation.errors import AgentError
 from edgebench.foundation.progress import Show, Step
 from edgebench.foundation.units import counted
 from edgebench.results.measurement import needed
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
-from edgebench.schema.record import Failure, Reference, Run, Session
+from edgebench.schema.record import Failure, Record, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
 REFERENCE_ITERATIONS = 20
@@ -55,16 +56,39 @@ class Job:
 Entry = tuple[Job | Reference, Purpose]
 
 
-def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
+class Arrive(Protocol):
+    """A function that returns further jobs; with `wait`, it waits for at least one, if any are to come."""
+
+    def __call__(self, *, wait: bool) -> Generator[Record, None, Sequence[Job]]:
+        """Yield the records of preparing the jobs, and return the jobs."""
+
+
+def nothing_arrives(*, wait: bool) -> Generator[Record, None, Sequence[Job]]:
+    """Return no further jobs."""
+    yield from ()
+    return ()
+
+
+def measure(
+    jobs: Sequence[Job], connection: Connection, session: Session, show: Show, arrive: Arrive = nothing_arrives
+) -> Iterator[Record]:
     """Run rounds of processes; yield the record of each process when it ends. A case that fails is in no later round.
+
+    Before each round, `arrive` adds jobs whose files were made since; it waits for one if no case needs a process now.
+    This wait does not count as time spent measuring.
 
     Raises:
         Unreachable: the target no longer answers.
     """
     started, random, spent = monotonic(), Random(session.id), dict[tuple[str, Purpose], float]()
-    failed, settings = set[Case](), PRESETS[session.preset]
-    for number in range(1, settings.interim_analyses[-1] + 2):  # the last round is for the sustained runs
-        entries, is_idle = _round(jobs, failed, session), True
+    failed, jobs, number, celsius = set[Case](), list(jobs), 0, None
+    last = most = PRESETS[session.preset].interim_analyses[-1] + 1  # the last round is for the sustained runs
+    while number < last:
+        before, entries = monotonic(), _round(jobs, failed, session)
+        if new := (yield from arrive(wait=all(purpose == Purpose.SUSTAINED for _, purpose in entries))):
+            jobs, last = [*jobs, *new], number + most
+            entries = _round(jobs, failed, session)
+        started, number, is_idle = started + monotonic() - before, number + 1, True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
             key = (str(_case(subject)), purpose)
@@ -75,19 +99,27 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
             is_idle = False
             estimated_s = _left_s([job for job in jobs if job.case not in failed], session, spent)
             left_s = min(left_s, left_s if estimated_s is None else estimated_s)
-            show(_step(jobs, number, done, len(entries), left_s if session.time_limit_s else estimated_s))
+            step = _step(jobs, number, done, len(entries), left_s if session.time_limit_s else estimated_s)
+            show(replace(step, case=key[0], celsius=celsius))
             before = monotonic()
             record = observe(subject, purpose, connection, session, number, show)
             spent[key] = monotonic() - before
-            if isinstance(record, Failure) and isinstance(record.case, Case):
-                failed.add(record.case)
-            if isinstance(record, Run) and isinstance(subject, Job):
-                subject.runs.append(record)
+            if isinstance(record, Run):
+                celsius = _celsius(record)
+                if isinstance(subject, Job):
+                    subject.runs.append(record)
             yield record
             if isinstance(record, Failure):
+                failed |= {record.case} if isinstance(record.case, Case) else set()
                 require_answer(connection, session.environment.target, spent[key])
         if is_idle:
             return
+
+
+def _celsius(run: Run) -> float | None:
+    """Return the board's temperature after a process; None if the board does not report it."""
+    reading = run.conditions.get("temperature_c_after")
+    return float(reading) if reading else None
 
 
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
@@ -145,6 +177,7 @@ def _step(jobs: Sequence[Job], number: int, done: int, total: int, left_s: float
         done=done,
         total=total,
         left_s=left_s,
+        round=number,
     )
 
 
@@ -188,7 +221,7 @@ def _cool(connection: Connection, show: Show) -> None:
         if why == NOTHING and celsius < COOL_BELOW_C:
             return
         show(Step(activity="cool", subject=f"the board: {celsius:.0f} °C, {why}", left_s=left_s))
-        sleep(PAUSE_S)
+        ending.pause(PAUSE_S)
 
 
 def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, session: Session, number: int) -> Run:

@@ -5,6 +5,7 @@ The steps are export, install and evaluate.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,11 @@ from edgebench.schema.record import Deployment, Failure
 from edgebench.schema.variant import parent as parent_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from edgebench.deploy.connections import Connection
     from edgebench.measure.plan.state import CaseState
+    from edgebench.measure.workshop import Made
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
@@ -40,19 +42,25 @@ if TYPE_CHECKING:
 class Stage:
     """Prepares the cases of a session on the session's target.
 
-    `float_answers` keeps the outputs of the last float artifact, because outputs of int8 artifacts are compared with
-    them.
+    Attributes:
+        float_answers: the outputs of the last float artifact, because outputs of int8 artifacts are compared with them.
+        made: when each case's file is made, if another thread makes the files; a case that is missing is exported here.
+        bench: held while this machine evaluates in place of a board.
     """
 
     session: Session
     connection: Connection
     show: Show
     float_answers: FloatAnswers = field(default_factory=FloatAnswers)
+    made: Mapping[Case, Made] = field(default_factory=dict)
+    bench: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     def ready(self, state: CaseState) -> Generator[Record, None, Job | None]:
         """Export, install and evaluate a case; yield the new records; return a job, or None if the case failed."""
         case, session = state.case, self.session
         try:
+            if case in self.made:
+                self.made[case].result()
             artifact, deployed = self._deployed(case, case.variant)
         except Exception as error:  # a bug in edgebench makes only this case fail, and the row says so
             yield self._failure(case, "export", error)
@@ -94,11 +102,12 @@ class Stage:
             return evaluate.evaluate(case, images, deployed, parent, self.connection, session, self.float_answers)
         here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
         on_host = replace(case, runtime=host.runtime)
-        _, copy = here._deployed(on_host, case.variant)
-        parent = here._parent(on_host)
-        accuracy = evaluate.evaluate(
-            case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
-        )
+        with self.bench:
+            _, copy = here._deployed(on_host, case.variant)
+            parent = here._parent(on_host)
+            accuracy = evaluate.evaluate(
+                case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
+            )
         return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:

@@ -95,9 +95,11 @@ def _entry(name: str, evidence: Evidence, references: Mapping[Round, float], pin
 
 def _verdict(evidence: Evidence, measured: Measurement, *, is_judgeable: bool) -> tuple[Outcome, str]:
     """Return OK if the figures can be judged, else MISSING or INVALID with the reason."""
-    bad = [reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED)]
+    bad = [
+        reason for reason in measured.reasons if reason.verdict in (Verdict.INVALID, Verdict.FAILED, Verdict.MISSING)
+    ]
     if bad:
-        is_missing = not evidence.failures and all(reason.verdict == Verdict.FAILED for reason in bad)
+        is_missing = not evidence.failures and all(reason.verdict != Verdict.INVALID for reason in bad)
         return Outcome.MISSING if is_missing else Outcome.INVALID, "; ".join(reason.text for reason in bad)
     if not is_judgeable:
         return (

@@ -126,7 +126,11 @@ def _background(lines: tuple[Line, ...]) -> Background:
 
 def _machines(evidence: Iterable[Evidence]) -> Iterator[Machine]:
     """Describe each target in each epoch (state of the machine), using the facts from the epoch's last session."""
-    sessions = {(one.case.target, one.session.environment.epoch): one.session for one in evidence}
+    sessions = {
+        (one.case.target, one.session.environment.epoch): one.session
+        for one in evidence
+        if one.session.environment.is_reached
+    }
     for (target, epoch), session in sessions.items():
         here = session.environment
         yield Machine(

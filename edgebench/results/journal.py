@@ -15,6 +15,7 @@ from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from weakref import finalize
 
@@ -142,6 +143,7 @@ class Journal:
         self.reasons, self.note = list[str](), ""
         self._file: int | None = None  # opened for the first record, and then kept open
         self._appended, self._end = list[bytes](), 0
+        self._lock = Lock()
 
     def __iter__(self) -> Iterator[Record]:
         """Yield every record once, in order; skip the lines that cannot be read, and count them.
@@ -233,6 +235,16 @@ class Journal:
             self.reasons.append(f"{JOURNAL}:{line.number}: {reason}")
         return None
 
+    def current(self) -> tuple[Record, ...]:
+        """Return the records in order, after restoring the file if it was lost; for any thread, also during `append`.
+
+        Raises:
+            InvalidFile, RequestError
+        """
+        with self._lock:
+            self.settle()
+            return tuple(self)
+
     def append(self, record: Record) -> None:
         """Append one record and wait until it is on the disk; after an error, the journal is unchanged.
 
@@ -240,8 +252,8 @@ class Journal:
             RequestError: the disk is full, the folder cannot be written, or the record could not be read back.
         """
         line = self._encoded(record)
-        self.settle()
-        with self._writing():
+        with self._lock, self._writing():
+            self.settle()
             self._append(line)
 
     @contextmanager

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+SERIAL = "serial"  # the fact that tells two boards of a kind apart
+UNREACHED = "unreached"  # the epoch of a target that did not answer, whose facts are not known
 _NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and affects no measurement
 
 
@@ -49,6 +51,11 @@ class Environment:
         """Return name and version of a runtime, whatever its options; an empty text if this environment lacks it."""
         bare = replace(runtime, options=())
         return next((name for name, known in self.runtimes.items() if replace(known, options=()) == bare), "")
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the target answered."""
+        return self.epoch != UNREACHED
 
     @property
     def emulator(self) -> str:

@@ -59,13 +59,18 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """The end of a session that was not interrupted; an interrupted session lacks this record."""
+    """The end of a session that was not interrupted; an interrupted session lacks this record.
+
+    Attributes:
+        lost: why the target could no longer be measured, or could not be reached at all; empty for a regular end.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
     kind: Literal["stop"] = "stop"
     session: str
     spent_s: float
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

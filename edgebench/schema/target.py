@@ -35,6 +35,9 @@ class Target:
 
     Attributes:
         connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
+        addresses: the addresses of several boards of one kind, if there is more than one; the board that is free takes
+            the next cases.
+        number: place of the board in the list of addresses, from 1; 0 if the target is a single machine.
         runtimes: names of the runtimes that can be requested on the machine.
         device: `cpu` or `cuda`: the processor for runtimes that can use either.
         python: the Python interpreter to use on the machine; empty for the connection's default.
@@ -49,10 +52,17 @@ class Target:
     runtimes: tuple[str, ...]
     device: Literal["cpu", "cuda"] = "cpu"
     address: str = ""
+    addresses: tuple[str, ...] = ()
     python: str = ""
     peak: Peak | None = None
+    number: int = 0
 
     @property
     def machine(self) -> str:
         """The machine's address, or `this machine`; targets at one address must not be measured at the same time."""
         return self.address or THIS_MACHINE
+
+    @property
+    def label(self) -> str:
+        """The target's name; for one of several boards of a kind, also its number."""
+        return f"{self.name} board {self.number}" if self.number else self.name

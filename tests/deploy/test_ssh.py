@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -133,9 +134,10 @@ def kill_agent(there: Board) -> None:
     for _ in range(600):
         found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False).stdout.split()
         for pid in map(int, found):
-            if str(there.folder) in Path(f"/proc/{pid}/cmdline").read_text():
-                os.kill(pid, signal.SIGKILL)
-                return
+            with suppress(FileNotFoundError):  # an agent of another test has ended
+                if str(there.folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.kill(pid, signal.SIGKILL)
+                    return
         time.sleep(0.05)
 
 

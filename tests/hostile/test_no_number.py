@@ -26,6 +26,11 @@ INTERRUPTED = "its session was interrupted before this case, or still runs"
 # By the way in which a case came to have no number: the records, how many unsound lines, and the reason.
 WAYS: dict[str, tuple[Sequence[Record], int, str]] = {
     "time ran out": ((LIMITED, LATE), 0, "not measured: no time was left"),
+    "the target was lost": (
+        (session(FIRST, SECOND), replace(EARLY, lost="target cpu was lost; run the same command to go on")),
+        0,
+        "not measured: target cpu was lost, run the same command to go on",
+    ),
     "time ran out while files were made": ((LIMITED, ENDED), 0, "not measured: no time was left"),
     "time ran out, and lines are unsound": (
         (LIMITED, LATE),
@@ -89,6 +94,7 @@ def test_a_case_without_a_number_says_why(way: str, place: Path) -> None:
     with (place / JOURNAL).open("ab") as file:
         file.writelines(UNSOUND + b" " * number + b"\n" for number in range(unsound))
     rows = {row.setup.threads: row for row in folders.read(place).rows}
-    assert (rows[1].verdict, rows[1].latency.p50_ms) == ("FAILED", None)
+    verdict = "MISSING" if "lost" in way else "FAILED"
+    assert (rows[1].verdict, rows[1].latency.p50_ms) == (verdict, None)
     assert rows[1].reasons.split("; ") == [reason, "no accuracy: the weights are random"]
     assert rows[2].latency.p50_ms

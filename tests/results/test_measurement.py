@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from edgebench.results.measurement import endurance, is_settled, needed, summarize
-from edgebench.results.measurement.evidence import Evidence, gather, reference_medians
+from edgebench.results.measurement import endurance, needed, summarize
+from edgebench.results.measurement.evidence import Evidence, gather, is_settled, reference_medians
 from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.artifact import LayerNoise
 from edgebench.schema.case import PRESETS, Purpose, Workload

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
@@ -23,11 +23,11 @@ KbdInteractiveAuthentication no
 StrictModes no
 PermitRootLogin yes
 PidFile none
-SetEnv XDG_CACHE_HOME={folder}/cache TMPDIR={folder}/tmp EDGEBENCH_LOCK={folder}/tmp/edgebench.lock
+SetEnv HOME={folder} XDG_CACHE_HOME={folder}/cache TMPDIR={folder}/tmp EDGEBENCH_LOCK={folder}/tmp/edgebench.lock
 {more}
 """
 CLIENT = """
-Host board
+Host {name}
     HostName 127.0.0.1
     Port {port}
     User {user}
@@ -75,19 +75,35 @@ def make_key(path: Path) -> None:
 @contextmanager
 def board(folder: Path, more: str = "") -> Iterator[Board]:
     """Start sshd, and let `ssh` on the PATH be the real one with a configuration that knows only this board."""
-    for name in ("tmp", "bin"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    with lab(folder.parent, [folder.name], more) as (started,):
+        shutil.copytree(folder.parent / "bin", folder / "bin")
+        yield started
+
+
+@contextmanager
+def lab(folder: Path, names: Sequence[str], more: str = "") -> Iterator[list[Board]]:
+    """Start an sshd for each board; let `ssh` in the folder's `bin` be the real one that knows only these boards."""
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    client, wrapper = folder / "client", folder / "bin" / "ssh"
+    client.write_text("")
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh", path=os.defpath)} -F {client} "$@"\n')
+    wrapper.chmod(0o755)
+    with ExitStack() as stack:
+        yield [stack.enter_context(_started(folder / name, client, more)) for name in names]
+
+
+@contextmanager
+def _started(folder: Path, client: Path, more: str) -> Iterator[Board]:
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
     for name in ("host", "user"):
         make_key(folder / name)
     port = _free_port()
     kind, key, *_ = (folder / "host.pub").read_text().split()
     (folder / "known").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
-    (folder / "client").write_text(CLIENT.format(folder=folder, port=port, user=getuser()))
-    wrapper = folder / "bin" / "ssh"
-    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh", path=os.defpath)} -F {folder}/client "$@"\n')
-    wrapper.chmod(0o755)
+    with client.open("a") as stream:
+        stream.write(CLIENT.format(name=folder.name, folder=folder, port=port, user=getuser()))
     with running(folder, port, more) as process:
-        yield Board(folder=folder, port=port, process=process)
+        yield Board(folder=folder, port=port, process=process, address=folder.name)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def _is_usable(row: Row) -> bool:
 
     If the outputs are usable, the row's times or memory figures can still be unusable.
     """
-    return not row.has_unusable_answers and row.verdict != "FAILED" and not row.quality.is_of_chance
+    return not row.has_unusable_answers and row.verdict not in ("FAILED", "MISSING") and not row.quality.is_of_chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,9 @@ def run(
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Print progress and table as JSON documents, one per line.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a sweep (default: `default`) and show its table. Options override the sweep; most take comma lists."""
@@ -140,7 +143,8 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
-    with terminal.progress(quiet=quiet) as show:
+    json = json or json_lines
+    with terminal.progress(quiet=quiet, json_lines=json_lines) as show:
         if dry_run:
             forecasts = pipeline.forecast(requested, show, address)
         else:

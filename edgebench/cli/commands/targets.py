@@ -31,7 +31,7 @@ def check(
     from edgebench.deploy.targets import checkup
 
     require("format", format, terminal.FORMATS)
-    terminal.show_sheets("targets check", [checkup.sheet(boards.check(target, address))], format)
+    terminal.show_sheets("targets check", [*map(checkup.sheet, boards.check(target, address))], format)
 
 
 @app.command()
@@ -51,4 +51,4 @@ def prepare(
     require("format", format, terminal.FORMATS)
     with terminal.progress(quiet=quiet) as show:
         brought = boards.prepare(target, address, runtime, show)
-    terminal.show_sheets("targets prepare", [brought], format)
+    terminal.show_sheets("targets prepare", brought, format)

@@ -18,7 +18,7 @@ from pathlib import Path
 from platform import node
 from tempfile import TemporaryDirectory
 from threading import Timer
-from time import monotonic, sleep
+from time import monotonic
 from typing import IO, Any, ClassVar
 from uuid import uuid4
 
@@ -38,9 +38,11 @@ from edgebench.deploy.exchange import (
     read_answer,
 )
 from edgebench.deploy.locking import PROCESS
-from edgebench.foundation import files
+from edgebench.foundation import ending, files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
+from edgebench.foundation.progress import Step, say
 from edgebench.schema import STRICT
+from edgebench.schema.environment import differences, lasting
 from edgebench.schema.target import Target
 
 ADDRESS = "user@host"
@@ -79,12 +81,17 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """The answer of `agent.hold`: who holds the board's lock and for how long; `owner` is empty on success."""
+    """The answer of `agent.hold`: who holds the board's lock and for how long; `owner` is empty on success.
+
+    Attributes:
+        is_shared: whether the lock was held by this process already, because the board is this machine.
+    """
 
     __pydantic_config__: ClassVar = STRICT
 
     owner: str
     age_s: float
+    is_shared: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,21 +104,33 @@ class Received:
 
 
 class Ssh:
-    """A connection to a board; the board is locked while the connection is open."""
+    """A connection to a board; the board is locked while the connection is open.
+
+    Attributes:
+        is_this_machine: whether the address leads to this machine, whose lock this process held already.
+    """
 
     shares_files, brings_runtimes = False, True
+
+    _asked: tuple[Mapping[str, Any], dict[str, str]] | None  # the first request for facts, and the machine's facts
 
     def __init__(self, target: Target, bundle: Path) -> None:
         self._target, self._python, self.has_own_agent = target, target.python or "python3", True
         self._scratch = TemporaryDirectory(prefix="edgebench-")
         self._pushed, self._token = dict[str, str](), f"{PROCESS}-{uuid4().hex}"
         self._holder: subprocess.Popen[bytes] | None = None
+        self.is_this_machine, self._asked = False, None
         try:
             self._connect()
-            self._bundle, self._held = self.push(bundle, files.sha256(bundle)), ends_with_host(bundle)
+            self._use(bundle)
         except BaseException:
             self.close()
             raise
+
+    def _use(self, bundle: Path) -> None:
+        """Copy an agent to the board and use it from now on."""
+        self._agent, self._asked = (bundle, files.sha256(bundle)), None
+        self._bundle, self._held = self.push(*self._agent), ends_with_host(bundle)
 
     def _ssh(self, *words: str) -> list[str]:
         options = [word for name, value in OPTIONS.items() for word in ("-o", f"{name}={value}")]
@@ -147,6 +166,7 @@ class Ssh:
         if holding.owner:
             owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
             raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that run ends")
+        self.is_this_machine = holding.is_shared
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
         """Return the line with the answer of `agent.hold`; skip everything that the login prints before that line."""
@@ -154,13 +174,14 @@ class Ssh:
         line, noise, silence = b"", 0, Timer(LOGIN_S, holder.kill)  # kills the process if the line never comes
         silence.start()
         try:
-            while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
-                line = holder.stdout.readline(CHUNK)
-                noise += len(line)
-                if not line and silence.is_alive():
-                    raise self._explained(_ended(holder))
-                if not line:
-                    raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand to see why")
+            with ending.on_stop(holder.kill):
+                while not line.startswith(MARK.encode()) and noise < MOST_NOISE:
+                    line = holder.stdout.readline(CHUNK)
+                    noise += len(line)
+                    if not line and silence.is_alive():
+                        raise self._explained(_ended(holder))
+                    if not line:
+                        raise Unreachable(f"{_silent(self._target)} within {LOGIN_S:.0f} s; log in by hand to see why")
         finally:
             silence.cancel()
         return line
@@ -168,14 +189,16 @@ class Ssh:
     def push(self, path: Path, sha256: str) -> str:
         """Copy a file to the board's `~/.cache/edgebench` unless a complete copy is there; return its path there."""
         if sha256 not in self._pushed:
-            keep = [Path(there).name[:SHORT_HASH] for there in self._pushed.values()]
-            header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False, "keep": keep}
-            there = self._receive(header, path)
-            self._pushed[sha256] = there or self._receive(header | {"sent": True}, path)
+            self._pushed[sha256] = self._again(lambda: self._copied(path, sha256))
         return self._pushed[sha256]
 
+    def _copied(self, path: Path, sha256: str) -> str:
+        keep = [Path(there).name[:SHORT_HASH] for there in self._pushed.values()]
+        header = {"name": path.name, "sha256": sha256, "size": path.stat().st_size, "sent": False, "keep": keep}
+        return self._receive(header, path) or self._receive(header | {"sent": True}, path)
+
     def _receive(self, header: Mapping[str, Any], path: Path) -> str:
-        answer = self._again(lambda: exchange(*self._script(receive, header, path), timeout_s=PUSH_S))
+        answer = exchange(*self._script(receive, header, path), timeout_s=PUSH_S)
         return decoded(Received, answer).path
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
@@ -185,7 +208,10 @@ class Ssh:
         content = [agent_input(request, held=self._held)]
         if request.get("discard"):
             self._pushed = {sha256: path for sha256, path in self._pushed.items() if path != request["inputs"]}
-        return self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s, held=self._held))
+        answer = self._again(lambda: exchange(self._remote(words), content, timeout_s=timeout_s, held=self._held))
+        if request["do"] == "facts" and not self._asked:
+            self._asked = request, _machine(answer)
+        return answer
 
     def _again(self, call: Any) -> Any:
         """Call the function; if the connection is lost, wait for the board and call it once more."""
@@ -215,14 +241,39 @@ class Ssh:
         self._disconnect()
         started = monotonic()
         while True:
+            say(Step(activity="wait", subject="the board, which was lost", left_s=BACK_S - (monotonic() - started)))
             try:
                 self._connect()
+                self._require_same()
                 return
+            except Returned as error:
+                raise self._lost(lost, f"came back as another machine ({error})") from error
             except (Unreachable, AgentError) as error:
                 if monotonic() - started > BACK_S:
-                    reason = f"was lost ({lost.last_line or 'the link broke'}) and is not back after {BACK_S:.0f} s"
-                    raise Unreachable(f"target {self._target.name} {reason}; run the same command to go on") from error
-                sleep(PAUSE_S)
+                    raise self._lost(lost, f"is not back after {BACK_S:.0f} s") from error
+                self._disconnect()
+                ending.pause(PAUSE_S)
+
+    def _lost(self, lost: AgentError, outcome: str) -> Unreachable:
+        why = f"was lost ({lost.last_line or 'the link broke'}) and {outcome}"
+        return Unreachable(f"target {self._target.name} {why}; run the same command to go on")
+
+    def _require_same(self) -> None:
+        """Refuse a board that came back with other facts, such as another serial number or kernel.
+
+        Raises:
+            Returned: the facts differ from the first ones; the message has the first difference.
+            AgentError: the board does not answer.
+        """
+        if not self._asked:
+            return
+        request, before = self._asked
+        command = self._remote([self._python, *agent_options(request), self._copied(*self._agent)])
+        answer = exchange(command, [agent_input(request, held=self._held)], timeout_s=LOGIN_S, held=self._held)
+        for change in differences(lasting(before), lasting(_machine(answer))):
+            raise Returned(
+                f"{change.what} {printable(change.after) or 'none'}, was {printable(change.before) or 'none'}"
+            )
 
     def _explained(self, error: AgentError) -> Exception:
         if error.returncode == NO_COMMAND:
@@ -255,14 +306,24 @@ class Ssh:
     def with_agent(self, bundle: Path) -> Connection:
         """Copy another bundle to the board; return a connection that shares the master connection and the lock."""
         other = copy(self)
-        other._bundle, other.has_own_agent = self.push(bundle, files.sha256(bundle)), False
-        other._held = ends_with_host(bundle)
+        other.has_own_agent = False
+        other._use(bundle)
         return other
 
     def close(self) -> None:
         """Release the lock and close the master connection."""
         self._disconnect()
         self._scratch.cleanup()
+
+
+class Returned(Exception):
+    """A board came back as another machine, or with another system."""
+
+
+def _machine(answer: Any) -> dict[str, str]:
+    """Return the facts of a machine in the agent's answer; an empty dictionary if the answer is malformed."""
+    facts = answer.get("machine") if isinstance(answer, dict) else None
+    return {str(name): str(fact) for name, fact in facts.items()} if isinstance(facts, dict) else {}
 
 
 def _where(address: str) -> tuple[str, ...]:
@@ -273,12 +334,16 @@ def _where(address: str) -> tuple[str, ...]:
 
 def _within(limit_s: float, command: list[str], output: IO[bytes] | int = subprocess.DEVNULL) -> int | None:
     """Run a command; return its exit code, or None if it ran out of time and was killed."""
-    try:
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=limit_s, check=False
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return None
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    with process, ending.on_stop(process.kill):
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _silent(target: Target) -> str:

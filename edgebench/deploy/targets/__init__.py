@@ -6,6 +6,7 @@ from time import monotonic
 from edgebench.deploy import hold, unpack
 from edgebench.deploy.answers import Facts
 from edgebench.deploy.connections import Connection
+from edgebench.deploy.locking import holder
 from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Status
@@ -36,7 +37,16 @@ def listed() -> Sheet:
 
 def _address(target: Target) -> str | None:
     wanted: str = load("connections", target.connection).ADDRESS
-    return target.address or (f"--address {wanted}" if wanted else None)
+    return ", ".join(target.addresses) or target.address or (f"--address {wanted}" if wanted else None)
+
+
+def _holders(target: Target) -> str | None:
+    """Say who on this host holds the lock of a target, or of each of its boards."""
+    if not target.addresses and not target.address and load("connections", target.connection).ADDRESS:
+        return None  # without an address, the machine is not known
+    boards = catalogue.boards(target)
+    found = [(board, who) for board in boards if (who := holder(board.machine))]
+    return "; ".join(f"{board.address}: {who}" if board.number else who for board, who in found) or None
 
 
 _TARGETS: tuple[Column[Target], ...] = (
@@ -47,17 +57,22 @@ _TARGETS: tuple[Column[Target], ...] = (
     Column.text(
         "runtimes", lambda target: ", ".join(for_users(target.runtimes)), runtimes=lambda target: target.runtimes
     ),
+    Column.text("held by", _holders),
 )
 
 
-def check(name: str, address: str = "") -> Checkup:
-    """Query a target's environment and current conditions.
+def check(name: str, address: str = "") -> tuple[Checkup, ...]:
+    """Query the environment and the current conditions of a target, or of each of its boards.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy, RequestError
         AgentError: the target does not answer.
     """
-    with hold(*catalogue.targets_of((name,), address)) as (held,):
+    return tuple(map(_checked, catalogue.targets_of((name,), address)))
+
+
+def _checked(board: Target) -> Checkup:
+    with hold(board) as (held,):
         target, connection = held.target, held.connection
         report = ask(connection, target.runtimes)
         started = monotonic()
@@ -81,8 +96,8 @@ def _installed(report: Facts) -> dict[str, bool]:
     return {name: bool(runtime.version) for name, runtime in report.runtimes.items()}
 
 
-def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
-    """Copy runtimes to a target, each into its own folder of packages; existing folders stay.
+def prepare(name: str, address: str, runtimes: str, show: Show) -> list[Sheet]:
+    """Copy runtimes to a target or to each of its boards, each into its own folder of packages; existing folders stay.
 
     `runtimes` is a comma-separated list. If `runtimes` is empty, copy all runtimes of the target's file that are
     installed on this machine but missing on the target.
@@ -92,10 +107,16 @@ def prepare(name: str, address: str, runtimes: str, show: Show) -> Sheet:
         RequestError: the target uses the packages of this machine, or there is no such version or wheel.
         AgentError: the target does not answer.
     """
-    with hold(*catalogue.targets_of((name,), address)) as (held,):
+    return [_prepared(board, runtimes, show) for board in catalogue.targets_of((name,), address)]
+
+
+def _prepared(board: Target, runtimes: str, show: Show) -> Sheet:
+    with hold(board) as (held,):
         target, connection = held.target, held.connection
         if not connection.brings_runtimes:
-            raise RequestError(f"target {name} uses what is installed on this machine; install a runtime with pip")
+            raise RequestError(
+                f"target {target.name} uses what is installed on this machine; install a runtime with pip"
+            )
         report = ask(connection, target.runtimes)
         requests = _requested(runtimes, target) or _missing(report)
         brought = [_bring(request, connection, target, report.machine, show) for request in requests]

@@ -34,6 +34,8 @@ def targets() -> tuple[str, ...]:
 def target(name: str) -> Target:
     """Read the file of a target; `$EDGEBENCH_<NAME>_ADDRESS` takes precedence over the address in the file.
 
+    A target of several boards has the address of the first one, and all of them in `addresses`.
+
     Raises:
         UnknownName, InvalidFile
     """
@@ -41,7 +43,14 @@ def target(name: str) -> Target:
     require("target", name, files)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
     runtimes = tuple(dict.fromkeys((*read.runtimes, *shelf.files("runtimes"))))  # the user's own run on every target
-    return replace(read, runtimes=runtimes, address=os.environ.get(address_variable(name)) or read.address)
+    return _at(replace(read, runtimes=runtimes), os.environ.get(address_variable(name), ""))
+
+
+def _at(target: Target, addresses: str) -> Target:
+    """Return the target at other addresses, separated by commas; at the addresses of its file if there are none."""
+    given = tuple(address.strip() for address in addresses.split(",") if address.strip())
+    every = tuple(dict.fromkeys(given)) or target.addresses or (target.address,)
+    return replace(target, address=every[0], addresses=every if len(every) > 1 else ())
 
 
 def chosen(name: str) -> Target:
@@ -55,7 +64,9 @@ def chosen(name: str) -> Target:
         is_shipped = any((folder / path.name).exists() for folder in SHIPPED)
         parts = (
             f"replaces the shipped target {name}" if is_shipped else "",
-            f"connects to {wanted.address}" if wanted.address and wanted.connection == "ssh" else "",
+            f"connects to {', '.join(wanted.addresses or (wanted.address,))}"
+            if wanted.address and wanted.connection == "ssh"
+            else "",
             f"runs {wanted.python} as its Python" if wanted.python else "",
         )
         if any(parts):
@@ -69,7 +80,7 @@ def address_variable(name: str) -> str:
 
 
 def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
-    """Read the targets of a sweep; `address` replaces the address of its only target.
+    """Read the targets of a sweep, one per board; `address` replaces the addresses of its only target.
 
     Raises:
         UnknownName, InvalidFile
@@ -77,14 +88,31 @@ def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
     """
     wanted = tuple(map(chosen, names))
     if not address:
-        return wanted
+        return tuple(board for target in wanted for board in boards(target))
     if len(wanted) != 1:
         raise RequestError(f"wanted one target with --address, found {len(wanted)}: {', '.join(names)}")
     if shelf.load("connections", wanted[0].connection).ADDRESS == "":
         raise RequestError(f"target {names[0]} is reached without an address; leave --address out")
-    return (replace(wanted[0], address=address),)
+    return boards(_at(wanted[0], address))
+
+
+def boards(target: Target) -> tuple[Target, ...]:
+    """Return the boards of a target, each with its own address."""
+    if not target.addresses:
+        return (target,)
+    return tuple(
+        replace(target, address=address, addresses=(), number=number)
+        for number, address in enumerate(target.addresses, 1)
+    )
 
 
 def _refuse_name(name: str, content: Mapping[str, Any]) -> None:
     if "name" in content:
         raise RequestError(f"name: a target has the name of its file, {name}; leave this key out")
+    if "number" in content:
+        raise RequestError("number: edgebench counts the addresses itself; leave this key out")
+    if "address" in content and "addresses" in content:
+        raise RequestError("wanted address or addresses, found both; leave one out")
+    addresses = content.get("addresses")
+    if isinstance(addresses, list) and len(set(map(str, addresses))) < max(1, len(addresses)):
+        raise RequestError("addresses: wanted at least one, and each address once; remove the others")

@@ -40,7 +40,7 @@ def rounds(sweep: Sweep, whole: Session, journal: Journal, show: Show) -> Iterat
         return
     started, budget_s, tried = monotonic(), parse_duration(sweep.budget), list[Case]()
     while (left_s := budget_s - (monotonic() - started)) > 0:
-        allotted = allot(whole, tuple(journal), tried)
+        allotted = allot(whole, journal.current(), tried)
         if not allotted.cases:
             return
         share_s = min(left_s, NEEDED_SHARE * budget_s) if allotted.is_needed else left_s

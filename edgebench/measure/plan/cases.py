@@ -22,7 +22,7 @@ from edgebench.measure.plan import custom as own_cells
 from edgebench.measure.plan import engines
 from edgebench.measure.plan.weights import Chosen, chosen
 from edgebench.schema.case import Case
-from edgebench.schema.environment import differences, lasting
+from edgebench.schema.environment import SERIAL, differences, lasting
 from edgebench.schema.quantization import NAME, Quantization, overflows, parse
 from edgebench.schema.record import Session
 from edgebench.schema.runtime import Runtime, RuntimeRequest
@@ -118,13 +118,16 @@ def _case(cell: Cell, model: CustomModel | None, datasets: Mapping[str, DataSet]
     )
 
 
-def differs(environment: Environment, records: Iterable[Record]) -> str:
+def differs(environment: Environment, records: Iterable[Record], *, is_one_of_several: bool = False) -> str:
     """Return in words how a target has changed since it was last measured; an empty text if it has not changed.
 
-    After a change of board, kernel or agent, the target's new rows are kept separate from the earlier rows.
+    After a change of board, kernel or agent, the target's new rows are kept separate from the earlier rows. With
+    `is_one_of_several`, the target is one of several boards of a kind, and is compared with itself only.
     """
-    sessions = [record for record in records if isinstance(record, Session)]
-    earlier = [session.environment for session in sessions if session.environment.target == environment.target]
+    sessions = [record.environment for record in records if isinstance(record, Session)]
+    earlier = [known for known in sessions if known.target == environment.target and known.is_reached]
+    if is_one_of_several:
+        earlier = [known for known in earlier if known.facts.get(SERIAL) == environment.facts.get(SERIAL)]
     if not earlier or earlier[-1].epoch == environment.epoch:
         return ""
     changed = differences(lasting(earlier[-1].facts), lasting(environment.facts))

@@ -17,12 +17,12 @@ from edgebench.results.measurement import beats
 from edgebench.results.measurement.evidence import (
     Evidence,
     allowed_half_width,
-    half_width,
+    is_settled,
     median_condition,
     process_medians,
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons, worst
-from edgebench.schema.case import PRESETS, Case, Purpose, Settings
+from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
@@ -115,18 +115,6 @@ class Measurement:
     def verdict(self) -> Verdict:
         """The worst verdict of the reasons; VALID if there are none."""
         return worst(self.reasons)
-
-
-def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
-    """Return whether a case needs no more processes.
-
-    The interval is examined only after fixed numbers of processes. The case is finished if an examination finds its
-    interval narrow enough, or after the last examination.
-    """
-    if len(medians) >= settings.interim_analyses[-1]:
-        return True
-    width = half_width(medians)
-    return len(medians) in settings.interim_analyses and width is not None and width <= allowed
 
 
 def times_stages(variant: Variant, session: Session) -> bool:

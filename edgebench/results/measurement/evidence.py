@@ -9,7 +9,7 @@ from statistics import median
 from edgebench.foundation import stats
 from edgebench.foundation.shelf import literal, names
 from edgebench.schema.artifact import Artifact
-from edgebench.schema.case import PRESETS, Case, Purpose
+from edgebench.schema.case import PRESETS, Case, Purpose, Settings
 from edgebench.schema.record import (
     Accuracy,
     Beats,
@@ -101,6 +101,17 @@ class Evidence:
         return tuple(min(run.instructions) for run in self.runs if run.instructions)
 
     @property
+    def lost(self) -> str:
+        """Why the session lost its target, as a single reason, without a semicolon; an empty text if it did not."""
+        return self.stop.lost.replace("; ", ", ") if self.stop else ""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the session lost its target before the case was complete."""
+        settings = PRESETS[self.session.preset]
+        return bool(self.lost) and not is_settled(self.medians, settings, self.allowed_half_width)
+
+    @property
     def emulator(self) -> str:
         """The name of the emulator that ran the case; an empty text if a real processor ran it."""
         return self.session.environment.emulator
@@ -177,6 +188,18 @@ def half_width(medians: Sequence[float]) -> float | None:
     return None if interval is None else stats.relative_half_width(interval[0], median(medians), interval[1])
 
 
+def is_settled(medians: Sequence[float], settings: Settings, allowed: float) -> bool:
+    """Return whether a case needs no more processes.
+
+    The interval is examined only after fixed numbers of processes. The case is finished if an examination finds its
+    interval narrow enough, or after the last examination.
+    """
+    if len(medians) >= settings.interim_analyses[-1]:
+        return True
+    width = half_width(medians)
+    return len(medians) in settings.interim_analyses and width is not None and width <= allowed
+
+
 def in_epoch(records: Iterable[Record], epoch: str, preset: str) -> Iterator[Record]:
     """Yield an epoch's records without the runs under other presets; only runs depend on the preset."""
     for record in records:
@@ -212,7 +235,8 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
 def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
     """Group records into the evidence on each case, preset and epoch, in the order of the first requests.
 
-    An epoch in which a case failed or has no result is left out if the case was requested in a later epoch.
+    An epoch in which a case failed or has no result is left out if the case was requested in a later epoch. Likewise,
+    a case of a target that did not answer is left out if the target answered later.
     `unread` is the number of the journal's invalid lines.
     """
     every = tuple(records)
@@ -227,7 +251,13 @@ def gather(records: Iterable[Record], unread: int = 0) -> tuple[Evidence, ...]:
         )
         for key, session in asked.items()
     }
-    kept = {key: one for key, one in found.items() if one.is_latest or _is_answered(one)}
+    last = {session.environment.target: session.environment for session in sessions}
+    kept = {
+        key: one
+        for key, one in found.items()
+        if (one.is_latest and (one.session.environment.is_reached or not last[key[0].target].is_reached))
+        or _is_answered(one)
+    }
     aside = _set_aside(kept, seen)
     return tuple(
         _completed(one, _halved(one, kept), aside[key[:2]] if one.is_latest else 0, unread) for key, one in kept.items()
@@ -240,8 +270,13 @@ def _completed(evidence: Evidence, halved: tuple[Run, ...], set_aside: int, unre
     return replace(evidence, halved=halved, set_aside=set_aside, unread=unread)
 
 
+def answered(records: Iterable[Record]) -> frozenset[Case]:
+    """Return the cases that have a result in any epoch."""
+    return frozenset(one.case for one in gather(records) if _is_answered(one))
+
+
 def _is_answered(evidence: Evidence) -> bool:
-    return not evidence.failures and bool(evidence.runs or evidence.emulator)
+    return not evidence.failures and bool(evidence.runs or evidence.emulator) and not evidence.is_cut_off
 
 
 def _keys(session: Session) -> Iterator[Key]:

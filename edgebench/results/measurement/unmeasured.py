@@ -40,6 +40,8 @@ def _end(evidence: Evidence) -> str:
     """Say how the session that should have measured the case ended."""
     stop, limit_s, unread = evidence.stop, evidence.session.time_limit_s, evidence.unread
     perhaps = f", or its lines are invalid (invalid lines in the journal: {unread})" if unread else ""
+    if evidence.lost:
+        return evidence.lost
     if stop is None:
         return f"its session was interrupted before this case, or still runs{perhaps}"
     if limit_s and stop.spent_s >= ALL * limit_s:

@@ -12,7 +12,12 @@ from edgebench.foundation.shelf import literal, load
 from edgebench.foundation.units import counted
 from edgebench.images.splits import why_no_accuracy
 from edgebench.results.measurement import beats, unmeasured
-from edgebench.results.measurement.evidence import Evidence, half_width, median_condition, process_medians
+from edgebench.results.measurement.evidence import (
+    Evidence,
+    half_width,
+    median_condition,
+    process_medians,
+)
 from edgebench.schema import throttle
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Purpose
@@ -66,6 +71,7 @@ class Verdict(IntEnum):
     EMULATED = 3
     INVALID = 4
     FAILED = 5
+    MISSING = 6
 
 
 TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason can concern
@@ -106,10 +112,18 @@ def _few(evidence: Evidence) -> Iterator[Reason]:
     if evidence.emulator and (count or not evidence.session.environment.counts_instructions):
         return
     if not count and not evidence.failures:
-        yield Reason(verdict=Verdict.FAILED, text=f"not measured: {unmeasured.why(evidence)}")
+        verdict = Verdict.MISSING if evidence.lost else Verdict.FAILED
+        yield Reason(verdict=verdict, text=f"not measured: {unmeasured.why(evidence)}")
     elif count and count < stats.LEAST_FOR_INTERVAL:
         text = f"too few processes: {count}, an interval needs {stats.LEAST_FOR_INTERVAL}: min-max shown"
         yield Reason(verdict=Verdict.IMPRECISE, text=text)
+
+
+def _lost(evidence: Evidence) -> Iterator[Reason]:
+    """Report a target that was lost before the case was complete."""
+    if evidence.timed and evidence.is_cut_off:
+        text = f"incomplete after {counted(len(evidence.timed), 'process')}: {evidence.lost}"
+        yield Reason(verdict=Verdict.MISSING, text=text)
 
 
 def _emulated(evidence: Evidence) -> Iterator[Reason]:
@@ -434,6 +448,7 @@ CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _failed: FIGURES,
     _emulated: (TIME, MEMORY),
     _few: (TIME,),
+    _lost: (TIME,),
     _wide: (TIME,),
     _waited: (TIME,),
     _crowded: (TIME,),

@@ -197,7 +197,8 @@ def _places(table: Table) -> set[tuple[str, str]]:
 def _in_epoch(places: Iterable[tuple[str, str]], setup: Setup) -> str:
     """Return the words for an epoch in a title; an empty text if the table has only one epoch of that target."""
     has_others = any(target == setup.target and epoch != setup.epoch for target, epoch in places)
-    return f" · epoch {setup.epoch}" if has_others else ""
+    board = f" · board {setup.board}" if setup.board else ""
+    return f" · epoch {setup.epoch}{board}" if has_others else ""
 
 
 def sheets(table: Table) -> Iterator[Sheet]:

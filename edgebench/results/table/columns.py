@@ -80,6 +80,7 @@ COLUMNS = (
     *_named(OTHERS),
     *_USUAL,
     "instruction_ratio",
+    "board",
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -106,6 +107,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_of_tasks(row, OTHERS),
         *_usual(row),
         row.standing.instruction_ratio,
+        row.setup.board or None,
     )
 
 

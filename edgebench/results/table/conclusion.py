@@ -23,6 +23,7 @@ TO_DO = {
     "SUSPECT": "see their reasons",
     "INVALID": "do not use them, see their reasons",
     "FAILED": "see their reasons",
+    "MISSING": "run the same command again when their target is back",
 }
 QUICK = "measure without --preset quick, which takes too few processes for an interval"
 

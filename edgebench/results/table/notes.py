@@ -13,12 +13,14 @@ from edgebench.images.catalogue import family
 from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
-from edgebench.schema.record import Run, Session, SpotCheck, Stop
+from edgebench.schema.environment import SERIAL
+from edgebench.schema.record import Reference, Run, Session, SpotCheck, Stop
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from edgebench.foundation.stats import Spread
     from edgebench.results.journal import Journal
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.record import Record
@@ -60,6 +62,7 @@ def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: J
     yield from _terms(evidence)
     yield from _machines(records, evidence)
     yield from _times(records, evidence)
+    yield from _boards(records, evidence)
     yield from _stand_ins(evidence)
     yield from _datasets(evidence)
     if aside := sum(case_evidence.set_aside for case_evidence in evidence):
@@ -145,6 +148,7 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
     sessions = {
         (case_evidence.case.target, case_evidence.session.environment.epoch): case_evidence.session
         for case_evidence in evidence
+        if case_evidence.session.environment.is_reached
     }
     for (target, epoch), session in sessions.items():
         which = target if len(sessions) == 1 else f"{target} in epoch {epoch}"
@@ -152,6 +156,45 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
             which += f", last measured {session.started_at[:10]}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
+
+
+def _boards(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield a note on each target of several boards: how long each board takes for the same reference workloads."""
+    epochs = defaultdict[str, dict[str, str]](dict)
+    for case_evidence in evidence:
+        environment = case_evidence.session.environment
+        if SERIAL in environment.facts and case_evidence.is_latest:
+            epochs[environment.target][environment.facts[SERIAL]] = environment.epoch
+    for target, boards in epochs.items():
+        (first, of_first), *others = boards.items()
+        runs = {epoch: _reference_spreads(records, target, epoch) for epoch in boards.values()}
+        for board, epoch in others:
+            ratios = ", ".join(
+                f"{name} {_ratio(spread, runs[of_first][name])}"
+                for name, spread in runs[epoch].items()
+                if name in runs[of_first]
+            )
+            yield f"Boards of {target}: rows of different boards are ranked apart. {_compared(board, first, ratios)}."
+
+
+def _compared(board: str, first: str, ratios: str) -> str:
+    if not ratios:
+        return f"Boards {board} and {first} have too few processes for a comparison"
+    return f"For the reference workloads, board {board} takes this many times as long as board {first}: {ratios}"
+
+
+def _ratio(over: Spread, under: Spread) -> str:
+    """Format the ratio of two medians with its 95 % interval."""
+    ratio = stats.ratio_of_medians(over, under)
+    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+
+
+def _reference_spreads(records: Sequence[Record], target: str, epoch: str) -> dict[str, Spread]:
+    """Return the median of each reference workload on a board, with its interval, if it has enough processes."""
+    runs = [record for record in records if isinstance(record, Run) and isinstance(record.case, Reference)]
+    medians = reference_medians(run for run in runs if (run.case.target, run.epoch) == (target, epoch))
+    intervals = {name: stats.median_interval(values) for name, values in sorted(medians.items())}
+    return {name: (ends[0], median(medians[name]), ends[1]) for name, ends in intervals.items() if ends}
 
 
 def _set_aside(records: Sequence[Record], journal: Journal) -> Iterator[str]:

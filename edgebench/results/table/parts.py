@@ -28,6 +28,7 @@ class Setup:
         inputs: a description of the shapes and values that a user-supplied model was fed; an empty text for a
             classifier.
         sizes: only the shapes from `inputs`.
+        board: the serial number of the board that measured the row; an empty text if the machine reports none.
     """
 
     target: str
@@ -50,6 +51,7 @@ class Setup:
     inputs: str = ""
     sizes: str = ""
     task: str = CLASSIFICATION
+    board: str = ""
 
     @cached_property
     def group(self) -> tuple[str, ...]:

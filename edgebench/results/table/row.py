@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.results.table.parts import Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 
-WORTHLESS = ("INVALID", "FAILED")
+WORTHLESS = ("INVALID", "FAILED", "MISSING")
 UNCOMPARED = Standing()
 BARE = Around()
 
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def is_worthless(self) -> bool:
-        """Whether the figures are unusable, because the verdict is INVALID or FAILED."""
+        """Whether the figures are unusable, because the verdict is INVALID, FAILED or MISSING."""
         return self.verdict in WORTHLESS
 
     @property
@@ -196,5 +196,5 @@ class Table:
 
     @property
     def has_failures(self) -> bool:
-        """Whether the table has a row with the verdict FAILED."""
-        return any(row.verdict == "FAILED" for row in self.rows)
+        """Whether the table has a row with the verdict FAILED or MISSING."""
+        return any(row.verdict in ("FAILED", "MISSING") for row in self.rows)

@@ -20,6 +20,7 @@ from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
+from edgebench.schema.environment import SERIAL
 from edgebench.schema.feed import MOST_SHOWN
 from edgebench.schema.names import dataset_plugin
 from edgebench.schema.variant import WeightSource, task
@@ -105,6 +106,7 @@ def _setup(evidence: Evidence) -> Setup:
         inputs=str(variant.feed or ""),
         sizes=variant.feed.sizes if variant.feed else "",
         task=task(variant),
+        board=session.environment.facts.get(SERIAL, ""),
     )
 
 

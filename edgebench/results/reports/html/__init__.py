@@ -67,6 +67,7 @@ MEANINGS = {
     "EMULATED": "measured on an emulated processor: no times and no memory",
     "INVALID": "unusable: excluded from ranks and figures",
     "FAILED": "no result",
+    "MISSING": "not measured to the end, because its target was lost: run the same command again",
 }
 MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES, *chain(*OF_TASKS.values())))
 MOST_REASONS = 20  # largest number of reasons in the list below the table; the table has all reasons

@@ -3,7 +3,7 @@
 const table = document.getElementById("rows");
 if (table) {
   const STEP = 200; // rows shown first; as many follow whenever the reader scrolls near the end
-  const WORTHLESS = new Set(["INVALID", "FAILED"]);
+  const WORTHLESS = new Set(["INVALID", "FAILED", "MISSING"]);
   const SAMPLES = "One line per process, in order, in ms: minimum to maximum (line), 10 to 90 % (pale), 25 to 75 %"
     + " (dark), median (tick). Dashed: p50. The axis is logarithmic.";
 
