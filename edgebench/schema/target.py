@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from edgebench.schema import STRICT
 
 THIS_MACHINE = "this machine"
+MEASURED = ("cpu", "cuda")  # the devices on which networks run; for any other device they are only compiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,8 @@ class Target:
     Attributes:
         connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
         runtimes: names of the runtimes that can be requested on the machine.
-        device: `cpu` or `cuda`: the processor for runtimes that can use either.
+        device: `cpu` or `cuda`: the processor for runtimes that can use either; or a device that is not at hand, for
+            which the target's runtimes, which are compilers, only compile.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
     """
@@ -47,7 +49,7 @@ class Target:
     board: str
     connection: str
     runtimes: tuple[str, ...]
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: str = "cpu"
     address: str = ""
     python: str = ""
     peak: Peak | None = None
@@ -56,3 +58,8 @@ class Target:
     def machine(self) -> str:
         """The machine's address, or `this machine`; targets at one address must not be measured at the same time."""
         return self.address or THIS_MACHINE
+
+    @property
+    def compiles_only(self) -> bool:
+        """Whether networks are only compiled for the target, because its device is not at hand."""
+        return self.device not in MEASURED
