@@ -54,7 +54,7 @@ def run(
             help="int8 schemes, such as per_tensor+equalized, s8s8+calibration=photos, qat; default: per_channel."
         ),
     ] = "",
-    runtime: Annotated[str, typer.Option(help="Inference engines, or all; default: onnxruntime, or a compiler.")] = "",
+    runtime: Annotated[str, typer.Option(help="Inference engines, or all; default: onnxruntime.")] = "",
     threads: Annotated[str, typer.Option(help="Threads per inference; default: 1.")] = "",
     batch: Annotated[str, typer.Option(help="Images per inference; default: 1.")] = "",
     weights: Annotated[
