@@ -10,7 +10,7 @@ import inspect
 import json
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module, util
 from pathlib import Path
@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from types import FunctionType, ModuleType
 from typing import Any
 
+from edgebench.agent.runtimes import vela
 from edgebench.analysis.doctor import LEAST_FILES
 from edgebench.foundation.errors import FOR_TESTS, RequestError, in_words
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
@@ -26,6 +27,7 @@ from edgebench.foundation.units import counted
 from edgebench.schema import compilation
 from edgebench.schema.target import MEASURED
 
+EXAMPLES = {name: getattr(vela, name) for name in ("COMPILES_ONLY", "compile")}  # fields that `null` lacks
 OPENS = "open or compile"  # the function with which a runtime opens an artifact
 PIXEL = (0.25, -0.5, 2.0)  # the image of one pixel that a runtime must return unchanged
 TOLERANCE = 1e-5
@@ -39,14 +41,6 @@ class Fault:
     field: str
     wanted: str
     found: str
-
-
-def _compile(path: str, *, batch: int, options: Sequence[str]) -> dict[str, str]:
-    """Show the parameters of a compiler, which the plug-in `null` does not define."""
-    raise NotImplementedError
-
-
-EXAMPLES = {"COMPILES_ONLY": True, "compile": _compile}
 
 
 def check(path: Path) -> tuple[Fault, ...]:

@@ -1,11 +1,16 @@
 """A vendor's compiler as a runtime: its rows are COMPILED, have no time and no rank, and nothing recommends them."""
 
+import re
+import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import edgebench
 from edgebench import pipeline
 from edgebench.analysis import choose, lint, plugins, why
 from edgebench.analysis.choose import request
@@ -299,3 +304,14 @@ def test_a_target_that_only_compiles_has_compilers_only(name: str) -> None:
 def test_a_runtime_that_no_target_has_is_named() -> None:
     with pytest.raises(UnknownName, match="no runtime of target toy 'litert'"):
         measured(runtimes=("litert",))
+
+
+def test_the_compiler_that_the_guide_shows_meets_the_contract(vendor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(edgebench.__file__).parent / "cli" / "plugins.md").read_text()
+    (shown,) = re.findall(r"```py\n(.*?)```", guide, re.DOTALL)
+    monkeypatch.setitem(sys.modules, "my_vendor", SimpleNamespace(compile=lambda *_, **__: None))
+    own = COMPILER.partition("OPTIONS")[0] + COMPILER.partition("SCHEMES")[1] + COMPILER.partition("SCHEMES")[2]
+    vendor.write_text(f"{own.partition('def compile')[0]}import my_vendor\n\n{shown}")
+    assert plugins.check(vendor) == ()
+    (target,) = (text for text in re.findall(r"```toml\n(.*?)```", guide, re.DOTALL) if "device" in text)
+    assert tomllib.loads(target)["device"] in shown
