@@ -156,6 +156,8 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         require_todays(artifact)
     with hold(catalogue.chosen(target)) as (held,):
         environment = survey(held.connection, held.target, held.agent_sha256)
+        if environment.compiles_for:
+            raise RequestError(f"target {target} only compiles and runs nothing; evaluate on another, such as cpu")
         case = _case(artifact, environment, threads)
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))
         deployed = install(held.connection, artifact, case.variant, case.runtime, environment)

@@ -1,7 +1,8 @@
 """The agent, which runs on the target: one JSON request -> one JSON answer, in one process per request.
 
     measure   load an artifact, warm up, and measure latency, memory, instructions, or the stages before and after
-              inference; or time a reference workload, which is a fixed computation without a runtime
+              inference; or time a reference workload, which is a fixed computation without a runtime; or compile an
+              artifact for a device that is not at hand
     infer     return the artifact's outputs for given inputs; if the request has a feed, a description of the
               model's inputs, return every output
     facts     describe the machine and its installed runtimes
@@ -21,7 +22,7 @@ from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
 REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
-CUDA = "cuda"  # the device option of a target with a GPU
+CPU, CUDA = "cpu", "cuda"  # the usual device, and the device option of a target with a GPU
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +62,6 @@ def opening(request: dict[str, Any]) -> dict[str, Any]:
 def device(request: dict[str, Any]) -> str:
     """Return the device that the request's runtime options select: `cpu` or `cuda`; `cpu` by default."""
     if "runtime" not in request:
-        return "cpu"
+        return CPU
     devices: dict[str, str] = load("runtimes", request["runtime"]).DEVICES
-    return next((devices[option] for option in request["options"] if option in devices), "cpu")
+    return next((devices[option] for option in request["options"] if option in devices), CPU)

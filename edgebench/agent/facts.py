@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, distributions
 from pathlib import Path
 from typing import Any
 
-from edgebench.agent import CUDA, gpu, machine, opened
+from edgebench.agent import CPU, CUDA, gpu, machine, opened
 from edgebench.foundation.shelf import load, names
 
 
@@ -14,11 +14,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Describe this target and the requested runtimes; a runtime that is not installed has an empty version.
 
     If the request's `device` is `cuda`, describe the GPU, too. If the GPU cannot be used, `missing_device` says why.
+    Any other device is only named, because it is not at hand: runtimes compile for it.
     """
     runtimes = request["runtimes"] or names("runtimes")
-    on_gpu = request.get("device") == CUDA
+    device = request.get("device", CPU)
+    on_gpu, named = device == CUDA, {} if device == CPU else {"device": device}
     return {
-        "machine": machine.identity() | ({"device": CUDA} | gpu.identity() if on_gpu else {}),
+        "machine": machine.identity() | named | (gpu.identity() if on_gpu else {}),
         "conditions": machine.conditions() | (gpu.conditions() if on_gpu else {}),
         "disk_free_bytes": shutil.disk_usage(Path(sys.argv[0]).parent).free,  # the disk to which files are copied
         "missing_device": gpu.why_missing() if on_gpu else "",

@@ -1,4 +1,4 @@
-"""A measure request -> this process's measurements: load time, latency, memory, instructions or stages."""
+"""A measure request -> this process's measurements: load, latency, memory, instructions, stages, or a compilation."""
 
 from collections.abc import Callable
 from statistics import median
@@ -239,10 +239,22 @@ def _stages(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _compile(request: dict[str, Any]) -> dict[str, Any]:
+    """Compile the artifact for a device that is not at hand; there are no times, only the compiler's facts."""
+    runtime = load("runtimes", request["runtime"])
+    if chain.has_parts(request):
+        raise RuntimeError("a compiler takes one graph, found a model of several parts: compile each part alone")
+    runtime.prepare()
+    facts = runtime.compile(request["path"], batch=request["batch"], options=request["options"])
+    spent = {"start_s": machine.since_process_start_s(), "load_s": 0.0, "first_s": 0.0}
+    return {**UNTIMED, **spent, "facts": lambda: facts}
+
+
 PURPOSES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "latency": _latency,
     "memory": _memory,
     "instructions": _instructions,
     "sustained": _sustained,
     "stages": _stages,
+    "compile": _compile,
 }

@@ -30,7 +30,7 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB, counted
 
-EXTRAS = ("tflite", "openvino", "figures", "gpu")  # the extras of edgebench whose packages are checked
+EXTRAS = ("tflite", "openvino", "vela", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
 TRIAL_S = 120.0  # time limit of a fresh process in seconds; importing torch from a slow disk takes long
 # The smallest model file of each format, in base64; the model returns its input, an image of one pixel.
@@ -54,8 +54,11 @@ _OPEN = _GUARD.format(
     body="""from edgebench.foundation.shelf import load
     runtime = load("runtimes", sys.argv[1])
     runtime.prepare()
-    if len(sys.argv) > 2:
-        runtime.open(sys.argv[2], threads=1, batch=1, options=[group[0] for group in runtime.OPTIONS]).run()"""
+    options = [group[0] for group in runtime.OPTIONS]
+    if len(sys.argv) > 2 and hasattr(runtime, "compile"):
+        runtime.compile(sys.argv[2], batch=1, options=options)
+    elif len(sys.argv) > 2:
+        runtime.open(sys.argv[2], threads=1, batch=1, options=options).run()"""
 )
 
 

@@ -18,12 +18,17 @@ from tempfile import TemporaryDirectory
 from types import FunctionType, ModuleType
 from typing import Any
 
+from edgebench.agent.runtimes import vela
 from edgebench.analysis.doctor import LEAST_FILES
 from edgebench.foundation.errors import FOR_TESTS, RequestError, in_words
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
-from edgebench.foundation.shelf import SHELVES, files, load, names
+from edgebench.foundation.shelf import SHELVES, files, load, names, offered
 from edgebench.foundation.units import counted
+from edgebench.schema import compilation
+from edgebench.schema.target import MEASURED
 
+EXAMPLES = {name: getattr(vela, name) for name in ("COMPILES_ONLY", "compile")}  # fields that `null` lacks
+OPENS = "open or compile"  # the function with which a runtime opens an artifact
 PIXEL = (0.25, -0.5, 2.0)  # the image of one pixel that a runtime must return unchanged
 TOLERANCE = 1e-5
 NULL_FILE = json.dumps({"delay_s": 0.0, "classes": len(PIXEL)})
@@ -81,10 +86,11 @@ def _faults(shelf: str, plugin: ModuleType) -> Iterator[Fault]:
     if not plugin.__doc__:
         yield Fault(field="docstring", wanted="one sentence that describes the plug-in", found="none")
     for field in (*contract.OFFERS, *getattr(contract, "MAY_OFFER", ())):
-        if field in contract.OFFERS and not hasattr(plugin, field):
+        name = offered(plugin, field)
+        if field in contract.OFFERS and not name:
             yield Fault(field=field, wanted=f"{field}, as {contract.__name__} describes it", found="none")
-        elif hasattr(plugin, field) and hasattr(null, field):
-            yield from _unlike(field, getattr(plugin, field), getattr(null, field))
+        elif name and (example := getattr(null, name, EXAMPLES.get(name))) is not None:
+            yield from _unlike(name, getattr(plugin, name), example)
 
 
 def _unlike(field: str, value: Any, example: Any) -> Iterator[Fault]:
@@ -117,14 +123,26 @@ def _of_runtime(runtime: ModuleType) -> Iterator[Fault]:
     for field in ("DEVICES", "SCHEMES"):
         if unknown := sorted(set(getattr(runtime, field)) - words):
             yield Fault(field=field, wanted="keys that are in OPTIONS", found=", ".join(unknown))
-    if unknown := sorted({*runtime.DEVICES.values()} - {"cpu", "cuda"}):
-        yield Fault(field="DEVICES", wanted="devices cpu and cuda", found=", ".join(unknown))
+    yield from _of_devices(runtime)
     if not runtime.NO_PROFILE and not hasattr(runtime, "profile"):
         yield Fault(field="profile", wanted="profile(), or a text in NO_PROFILE that says why not", found="neither")
     try:
         yield from _of_engine(runtime)
     except Exception as error:  # an engine can raise anything
-        yield Fault(field="open", wanted="an engine that runs the smallest file of its format", found=in_words(error))
+        does = {"open": "an engine that runs", "compile": "a compiler that compiles"}[field := offered(runtime, OPENS)]
+        yield Fault(field=field, wanted=f"{does} the smallest file of its format", found=in_words(error))
+
+
+def _of_devices(runtime: ModuleType) -> Iterator[Fault]:
+    """Check that an engine computes on devices that exist, and that a compiler compiles for devices of its own."""
+    devices, is_compiler = {*runtime.DEVICES.values()}, getattr(runtime, "COMPILES_ONLY", False)
+    if is_compiler != hasattr(runtime, "compile") or (is_compiler and hasattr(runtime, "open")):
+        wanted = "COMPILES_ONLY = True and compile(), or open()"
+        yield Fault(field="COMPILES_ONLY", wanted=wanted, found=f"{is_compiler!r} and {offered(runtime, OPENS)}()")
+    elif is_compiler and (not devices or devices & {*MEASURED}):
+        yield Fault(field="DEVICES", wanted="devices that only this compiler knows", found=", ".join(sorted(devices)))
+    elif not is_compiler and (unknown := sorted(devices - {*MEASURED})):
+        yield Fault(field="DEVICES", wanted=f"devices {' and '.join(MEASURED)}", found=", ".join(unknown))
 
 
 def _of_engine(runtime: ModuleType) -> Iterator[Fault]:
@@ -141,7 +159,18 @@ def _of_engine(runtime: ModuleType) -> Iterator[Fault]:
         else:
             return
         options = tuple(group[0] for group in runtime.OPTIONS if group[0])
+        if hasattr(runtime, "compile"):
+            yield from _of_compiler(runtime.compile(str(file), batch=1, options=options))
+            return
         yield from _of_session(runtime.open(str(file), threads=1, batch=1, options=options), runtime.FORMAT)
+
+
+def _of_compiler(facts: Any) -> Iterator[Fault]:
+    """Check that a compiler reports its facts in words, completely and possibly."""
+    if not isinstance(facts, dict) or not all(isinstance(text, str) for pair in facts.items() for text in pair):
+        yield Fault(field="compile", wanted="a dictionary of texts", found=repr(facts)[:100])
+    elif why := compilation.fault(facts):
+        yield Fault(field="compile", wanted="the facts that the shelf describes", found=why)
 
 
 def _of_session(session: Any, format: str) -> Iterator[Fault]:

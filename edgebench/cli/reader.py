@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from edgebench.cli.options import SweepOptions, TrainingOptions
+from edgebench.deploy.targets import catalogue
 from edgebench.foundation import outside
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
@@ -15,7 +16,8 @@ from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
 from edgebench.schema.names import is_custom, task, title
 from edgebench.schema.quantization import DIGITS, parse
-from edgebench.schema.sweep import Model, Sweep
+from edgebench.schema.runtime import ALL
+from edgebench.schema.sweep import USUAL_RUNTIMES, Model, Sweep
 from edgebench.schema.variant import Precision, check_size
 from edgebench.train import BATCH, Options
 from edgebench.train.base import CLASSES, RESOLUTION
@@ -107,7 +109,15 @@ def _changed(start: Sweep, options: SweepOptions) -> Sweep:
     requested = replace(start, **of_cells, **of_run, models=models)
     _require_int8("quantization", options.quantization, requested)
     _require_int8("calibration", options.calibration, requested)
-    return requested
+    return _with_compilers(requested)
+
+
+def _with_compilers(sweep: Sweep) -> Sweep:
+    """Return the sweep with the targets' own runtimes if no runtime was requested and the targets only compile."""
+    stated = (sweep.runtimes, *(block.runtimes for block in sweep.models if block.runtimes))
+    if {*stated} != {USUAL_RUNTIMES} or not all(catalogue.target(name).compiles_only for name in sweep.targets):
+        return sweep
+    return replace(sweep, runtimes=(ALL,))
 
 
 def _convolutional(start: Sweep) -> Sweep:

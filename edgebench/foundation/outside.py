@@ -49,7 +49,7 @@ def _folders(shelf: str, here: str, beside: tuple[str, ...], _config: str) -> tu
 
 def is_unnamed(file: Path) -> bool:
     """Return whether a file is a plug-in in the working folder or beside a sweep, which a command runs unasked."""
-    return any(file.is_relative_to(Path(place, FOLDER)) for place in (Path.cwd(), *_beside))
+    return any(file.is_relative_to(Path(place, FOLDER)) for place in (str(Path.cwd()), *_beside))
 
 
 @cache

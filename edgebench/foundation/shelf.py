@@ -22,7 +22,7 @@ class Shelf(NamedTuple):
     """A folder of plug-ins.
 
     The folder's `__init__.py` describes what a plug-in defines: `OFFERS` lists the required names, and `MAY_OFFER` the
-    optional names.
+    optional names. `open or compile` requires one of two names.
 
     Attributes:
         place: the folder's package, without the leading `edgebench.`.
@@ -148,6 +148,11 @@ def literal(shelf: str, name: str, constant: str) -> Any:
     return _literal(_module(shelf, name), constant)
 
 
+def offered(plugin: ModuleType, required: str) -> str:
+    """Return which alternative of a required name, `open or compile`, a plug-in defines; an empty text if none."""
+    return next((name for name in required.split(" or ") if hasattr(plugin, name)), "")
+
+
 def load(shelf: str, name: str) -> ModuleType:
     """Import a plug-in.
 
@@ -165,7 +170,7 @@ def _checked(shelf: str, module: str) -> ModuleType:
         shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
         warn(f"runs your own {SHELVES[shelf].noun} {shown}")
     plugin = import_module(module)
-    if missing := [name for name in package.OFFERS if not hasattr(plugin, name)]:
+    if missing := [name for name in package.OFFERS if not offered(plugin, name)]:
         own, contract = (name.replace(".", "/") for name in (module, package.__name__))
         path = f"{own}.py" if file.is_relative_to(package.__path__[0]) else str(file)
         raise InvalidPlugin(

@@ -7,7 +7,8 @@ import re
 
 from edgebench.foundation.errors import RequestError
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 _BYTES = {"b": 1, "kb": 1e3, "kib": 1024, "mb": 1e6, "mib": MIB, "gb": 1e9, "gib": 1024 * MIB}

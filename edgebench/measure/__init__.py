@@ -16,6 +16,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.units import counted
 from edgebench.images import splits
@@ -46,6 +47,10 @@ def open_session(sweep: Sweep, environment: Environment) -> Session:
     Raises:
         RequestError: a case is impossible on this target.
     """
+    if sweep.budget and environment.compiles_for:
+        raise RequestError(
+            f"a budget shares time out, and target {environment.target} measures none: leave --budget out"
+        )
     cells = [cell for cell in sweep.cells() if cell.target == environment.target]
     return cases.session(sweep, environment, cases.cases(cells, environment))
 

@@ -125,13 +125,14 @@ def _celsius(run: Run) -> float | None:
 def _round(jobs: Sequence[Job], failed: set[Case], session: Session) -> list[Entry]:
     """Return the processes of this round: the processes that cases still need, and the reference workloads.
 
-    An emulator runs no reference workloads. Sustained runs are included only if no case needs any other process.
+    An emulator or a compiler runs no reference workloads. Sustained runs are included only if no case needs any other
+    process.
     """
     open_jobs = [job for job in jobs if job.case not in failed]
     entries: list[Entry] = [(job, purpose) for job in open_jobs for purpose in _needed(job, session)]
     if others := [entry for entry in entries if entry[1] != Purpose.SUSTAINED]:
         entries = others
-    if others and not session.environment.emulator:
+    if others and session.environment.has_times:
         target = session.environment.target
         entries += [(Reference(workload=workload, target=target), Purpose.LATENCY) for workload in Workload]
     return entries
@@ -152,7 +153,7 @@ def _left_s(jobs: Sequence[Job], session: Session, spent: Mapping[tuple[str, Pur
             process_s = session.sustained_s if purpose == Purpose.SUSTAINED else usual_s
             left_s += count * spent.get((str(job.case), purpose), process_s)
             most = max(most, count)
-    references = 0 if session.environment.emulator else len(Workload) * most
+    references = len(Workload) * most if session.environment.has_times else 0
     return left_s + references * usual_s
 
 

@@ -17,7 +17,7 @@ class Purpose(StrEnum):
     Latency and memory are measured in different processes, because memory runs need allocator settings that slow
     inference. On an emulated processor, instructions are counted instead of measuring latency. A sustained run lasts
     minutes without a pause and heats the board, so it comes after all other runs. Stages are the steps of an app before
-    and after inference, such as decoding a picture.
+    and after inference, such as decoding a picture. For a device that is not at hand, the process only compiles.
     """
 
     LATENCY = "latency"
@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     INSTRUCTIONS = "instructions"
     SUSTAINED = "sustained"
     STAGES = "stages"
+    COMPILE = "compile"
 
 
 class Workload(StrEnum):

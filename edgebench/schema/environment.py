@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from edgebench.schema import STRICT
 from edgebench.schema.runtime import Runtime
+from edgebench.schema.target import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,17 @@ class Environment:
     def emulator(self) -> str:
         """The emulator's name, `qemu-aarch64`; empty on a real processor."""
         return self.facts.get("emulator", "")
+
+    @property
+    def compiles_for(self) -> str:
+        """The device for which networks are only compiled, `ethos-u55`; empty if the target runs them."""
+        device = self.facts.get("device", "")
+        return "" if device in ("", *MEASURED) else device
+
+    @property
+    def has_times(self) -> bool:
+        """Whether times are measured: on a real processor, for a device that is at hand."""
+        return not self.emulator and not self.compiles_for
 
     @property
     def counts_instructions(self) -> bool:

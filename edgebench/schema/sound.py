@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import ceil, isfinite
 from typing import Any
 
+from edgebench.schema import compilation
 from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.metric import Metric
 from edgebench.schema.record import (
@@ -161,6 +162,8 @@ def _of_purpose(run: Run) -> Iterator[str]:
     for purpose, name, value in values:
         if bool(value) != (purpose == run.purpose):
             yield f"{name} {'is missing' if purpose == run.purpose else 'is present'} in a process for {run.purpose}"
+    if run.purpose == Purpose.COMPILE and (text := compilation.fault(run.conditions)):
+        yield text
     yield from _of_times("samples_s", run.samples_s)
     if (samples_s := sum(run.samples_s)) > LOOP * run.wall_s + LOOP_S:
         yield f"the samples took {samples_s:g} s, but the timed loop took {run.wall_s:g} s"

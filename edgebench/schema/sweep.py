@@ -14,6 +14,7 @@ from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
 
 T = TypeVar("T")
+USUAL_RUNTIMES = ("onnxruntime",)  # of a sweep that requests none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ class Sweep:
     models: tuple[Model, ...]
     name: str = "sweep"
     targets: tuple[str, ...] = ("cpu",)
-    runtimes: tuple[str, ...] = ("onnxruntime",)
+    runtimes: tuple[str, ...] = USUAL_RUNTIMES
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
     quantizations: tuple[str, ...] = (ORDINARY,)
     resolutions: tuple[int, ...] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from edgebench.schema import STRICT
 
 THIS_MACHINE = "this machine"
+MEASURED = ("cpu", "cuda")  # the devices on which networks run; for any other device they are only compiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class Target:
             the next cases.
         number: place of the board in the list of addresses, from 1; 0 if the target is a single machine.
         runtimes: names of the runtimes that can be requested on the machine.
-        device: `cpu` or `cuda`: the processor for runtimes that can use either.
+        device: `cpu` or `cuda`: the processor for runtimes that can use either; or a device that is not at hand, for
+            which the target's runtimes, which are compilers, only compile.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
     """
@@ -50,7 +52,7 @@ class Target:
     board: str
     connection: str
     runtimes: tuple[str, ...]
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: str = "cpu"
     address: str = ""
     addresses: tuple[str, ...] = ()
     python: str = ""
@@ -66,3 +68,8 @@ class Target:
     def label(self) -> str:
         """The target's name; for one of several boards of a kind, also its number."""
         return f"{self.name} board {self.number}" if self.number else self.name
+
+    @property
+    def compiles_only(self) -> bool:
+        """Whether networks are only compiled for the target, because its device is not at hand."""
+        return self.device not in MEASURED

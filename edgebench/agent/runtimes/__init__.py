@@ -7,13 +7,16 @@ A runtime defines
                                option of the target's device, otherwise the first option of the group; an empty option
                                is not shown in the runtime's name
     DEVICES                    a mapping from each option that selects a device to that device, such as
-                               {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`
+                               {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`, or those for which a
+                               compiler compiles
     SCHEMES                    a mapping from each option that needs an int8 scheme of its own to that scheme
     NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has `profile`
     WARMS_UP                   whether the first inferences are slower than later inferences
     INSPECTS                   optional: whether a session's facts say what an int8 graph computes in float; if they do
                                not, the operators that the format's own runtime computes in float are reported
     GLIBC                      optional: the oldest glibc that its wheels support, by machine: {"aarch64": "2.35"}
+    COMPILES_ONLY              optional: True for a vendor's compiler, whose devices are not at hand; it defines
+                               `compile` in place of `open`, and its cases have no time and no accuracy
     version()                  return the installed engine's version
     prepare()                  import the engine
     refuses(variant, options)  return why it cannot compute the variant with these options, or an empty text if it
@@ -24,6 +27,13 @@ A runtime defines
     open(path, *, threads, batch, options, feed) -> Session
                                open the artifact; `feed`, a description of the model's inputs, is passed only for
                                models other than image classifiers, see `agent.feed`
+    compile(path, *, batch, options) -> dict[str, str]
+                               compile the artifact for the device that the options select; return the compiler's facts:
+                               `configuration`, the device's configuration and the compiler's settings; `operators` and
+                               `macs`, the numbers of operators and multiply-adds in the file; `npu_operators` and
+                               `npu_macs`, how many of them run on the device; `host_operator_names`, the types of the
+                               operators that the host's processor runs; and, optionally, `sram_bytes`, `flash_bytes`
+                               and `dram_bytes`; raise a RuntimeError with one line if the artifact cannot be compiled
     profile(path, *, threads, batch, options, warm_up, iterations, feed)
                                return `whole_s`, the median time of an inference under the profiler, and `operators`,
                                which lists the operators in execution order, each with its `name`, `operator`, `type`,
@@ -62,6 +72,6 @@ OFFERS = (
     "version",
     "prepare",
     "refuses",
-    "open",
+    "open or compile",  # one of the two
 )
-MAY_OFFER = ("GLIBC", "INSPECTS", "profile", "refuses_on")
+MAY_OFFER = ("COMPILES_ONLY", "GLIBC", "INSPECTS", "profile", "refuses_on")

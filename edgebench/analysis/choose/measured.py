@@ -171,9 +171,14 @@ def _option(row: Row, references: References | None, *, is_alone: bool, with_dro
     return Option(
         configuration=replace(_configuration(row), epoch="" if is_alone else f"epoch {row.setup.epoch}"),
         figures=known(_figures(row) | drop | (_cited(row, references) if references else {})),
-        accuracy=PUBLISHED_ACCURACY if references else f"measured on {row.setup.dataset}",
+        accuracy=PUBLISHED_ACCURACY if references else _source(row),
         statistic=P50 if row.latency.p50_ms else "",
     )
+
+
+def _source(row: Row) -> str:
+    """Return where a row's accuracy comes from; a row that was only compiled has none."""
+    return "none, only compiled" if row.compiled.compiled_for else f"measured on {row.setup.dataset}"
 
 
 def _configuration(row: Row) -> Configuration:

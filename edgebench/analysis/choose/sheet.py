@@ -43,6 +43,7 @@ SUFFIXES = {  # endings of the keys in JSON
     for quantity in Quantity
 }
 WHY_LACKING = {
+    Q.LATENCY: "no latency (an emulator and a compiler measure none)",
     Q.P90: "no p90 (there are fewer than 64 samples, or none was published; a p50 never replaces it)",
     Q.TOTAL: "no times before and after inference (--stages measures them; for detectors every run does)",
     Q.TOP1: "no top-1",

@@ -21,7 +21,7 @@ from edgebench.foundation.errors import CaseError, RequestError, UnknownName
 from edgebench.foundation.progress import Step
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.shelf import load
-from edgebench.foundation.units import millions, milliseconds, number
+from edgebench.foundation.units import KIB, millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
 from edgebench.results.folders import RESULTS
 from edgebench.results.journal import existing
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from edgebench.deploy.connections import Connection
     from edgebench.foundation.progress import Show
     from edgebench.results.measurement.evidence import Evidence
+    from edgebench.schema.compilation import Compilation
     from edgebench.schema.environment import Environment
     from edgebench.schema.target import Target
 
@@ -162,10 +163,11 @@ def _profile_and_roof(measured: Evidence, address: str, show: Show) -> tuple[Ope
         runtime = measured.case.runtime
         requests = (RuntimeRequest(name=runtime.name, version=runtime.version if runtime.packages else ""),)
         environment = survey(held.connection, held.target, held.agent_sha256, requests)
-        if environment.emulator:
-            return OperatorTimes(
-                why=f"{environment.emulator} emulates the target: times have no meaning", whole_s=0, operators=()
-            ), None
+        if not environment.has_times:
+            emulated = f"{environment.emulator} emulates the target: times have no meaning"
+            compiled = f"networks are only compiled for {environment.compiles_for}, which is not at hand"
+            why = compiled if environment.compiles_for else emulated
+            return OperatorTimes(why=why, whole_s=0, operators=()), None
         return _profile(measured, held.connection, environment), _roof(measured, held.target, held.connection)
 
 
@@ -224,7 +226,12 @@ def _summary(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> S
         Fact.of("verdict", measurement.verdict.name, verdict=measurement.verdict.name, reasons=reasons),
         *(Fact.of("reason", reason) for reason in reasons),
     ]
-    rows += [*_threads(measured), *_integers(measured), *_under(measured, profile, roof)]
+    rows += [
+        *_threads(measured),
+        *_integers(measured),
+        *_compiled(measurement.compilation),
+        *_under(measured, profile, roof),
+    ]
     return Sheet.of_facts(str(measured.case), _SUMMARY, rows, name="summary")
 
 
@@ -284,6 +291,24 @@ def _integers(measured: Evidence) -> Iterator[Fact]:
         yield Fact.of("multiply-adds in integers", text, integer_share_per_cent=per_cent)
         text = f"{integers.left} {', '.join(integers.named[:NAMED])}".rstrip()
         yield Fact.of("float nodes", text, float_nodes=integers.named)
+
+
+def _compiled(report: Compilation | None) -> Iterator[Fact]:
+    """Yield which operators and multiply-adds of a compiled file run on the NPU, and how much memory it uses."""
+    if report is None:
+        return
+    yield Fact.of("compiled for", report.configuration, compiled_for=report.configuration)
+    for what, part, whole in (
+        ("operators", report.npu_operators, report.operators),
+        ("multiply-adds", report.npu_macs, report.macs),
+    ):
+        facts = {f"npu_{what.replace('-', '_')}": part, what.replace("-", "_"): whole}
+        yield Fact.of(f"{what} on the NPU", f"{part} of {whole}", **facts)
+    if report.host_operator_names:
+        yield Fact.of("on the processor", report.host_operator_names, host_operators=report.host_operator_names)
+    for area in ("sram", "flash", "dram"):
+        if used := getattr(report, f"{area}_bytes"):
+            yield Fact.of(f"{area} used", f"{used / KIB:.1f} KiB", **{f"{area}_bytes": used})
 
 
 def _under(measured: Evidence, profile: OperatorTimes, roof: Roof | None) -> Iterator[Fact]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation import shelf, toml
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.progress import warn
-from edgebench.schema.target import Target
+from edgebench.schema.target import MEASURED, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +41,9 @@ def target(name: str) -> Target:
     """
     files = _files()
     require("target", name, files)
-    read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name))
-    runtimes = tuple(dict.fromkeys((*read.runtimes, *shelf.files("runtimes"))))  # the user's own run on every target
+    read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name), check_value=_require_device)
+    own = (plugin for plugin in shelf.files("runtimes") if _only_compiles(plugin) == read.compiles_only)
+    runtimes = tuple(dict.fromkeys((*read.runtimes, *own)))  # the user's own run on every target
     return _at(replace(read, runtimes=runtimes), os.environ.get(address_variable(name), ""))
 
 
@@ -104,6 +105,18 @@ def boards(target: Target) -> tuple[Target, ...]:
         replace(target, address=address, addresses=(), number=number)
         for number, address in enumerate(target.addresses, 1)
     )
+
+
+def _require_device(target: Target) -> None:
+    """Refuse a device that is neither `cpu` nor `cuda`, nor known to a compiler among the target's runtimes."""
+    if target.compiles_only:
+        known = [name for name in target.runtimes if name in shelf.names("runtimes")]
+        devices = {device for name in known for device in (shelf.literal("runtimes", name, "DEVICES") or {}).values()}
+        require("device", target.device, (*MEASURED, *sorted(devices - {*MEASURED})))
+
+
+def _only_compiles(runtime: str) -> bool:
+    return bool(shelf.literal("runtimes", runtime, "COMPILES_ONLY"))
 
 
 def _refuse_name(name: str, content: Mapping[str, Any]) -> None:

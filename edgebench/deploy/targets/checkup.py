@@ -63,6 +63,11 @@ def checkup(target: Target, status: Status) -> Checkup:
 
 def _findings(target: Target, status: Status) -> Iterator[Observation]:
     machine, now = status.machine, status.conditions
+    if target.compiles_only:  # the state of this machine does not change what a compiler reports
+        found = f"only compiled for {target.device} on this machine: no time, no memory and no accuracy is measured"
+        yield Observation(subject="networks are", found=found)
+        yield from _runtimes(target, status)
+        return
     yield _board(target, machine)
     yield _system(machine)
     yield Observation(subject="Python", found=machine["python"])
@@ -74,8 +79,12 @@ def _findings(target: Target, status: Status) -> Iterator[Observation]:
     yield from _gpu(machine, now)
     yield _load(now)
     yield Observation(subject="answers in", found=f"{status.answered_s:.2f} s, a fresh process each time")
+    yield from _runtimes(target, status)
+
+
+def _runtimes(target: Target, status: Status) -> Iterator[Observation]:
     for name, runtime in status.runtimes.items():
-        yield _runtime(name, runtime["version"], status.offered.get(name, ""), target, machine)
+        yield _runtime(name, runtime["version"], status.offered.get(name, ""), target, status.machine)
 
 
 def _board(target: Target, machine: Mapping[str, str]) -> Observation:

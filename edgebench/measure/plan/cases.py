@@ -147,9 +147,26 @@ def _runtime(request: RuntimeRequest, environment: Environment) -> Runtime:
             f"runtime {request.name} is not installed on target {environment.target}; install"
             f" {load('runtimes', request.name).NEEDS[0]} there with pip{_alternatives(request.name, environment)}"
         )
+    _require_engine(request.name, environment)
     runtime = replace(installed, options=request.resolve(load("runtimes", request.name).OPTIONS, installed.options))
     _require_device(runtime, environment)
     return runtime
+
+
+def _require_engine(name: str, environment: Environment) -> None:
+    """Refuse a compiler on a target that runs networks, and an engine on a target for which networks are compiled."""
+    is_compiler = engines.compiles_only(name)
+    if is_compiler and not environment.compiles_for:
+        raise RequestError(
+            f"runtime {name} only compiles, and target {environment.target} runs networks; use a target for its device,"
+            f" {' or '.join(dict.fromkeys(load('runtimes', name).DEVICES.values()))}"
+        )
+    if environment.compiles_for and not is_compiler:
+        compilers = [item.name for item in environment.runtimes.values() if engines.compiles_only(item.name)]
+        raise RequestError(
+            f"runtime {name} runs networks, and target {environment.target} only compiles them for"
+            f" {environment.compiles_for}; use --runtime {' or '.join(compilers) or 'of a compiler'}"
+        )
 
 
 def _require_device(runtime: Runtime, environment: Environment) -> None:
@@ -159,7 +176,7 @@ def _require_device(runtime: Runtime, environment: Environment) -> None:
         if (device := devices.get(option, "cpu")) not in ("cpu", here):
             raise RequestError(
                 f"{runtime.name}+{option} computes on {device}, but target {environment.target} on {here};"
-                f' use a target with device = "{device}", such as gpu'
+                f' use a target with device = "{device}"{", such as gpu" * (device == "cuda")}'
             )
 
 

@@ -27,11 +27,17 @@ def requests(sweep: Sweep, target: Target) -> tuple[RuntimeRequest, ...]:
     requested = list[RuntimeRequest]()
     for request in sweep.runtimes_on(target.name):
         if request.name == ALL:
-            engines = (name for name in target.runtimes if load("runtimes", name).FORMAT != FOR_TESTS)
+            usable = (name for name in target.runtimes if compiles_only(name) == target.compiles_only)
+            engines = (name for name in usable if load("runtimes", name).FORMAT != FOR_TESTS)
             requested += [RuntimeRequest(name=name, is_optional=True) for name in engines]
         else:
             requested.append(request)
     return tuple(dict.fromkeys(requested))
+
+
+def compiles_only(runtime: str) -> bool:
+    """Return whether a runtime is a compiler for a device that is not at hand."""
+    return bool(getattr(load("runtimes", runtime), "COMPILES_ONLY", False))
 
 
 def require_alone(request: RuntimeRequest) -> None:
@@ -75,6 +81,8 @@ def spread(cells: Iterable[Cell], environment: Environment) -> Iterator[tuple[Ce
 def _is_usable(name: str, environment: Environment, cell: Cell) -> bool:
     runtime = environment.runtimes[name]
     if not runtime.version or name != runtime.name or load("runtimes", name).FORMAT == FOR_TESTS:
+        return False
+    if compiles_only(name) != bool(environment.compiles_for):
         return False
     return is_model_file(cell.model) or not missing_tool(name)
 

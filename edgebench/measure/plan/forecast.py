@@ -196,7 +196,7 @@ def _measuring(states: Sequence[CaseState], session: Session, limit_s: float, fa
     target = session.environment.target
     counts = [_processes(state, session, factors.known(COUNT) or TIMES_FIRST) for state in states]
     usual_s = sum(count * _process_s(state.case.variant) for count, state in zip(counts, states, strict=True))
-    usual_s += 0 if session.environment.emulator else len(Workload) * max(counts) * PROCESS_S
+    usual_s += len(Workload) * max(counts) * PROCESS_S if session.environment.has_times else 0
     task = _task("measure", "", f"process {target}", usual_s, factors)
     expected_s = min(task.expected_s, limit_s or task.expected_s) + session.sustained_s * len(states)
     yield Task(activity="measure", subject="", kind="", usual_s=usual_s, expected_s=expected_s)
@@ -205,6 +205,8 @@ def _measuring(states: Sequence[CaseState], session: Session, limit_s: float, fa
 def _processes(state: CaseState, session: Session, times_first: float) -> float:
     """Return how many processes a case still needs, if it needs `times_first` times the least number in all."""
     settings = PRESETS[session.preset]
+    if session.environment.compiles_for:
+        return 1
     if session.environment.emulator:
         return settings.instruction_runs
     first, last = settings.interim_analyses[0], settings.interim_analyses[-1]

@@ -52,6 +52,7 @@ class CaseState:
             case.
         refusal: why the case cannot be measured; an empty text if no reason is known.
         times_stages: whether the session times what an app does before and after inference.
+        is_run: whether the target runs the case, and does not only compile it.
     """
 
     case: Case
@@ -62,6 +63,7 @@ class CaseState:
     progress: Progress = Progress.OPEN
     refusal: str = ""
     times_stages: bool = False
+    is_run: bool = True
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -81,7 +83,7 @@ class CaseState:
     @property
     def needs_evaluation(self) -> bool:
         """Whether the case can be evaluated and has no accuracy yet."""
-        return has_answers(self.case.variant) and self.accuracy is None
+        return self.is_run and has_answers(self.case.variant) and self.accuracy is None
 
     @property
     def channels(self) -> int:
@@ -121,8 +123,14 @@ def case_states(session: Session, records: Sequence[Record]) -> tuple[CaseState,
 def _state(
     case: Case, of_any: tuple[Record, ...], shown: Evidence | None, session: Session, records: Sequence[Record]
 ) -> CaseState:
-    around = times_stages(case.variant, session)
-    state = CaseState(case=case, of_any=of_any, shown=shown, refusal=refusal(case), times_stages=around)
+    state = CaseState(
+        case=case,
+        of_any=of_any,
+        shown=shown,
+        refusal=refusal(case),
+        times_stages=times_stages(case.variant, session),
+        is_run=not session.environment.compiles_for,
+    )
     if state.refusal:
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)

@@ -23,6 +23,7 @@ from edgebench.results.measurement.evidence import (
 )
 from edgebench.results.measurement.verdict import Reason, Verdict, reasons, worst
 from edgebench.schema.case import PRESETS, Case, Purpose
+from edgebench.schema.compilation import Compilation
 from edgebench.schema.record import Run, Session, Stages
 from edgebench.schema.throttle import NOTHING
 from edgebench.schema.variant import Variant, task
@@ -78,6 +79,7 @@ class Measurement:
         stages: the median seconds of each stage around inference, for one picture; `lacks` gives the reason for each
             stage that was not timed.
         settings: the thresholds of the post-processing.
+        compilation: the compiler's report, for a device that is not at hand.
     """
 
     processes: int
@@ -109,6 +111,7 @@ class Measurement:
     stages: Mapping[str, float] = field(default_factory=dict)
     lacks: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, float] = field(default_factory=dict)
+    compilation: Compilation | None = None
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -123,7 +126,7 @@ def times_stages(variant: Variant, session: Session) -> bool:
     A task always needs the times of the stages around inference if its outputs are decoded by thresholds (into boxes,
     for example) or reduced (from scores per pixel to a map of classes, for example).
     """
-    if variant.feed or session.environment.emulator:
+    if variant.feed or not session.environment.has_times:
         return False
     plugin = load("tasks", task(variant))
     return bool(plugin.THRESHOLDS or hasattr(plugin, "reduced") or (session.stages and plugin.OUTPUTS))
@@ -132,6 +135,9 @@ def times_stages(variant: Variant, session: Session) -> bool:
 def needed(runs: Sequence[Run], session: Session, *, times_stages: bool = False) -> Iterator[Purpose]:
     """Yield each purpose (latency, memory and others) for which a case with these runs needs more processes."""
     settings, environment = PRESETS[session.preset], session.environment
+    if environment.compiles_for:
+        yield from () if _count(runs, Purpose.COMPILE) else (Purpose.COMPILE,)
+        return
     if environment.emulator:
         if environment.counts_instructions and _count(runs, Purpose.INSTRUCTIONS) < settings.instruction_runs:
             yield Purpose.INSTRUCTIONS
@@ -183,6 +189,7 @@ def summarize(evidence: Evidence) -> Measurement:
         device_peak_bytes=median_condition(evidence.weighed, "gpu_allocated_peak_bytes"),
         device_used_bytes=_device_used_bytes(evidence.weighed),
         instructions=min(evidence.counts, default=None),
+        compilation=evidence.compilation,
         reasons=reasons(evidence),
         **statistics,
     )

@@ -8,8 +8,10 @@ from statistics import median
 
 from edgebench.foundation import stats
 from edgebench.foundation.shelf import literal, names
+from edgebench.schema import compilation
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import PRESETS, Case, Purpose, Settings
+from edgebench.schema.compilation import Compilation
 from edgebench.schema.record import (
     Accuracy,
     Beats,
@@ -78,7 +80,7 @@ class Evidence:
     @cached_property
     def timed(self) -> tuple[Run, ...]:
         """The latency runs, in order; empty if an emulator ran the case, because its times are not the board's."""
-        return () if self.emulator else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
+        return () if not self.has_times else tuple(run for run in self.runs if run.purpose == Purpose.LATENCY)
 
     @cached_property
     def medians(self) -> Sequence[float]:
@@ -88,7 +90,7 @@ class Evidence:
     @property
     def weighed(self) -> tuple[Run, ...]:
         """The memory runs, in order; empty if an emulator ran the case."""
-        return () if self.emulator else tuple(run for run in self.runs if run.memory)
+        return () if not self.has_times else tuple(run for run in self.runs if run.memory)
 
     @property
     def marks(self) -> tuple[MemoryMarks, ...]:
@@ -117,6 +119,22 @@ class Evidence:
         return self.session.environment.emulator
 
     @property
+    def compiles_for(self) -> str:
+        """The device for which the case is only compiled; an empty text if the target runs it."""
+        return self.session.environment.compiles_for
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the target's times and memory are measured."""
+        return self.session.environment.has_times
+
+    @property
+    def compilation(self) -> Compilation | None:
+        """The compiler's last report about the case; None if the case is not only compiled, or not compiled yet."""
+        reports = [run.conditions for run in self.runs if run.purpose == Purpose.COMPILE]
+        return compilation.read(reports[-1]) if reports else None
+
+    @property
     def is_on_gpu(self) -> bool:
         """Whether the target computes on a GPU."""
         return self.session.environment.facts.get("device") == "cuda"
@@ -134,6 +152,8 @@ class Evidence:
             named = tuple(filter(None, facts.get("float_operator_names", "").split(", ")))
             return Integers(share=share, left=int(facts["float_operators"]), named=named)
         artifact = self.artifact
+        if self.compiles_for:
+            return None
         if artifact is None or _inspects(self.case.runtime.name) or not self.was_inspected:
             return None
         return Integers(share=artifact.integer_share, left=len(artifact.float_nodes), named=artifact.float_nodes)

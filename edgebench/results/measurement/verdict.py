@@ -69,9 +69,10 @@ class Verdict(IntEnum):
     IMPRECISE = 1
     SUSPECT = 2
     EMULATED = 3
-    INVALID = 4
-    FAILED = 5
-    MISSING = 6
+    COMPILED = 4
+    INVALID = 5
+    FAILED = 6
+    MISSING = 7
 
 
 TIME, MEMORY, ACCURACY = "time", "memory", "accuracy"  # the kinds of numbers that a reason can concern
@@ -94,7 +95,8 @@ class Reason:
 
 def reasons(evidence: Evidence) -> tuple[Reason, ...]:
     """Run every check and return the reasons found; if there are none, the verdict is VALID."""
-    return tuple(replace(reason, figures=figures) for check, figures in CHECKS.items() for reason in check(evidence))
+    checks = OF_COMPILATION if evidence.compiles_for else CHECKS
+    return tuple(replace(reason, figures=figures) for check, figures in checks.items() for reason in check(evidence))
 
 
 def worst(reasons: Iterable[Reason], figure: str = "") -> Verdict:
@@ -112,11 +114,15 @@ def _few(evidence: Evidence) -> Iterator[Reason]:
     if evidence.emulator and (count or not evidence.session.environment.counts_instructions):
         return
     if not count and not evidence.failures:
-        verdict = Verdict.MISSING if evidence.lost else Verdict.FAILED
-        yield Reason(verdict=verdict, text=f"not measured: {unmeasured.why(evidence)}")
+        yield Reason(verdict=_of_nothing(evidence), text=f"not measured: {unmeasured.why(evidence)}")
     elif count and count < stats.LEAST_FOR_INTERVAL:
         text = f"too few processes: {count}, an interval needs {stats.LEAST_FOR_INTERVAL}: min-max shown"
         yield Reason(verdict=Verdict.IMPRECISE, text=text)
+
+
+def _of_nothing(evidence: Evidence) -> Verdict:
+    """Return the verdict of a case without any result: the same command measures the case if its target was lost."""
+    return Verdict.MISSING if evidence.lost else Verdict.FAILED
 
 
 def _lost(evidence: Evidence) -> Iterator[Reason]:
@@ -138,6 +144,21 @@ def _emulated(evidence: Evidence) -> Iterator[Reason]:
     counts = evidence.counts
     if counts and (spread := max(counts) / min(counts) - 1) > COUNTS:
         yield Reason(verdict=Verdict.SUSPECT, text=f"instructions of processes differ by {spread:.1%}")
+
+
+def _compiled(evidence: Evidence) -> Iterator[Reason]:
+    """Say for which device the case is compiled, and which operators are left to the processor beside that device."""
+    compiled = evidence.compilation
+    if compiled is None:
+        if not evidence.failures:
+            yield Reason(verdict=_of_nothing(evidence), text=f"not compiled: {unmeasured.why(evidence)}")
+        return
+    yield Reason(verdict=Verdict.COMPILED, text=f"compiled for {compiled.configuration}, not run: no time, no accuracy")
+    if left := compiled.operators - compiled.npu_operators:
+        share = 1 - compiled.npu_macs / compiled.macs if compiled.macs else 0.0
+        named = f": {compiled.host_operator_names}" if compiled.host_operator_names else ""
+        text = f"{left} of {counted(compiled.operators, 'operator')} run on the processor beside the NPU"
+        yield Reason(verdict=Verdict.COMPILED, text=f"{text}, {share:.0%} of the multiply-adds{named}")
 
 
 def _wide(evidence: Evidence) -> Iterator[Reason]:
@@ -471,4 +492,11 @@ CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _collapse: (ACCURACY,),
     _untrained: (ACCURACY,),
     _stand_in: (ACCURACY,),
+}
+# The checks of a case that is only compiled: the others concern the machine that compiles, or answers that nobody has.
+OF_COMPILATION: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
+    _failed: FIGURES,
+    _compiled: FIGURES,
+    _calibration: (ACCURACY,),
+    _outputs: (ACCURACY,),
 }

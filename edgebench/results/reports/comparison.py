@@ -124,6 +124,11 @@ SQNR = _OfRow.number("SQNR dB", lambda row: number(row.fidelity.sqnr_db, 1), ran
 INSTRUCTIONS = _OfRow.number("Minstr", lambda row: number(row.cost.instructions_m, 2), OBJECTIVE)
 FEWER = _OfRow.number("int8 x Minstr", lambda row: number(row.standing.instruction_ratio, 2), OBJECTIVE)
 ON_BOARD = _OfRow.text("published on the board", _on_board, OBJECTIVE)
+NPU_OPERATORS = _OfRow.number("NPU operators %", lambda row: number(row.compiled.npu_operator_share, 1), OBJECTIVE)
+NPU_MACS = _OfRow.number("NPU MACs %", lambda row: number(row.compiled.npu_mac_share, 1), OBJECTIVE)
+SRAM = _OfRow.number("SRAM KiB", lambda row: number(row.compiled.sram_kib, 1), OBJECTIVE)
+FLASH = _OfRow.number("flash KiB", lambda row: number(row.compiled.flash_kib, 1), OBJECTIVE)
+DRAM = _OfRow.number("DRAM KiB", lambda row: number(row.compiled.dram_kib or None, 1), rank=6)
 LOAD = _OfRow.number("load ms", lambda row: milliseconds(row.latency.load_ms), rank=20)
 PEAK = _OfRow.number("peak MiB", lambda row: number(row.memory.peak_mib, 1), rank=8)
 DEVICE_PEAK = _OfRow.number("device peak MiB", lambda row: number(row.memory.device_peak_mib, 1), rank=7)
@@ -138,8 +143,9 @@ COLUMNS = (
     TOP1, PUBLISHED, CHANGE, MAP, MAP_CHANGE, MIOU, MIOU_CHANGE, IOU, IOU_CHANGE, AGREEMENT, SQNR, INSTRUCTIONS, LOAD,
     PEAK, DEVICE_PEAK, DEVICE_USED, FILE_SIZE, PARAMS, MACS, PROCESSES, VERDICT,
 )  # fmt: skip
-# The first columns of a table of rows that an emulator ran; they contain no times.
+# The first columns of a table of rows that an emulator ran, or that a compiler compiled; they contain no times.
 EMULATED = (RANK, NETWORK, PRECISION, INSTRUCTIONS, FEWER, ON_BOARD)
+COMPILED = (NETWORK, PRECISION, NPU_OPERATORS, NPU_MACS, SRAM, FLASH, DRAM)
 SELDOM = (
     PUBLISHED,
     PRE,
@@ -211,18 +217,26 @@ def sheets(table: Table) -> Iterator[Sheet]:
 
 
 def columns(rows: Iterable[Row]) -> tuple[Column[Row], ...]:
-    """Return the columns that have values in these rows; for emulated rows, which have no times, in another order."""
+    """Return the columns that have values in these rows; for rows without times, in another order."""
     ordered = list(rows)
     empty = [column for column in SELDOM if all(column.cell(row) == "-" for row in ordered)]
     tasks = {row.setup.task for row in ordered} or {CLASSIFICATION}
     of_tasks = {column for task in tasks for column in OF_TASKS.get(task, ())}
     empty += [column for columns in OF_TASKS.values() for column in columns if column not in of_tasks]
-    if any(row.cost.instructions_m for row in ordered) and not any(row.latency.p50_ms for row in ordered):
-        rest = [column for column in COLUMNS if column not in (*empty, *EMULATED)]
-        shown = (*EMULATED, *rest)
+    if first := _untimed(ordered):
+        shown = (*first, *(column for column in COLUMNS if column not in (*empty, *first)))
         has_value = {column: any(column.cell(row) not in ("-", "0") for row in ordered) for column in shown}
-        return tuple(column for column in shown if has_value[column] or column == RANK)
+        return tuple(column for column in shown if has_value[column] or column == first[0])
     return tuple(column for column in COLUMNS if column not in empty)
+
+
+def _untimed(rows: Sequence[Row]) -> tuple[Column[Row], ...]:
+    """Return the first columns of rows that have other figures than times; an empty tuple for rows with times."""
+    if any(row.latency.p50_ms for row in rows):
+        return ()
+    if any(row.compiled.compiled_for for row in rows):
+        return COMPILED
+    return EMULATED if any(row.cost.instructions_m for row in rows) else ()
 
 
 def _best(rows: list[Row]) -> dict[Column[Row], frozenset[Row]]:

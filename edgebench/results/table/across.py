@@ -41,6 +41,8 @@ def runtime(row: Row) -> str:
 def across(rows: Iterable[Row]) -> list[tuple[Across, ...]]:
     """Group rows by their conditions; return, for each group, the networks that ran on several runtimes.
 
+    Networks without any time, which were only compiled or failed, are left out.
+
     int8 schemes are paired across runtimes if they differ only in the integer types, which each file format sets.
     """
     conditions: dict[Key, list[Row]] = defaultdict(list)
@@ -56,7 +58,7 @@ def _several(rows: Sequence[Row]) -> list[Across]:
     for row in rows:
         alike[row.setup.network, row.setup.weights, row.setup.precision, _shared(row.setup.quantization)].append(row)
     parts = [part for group in alike.values() for part in _apart(group)]
-    return [_across(part) for part in parts if len(part) > 1]
+    return [_across(part) for part in parts if len(part) > 1 and any(row.latency.p50_ms for row in part)]
 
 
 def _apart(rows: Sequence[Row]) -> list[list[Row]]:

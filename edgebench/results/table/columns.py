@@ -65,6 +65,7 @@ _AROUND = _paths(
 )
 _VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
 _USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # the statistics that other tools report
+_COMPILED = _paths(("compiled", "npu_operator_share npu_mac_share sram_kib flash_kib dram_kib compiled_for"))
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -81,12 +82,14 @@ COLUMNS = (
     *_USUAL,
     "instruction_ratio",
     "board",
+    *_COMPILED,
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
 _before_metrics = attrgetter(*_BEFORE_METRICS.values())
 _after_metrics = attrgetter(*_AFTER_METRICS.values())
 _usual = attrgetter(*_USUAL.values())
+_compiled = attrgetter(*_COMPILED.values())
 _around = attrgetter(*_AROUND.values())
 
 
@@ -108,6 +111,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_usual(row),
         row.standing.instruction_ratio,
         row.setup.board or None,
+        *_compiled(row),
     )
 
 

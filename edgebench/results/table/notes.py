@@ -15,6 +15,7 @@ from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.environment import SERIAL
 from edgebench.schema.record import Reference, Run, Session, SpotCheck, Stop
+from edgebench.schema.target import MEASURED
 from edgebench.schema.variant import WeightSource
 
 if TYPE_CHECKING:
@@ -127,12 +128,18 @@ def _terms_of_tasks(evidence: Sequence[Evidence]) -> Iterator[str]:
 
 
 def _terms_of_machines(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the meanings of the columns that only emulators and GPUs have."""
+    """Yield the meanings of the columns that only emulators, compilers and GPUs have."""
     if any(case_evidence.counts for case_evidence in evidence):
         yield (
             "Minstr: millions of instructions per inference on one thread, as counted by the emulator; the lowest count"
             " after warm-up. Repeated counts on one machine differ by a few hundred instructions. They do not predict"
             " time."
+        )
+    if any(case_evidence.compilation for case_evidence in evidence):
+        yield (
+            "NPU operators %, NPU MACs %: the shares of the file's operators and of its multiply-adds that the compiler"
+            " places on the NPU; the processor beside the NPU runs the others. SRAM KiB, flash KiB, DRAM KiB: the"
+            " memory that the compiler allots. Nothing was run: a COMPILED row has no time, no accuracy and no rank."
         )
     if any(case_evidence.is_on_gpu for case_evidence in evidence):
         yield (
@@ -294,6 +301,7 @@ def machine(facts: dict[str, str]) -> str:
         facts.get("kernel", ""),
         "virtual" if facts.get("hypervisor") else "",
         f"emulated by {facts['emulator']}" if facts.get("emulator") else "",
+        f"compiles for {facts['device']}, which is not at hand" if facts.get("device", "cpu") not in MEASURED else "",
         f"governor {facts.get('governor', 'unknown')}",
         facts.get("isa", ""),
         facts.get("python", ""),

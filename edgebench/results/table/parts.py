@@ -1,6 +1,7 @@
-"""The typed parts of a row: setup, cost, latency, memory, quality, int8 fidelity and standing.
+"""The typed parts of a row: setup, cost, latency, memory, quality, int8 fidelity, compilation and standing.
 
-The last word of a field's name is its unit: s, ms, mib (2**20 bytes), m (millions) or db. None means not measured.
+The last word of a field's name is its unit: s, ms, kib (2**10 bytes), mib (2**20 bytes), m (millions) or db. None means
+not measured.
 """
 
 from __future__ import annotations
@@ -264,6 +265,24 @@ class Int8:
     integer_share: float | None = None
     worst_layer: str | None = None
     worst_layer_sqnr_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A compiler's report for a device that is not at hand; None if the case is not only compiled.
+
+    Attributes:
+        npu_operator_share, npu_mac_share: shares of the operators and of the multiply-adds on the device, in %.
+        sram_kib, flash_kib, dram_kib: memory that the compiled file uses, in 2**10 bytes.
+        compiled_for: the device's configuration and the compiler's settings.
+    """
+
+    npu_operator_share: float | None = None
+    npu_mac_share: float | None = None
+    sram_kib: float | None = None
+    flash_kib: float | None = None
+    dram_kib: float | None = None
+    compiled_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

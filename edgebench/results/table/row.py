@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL, paired_drop
 from edgebench.results.table.choice import Figure
-from edgebench.results.table.parts import Around, Standing
+from edgebench.results.table.parts import Around, Compiled, Standing
 from edgebench.schema.variant import Precision
 from edgebench.tasks.classification import SIGNIFICANT
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WORTHLESS = ("INVALID", "FAILED", "MISSING")
 UNCOMPARED = Standing()
 BARE = Around()
+RUN = Compiled()  # of a row whose target runs the network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Row:
     reasons: str
     standing: Standing = UNCOMPARED
     around: Around = BARE
+    compiled: Compiled = RUN
     time_verdict: str = ""
     accuracy_verdict: str = ""
     memory_verdict: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgebench.agent.stages import DECODE, NORMALIZE, POSTPROCESS, RESIZE
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.shelf import names
-from edgebench.foundation.units import MIB
+from edgebench.foundation.units import KIB, MIB
 from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
@@ -17,7 +17,18 @@ from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
 from edgebench.results.measurement.verdict import ACCURACY, MEMORY, TIME, is_of_chance, untrained, worst
 from edgebench.results.table.choice import Figure
-from edgebench.results.table.parts import Around, Cost, Fidelity, Int8, Latency, Memory, Quality, Setup, Sustained
+from edgebench.results.table.parts import (
+    Around,
+    Compiled,
+    Cost,
+    Fidelity,
+    Int8,
+    Latency,
+    Memory,
+    Quality,
+    Setup,
+    Sustained,
+)
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.environment import SERIAL
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
     from edgebench.results.measurement import Endurance, Measurement
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.artifact import Artifact, OutputNoise
+    from edgebench.schema.compilation import Compilation
     from edgebench.schema.metric import Metric
     from edgebench.schema.record import Accuracy
     from edgebench.schema.variant import Variant
@@ -70,6 +82,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
         memory_verdict=worst(measurement.reasons, MEMORY).name if has_memory else "",
         reasons="; ".join(filter(None, [*(reason.text for reason in measurement.reasons), *remarks, why])),
         around=_around(measurement, evidence.case.batch),
+        compiled=_compiled(measurement.compilation),
     )
 
 
@@ -247,8 +260,9 @@ def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
     for why in dict.fromkeys(measurement.lacks.values()):
         yield f"{', '.join(name for name, text in measurement.lacks.items() if text == why)} not timed: {why}"
     if session.stages and not times_stages(variant, session):
-        emulated = "an emulated processor has no times"
-        why = emulated if evidence.emulator else f"{variant.architecture} is fed no pictures of a data set"
+        untimed = "a network that is only compiled" if evidence.compiles_for else "an emulated processor"
+        is_fed = f"{variant.architecture} is fed no pictures of a data set"
+        why = is_fed if evidence.has_times else f"{untimed} has no times"
         yield f"no step before or after inference is timed: {why}"
     elif session.stages and not measurement.stages:
         yield "no step before or after inference is timed: no process that times them has ended yet"
@@ -337,6 +351,19 @@ def _int8(evidence: Evidence) -> Int8:
         integer_share=None if integers is None or integers.share is None else integers.share * 100,
         worst_layer=worst.name if worst else None,
         worst_layer_sqnr_db=worst.sqnr_db if worst else None,
+    )
+
+
+def _compiled(report: Compilation | None) -> Compiled:
+    if report is None:
+        return Compiled()
+    return Compiled(
+        npu_operator_share=100 * report.npu_operators / report.operators if report.operators else None,
+        npu_mac_share=100 * report.npu_macs / report.macs if report.macs else None,
+        sram_kib=_over(report.sram_bytes, KIB),
+        flash_kib=_over(report.flash_bytes, KIB),
+        dram_kib=_over(report.dram_bytes, KIB),
+        compiled_for=report.configuration,
     )
 
 

@@ -65,6 +65,7 @@ MEANINGS = {
     "IMPRECISE": "the interval is wider than requested, or there are too few processes for one",
     "SUSPECT": "something disturbed the measurement, or may have disturbed it",
     "EMULATED": "measured on an emulated processor: no times and no memory",
+    "COMPILED": "compiled for a device that is not at hand, and not run: no times and no accuracy",
     "INVALID": "unusable: excluded from ranks and figures",
     "FAILED": "no result",
     "MISSING": "not measured to the end, because its target was lost: run the same command again",
