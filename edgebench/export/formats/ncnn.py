@@ -76,12 +76,12 @@ def _traced(network: nn.Module, shape: tuple[int, ...], path: Path) -> tuple[Ten
     import torch
 
     image = torch.empty(shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED))
+    outputs = outputs_of(network, image)
+    folded = folded_network(network, image, outputs)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore", DeprecationWarning)
         # A TracerWarning says that a size becomes a constant, which is intended.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        outputs = outputs_of(network, image)
-        folded = folded_network(network, image, outputs)
         traced: Any = torch.jit.trace(folded, image, check_trace=False)  # type: ignore[no-untyped-call]
         traced.save(str(path))
     return image, outputs
