@@ -102,7 +102,7 @@ def test_other_outputs_than_torch_s_are_refused(tmp_path: Path) -> None:
     path, scratch = written(tmp_path, of, build.build(of, "")), tmp_path / "image"
     for outputs, reason in ((torch.ones(1, 10), "an output differs by"), (torch.ones(1, 9), "10 outputs, torch 9")):
         with pytest.raises(CaseError, match=f"^pnnx converts this network wrongly: .*{reason}"):
-            ncnn._require_same(path, (1, 1, 32, 32), image, [outputs], scratch)
+            ncnn._require_same(path, (1, 1, 32, 32), image, (outputs,), scratch)
 
 
 def test_only_fp32_is_written() -> None:
