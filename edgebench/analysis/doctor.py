@@ -30,7 +30,7 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, Value
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import MIB, counted
 
-EXTRAS = ("tflite", "openvino", "vela", "figures", "gpu")  # the extras of edgebench whose packages are checked
+EXTRAS = ("tflite", "openvino", "ncnn", "vela", "figures", "gpu")  # the extras of edgebench whose packages are checked
 DRAWING = "vl-convert-python"
 TRIAL_S = 120.0  # time limit of a fresh process in seconds; importing torch from a slow disk takes long
 # The smallest model file of each format, in base64; the model returns its input, an image of one pixel.
@@ -41,6 +41,9 @@ LEAST_FILES = {
     "tflite": "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAhAAAAAMAAAABAAAACAAAAAQABAAEAAAAAQAAABAAAAAMABQAEAAM"
     "AAgABAAMAAAAVAAAADQAAAAwAAAABAAAAAEAAAAQAAAADAAMAAgAAAAAAAQADAAAAAgAAAAUAAAAAQAAAHgAAAABAAAAAAAAAAQA"
     "AAABAAAAAQAAAAEAAAADAAAAAAAAAA==",
+    "ncnn": "UEsDBBQAAAAIAAAAIQDwpSvuNAAAAEEAAAALAAAAbW9kZWwucGFyYW0zNzczNzU05zJSMOLyzCsoLVHIzDNQMFAwhNC2hgqGQGxka8zl"
+    "l59foJBfWgKSg8iCOFwAUEsBAhQDFAAAAAgAAAAhAPClK+40AAAAQQAAAAsAAAAAAAAAAAAAAIABAAAAAG1vZGVsLnBhcmFtUEsFBgAA"
+    "AAABAAEAOQAAAF0AAAAAAA==",
 }
 _GUARD = """import sys
 try:

@@ -43,7 +43,8 @@ from tests.support.command import cli
 pytestmark = pytest.mark.slow  # each script runs in processes of its own
 
 DATA = ROOT / "tests" / "hostile" / "data"
-MODULES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "tflite_runtime": "tflite_runtime"}
+MODULES = {name: name for name in ("onnxruntime", "openvino", "ncnn", "tflite_runtime")} | {"litert": "ai_edge_litert"}
+OF_OPENVINO = ("bfloat16", "float16", "several outputs", "inputs of several types", "an input that is an output")
 
 
 def row_of(card: CustomModel, runtime: str = "onnxruntime", *, batch: int = 1, fed: Any = None) -> Case:
@@ -52,8 +53,23 @@ def row_of(card: CustomModel, runtime: str = "onnxruntime", *, batch: int = 1, f
     engine, own = load("runtimes", runtime), deployed(card).variant
     if fed and own.feed:
         own = replace(own, feed=replace(own.feed, data=fed.name, data_sha256=fed.sha256))
-    options = CPU if runtime == "onnxruntime" else ()
-    used = Runtime(name=runtime, version=engine.version(), options=options)
+    used = Runtime(name=runtime, version=engine.version(), options=usual(runtime))
+    case = Case(variant=own, runtime=used, target="cpu", threads=1, batch=batch)
+    keep(case, export(own, engine.FORMAT, lambda _: None))
+    return case
+
+
+def usual(runtime: str) -> tuple[str, ...]:
+    """The options of a runtime that apply if none is asked for."""
+    return tuple(group[0] for group in load("runtimes", runtime).OPTIONS if group[0])
+
+
+def row_of_shelf(runtime: str, name: str, *, batch: int = 1, **changes: Any) -> Case:
+    """A row of a network of the shelf, for a runtime whose files only the shelf's networks become."""
+    pytest.importorskip("torch")
+    pytest.importorskip(MODULES[runtime])
+    engine, own = load("runtimes", runtime), replace(variant(name, 1.0 if name == "lenet5" else 0.25, 32), **changes)
+    used = Runtime(name=runtime, version=engine.version(), options=usual(runtime))
     case = Case(variant=own, runtime=used, target="cpu", threads=1, batch=batch)
     keep(case, export(own, engine.FORMAT, lambda _: None))
     return case
@@ -90,7 +106,7 @@ def agents(case: Case, text: str) -> dict[str, Any]:
         }
     opened = open_session(request)
     opened.run()
-    if case.runtime.name == "onnxruntime":
+    if hasattr(opened, "outputs"):
         return dict(opened.outputs())
     return {output["name"]: opened._interpreter.get_tensor(output["index"]) for output in opened._outputs}
 
@@ -117,6 +133,16 @@ def test_the_script_of_any_onnx_graph_feeds_and_makes_what_the_agent_does(place:
     the_same(row_of(written(place, name)[0]))
 
 
+@pytest.mark.parametrize("name", OF_OPENVINO)
+def test_the_script_of_any_onnx_graph_for_openvino_makes_what_the_agent_does(place: Path, name: str) -> None:
+    the_same(row_of(written(place, name)[0], "openvino"))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_script_of_a_network_for_ncnn_makes_what_the_agent_does(place: Path, batch: int) -> None:
+    the_same(row_of_shelf("ncnn", "lenet5", batch=batch))
+
+
 @pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
 @pytest.mark.parametrize("name", TFLITE)
 def test_the_script_of_any_tflite_graph_feeds_and_makes_what_the_agent_does(
@@ -131,8 +157,8 @@ def test_the_script_of_any_tflite_graph_feeds_and_makes_what_the_agent_does(
 def test_the_script_of_a_classifier_makes_what_the_agent_does(place: Path, batch: int) -> None:
     write(place / "net.onnx")
     write(place / "pixels.onnx", ("n", 8, 8, 3), dtype="UINT8")
-    for name in ("net.onnx", "pixels.onnx"):
-        the_same(row_of(custom.adopt(name, ""), batch=batch))
+    for name, runtime in (("net.onnx", "onnxruntime"), ("pixels.onnx", "onnxruntime"), ("pixels.onnx", "openvino")):
+        the_same(row_of(custom.adopt(name, ""), runtime, batch=batch))
 
 
 @pytest.mark.parametrize("runtime", ["litert", "tflite_runtime"])
@@ -171,9 +197,11 @@ def imported(text: str) -> set[str]:
 
 @pytest.mark.parametrize("runtime", MODULES)
 def test_the_script_runs_on_numpy_and_the_runtime_alone_and_says_where_its_p50_lies(place: Path, runtime: str) -> None:
-    name = "net.onnx" if runtime == "onnxruntime" else "net.tflite"
-    (write if runtime == "onnxruntime" else build)(place / name)
-    case = row_of(custom.adopt(name, ""), runtime)
+    if (format := load("runtimes", runtime).FORMAT) == "ncnn":
+        case = row_of_shelf(runtime, "lenet5")
+    else:
+        (write if format == "onnx" else build)(place / f"net.{format}")
+        case = row_of(custom.adopt(f"net.{format}", ""), runtime)
     text = text_of(case)
     assert imported(text) == {"numpy", MODULES[runtime]}
     line, outputs = started(text)
@@ -221,7 +249,9 @@ def test_a_row_without_a_script_is_refused_in_one_line(
 ) -> None:
     case = replace(hostile("net"), runtime=Runtime(name=runtime, version="1", options=options))
     keep(case, artifact())
-    with pytest.raises(RequestError, match=f"wanted a row of onnxruntime, litert, tflite_runtime .*{message}"):
+    with pytest.raises(
+        RequestError, match=f"wanted a row of onnxruntime, litert, openvino, ncnn, tflite_runtime .*{message}"
+    ):
         script(f"results/mine:{words_of(case)}")
 
 
@@ -254,7 +284,7 @@ def test_a_script_of_hostile_words_is_the_same_code(text: str, runtime: str) -> 
 
 def script_of_words(text: str, runtime: str) -> str:
     case = hostile(text)
-    case = replace(case, runtime=replace(case.runtime, name=runtime, options=CPU if runtime == "onnxruntime" else ()))
+    case = replace(case, runtime=replace(case.runtime, name=runtime, options=usual(runtime)))
     row = Evidence(case=case, session=session(case), runs=(run(case=case),), artifact=artifact())
     return rendered(row, [artifact(file=text, sha256=text)])
 

@@ -33,8 +33,19 @@ from edgebench.schema.case import Case
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Variant
 from edgebench.tasks import detection
-from tests.analysis.test_export_script import DATA, MODULES, agents, imported, keep, row_of, text_of
-from tests.conftest import CPU, needs_torch, variant
+from tests.analysis.test_export_script import (
+    DATA,
+    MODULES,
+    OF_OPENVINO,
+    agents,
+    imported,
+    keep,
+    row_of,
+    row_of_shelf,
+    text_of,
+    usual,
+)
+from tests.conftest import needs_torch
 from tests.export.test_custom_onnx import write
 from tests.export.test_custom_tflite import build
 from tests.export.test_parts import decoder, encoder
@@ -67,8 +78,7 @@ def of_photos(card: CustomModel, runtime: str, preset: str) -> Case:
         deployed(card).variant, dataset=known.name, dataset_sha256=known.sha256, dataset_classes=known.classes,
     )  # fmt: skip
     own = replace(own, preprocessing=own.preprocessing if "raw" in str(own.preprocessing) else PRESETS[preset])
-    options = CPU if runtime == "onnxruntime" else ()
-    used = Runtime(name=runtime, version=engine.version(), options=options)
+    used = Runtime(name=runtime, version=engine.version(), options=usual(runtime))
     case = Case(variant=own, runtime=used, target="cpu", threads=1, batch=1)
     keep(case, export(own, engine.FORMAT, lambda _: None))
     return case
@@ -85,10 +95,14 @@ def taken(case: Case, folder: str = "taken") -> Path:
     return Path(folder)
 
 
+def case_format(case: Case) -> str:
+    return str(load("runtimes", case.runtime.name).FORMAT)
+
+
 def of_harness(case: Case, own: Variant, count: int, values: int) -> tuple[Images, Any]:
     """The first test images, and the values that the harness's session makes of them."""
-    (model,) = Path("taken").glob("model.*")
-    where = Deployed(variant=own, path=str(model), sha256="")
+    (kept,) = (cache.path_of(one) for one in cache.cards(Artifact) if one.of == own and one.format == case_format(case))
+    where = Deployed(variant=own, path=str(kept), sha256="")
     session = open_session(json.loads(json.dumps(where.request(case.runtime, 1, 1))))
     images = splits.split(own, "test", channels(own))
     inputs = [images.read([index]) for index in range(count)]
@@ -96,25 +110,28 @@ def of_harness(case: Case, own: Variant, count: int, values: int) -> tuple[Image
 
 
 @pytest.mark.parametrize(
-    ("name", "preset"),
+    ("name", "preset", "runtime"),
     [
-        ("planes.onnx", "torchvision"),
-        ("planes.onnx", "tf_1000"),
-        ("planes.onnx", "caffe"),
-        ("pixels.onnx", "torchvision"),
-        ("float.tflite", "tf_1000"),
-        ("unit.tflite", "torchvision"),
-        ("int8u.tflite", "torchvision"),
+        ("planes.onnx", "torchvision", "onnxruntime"),
+        ("planes.onnx", "tf_1000", "openvino"),
+        ("planes.onnx", "caffe", "onnxruntime"),
+        ("pixels.onnx", "torchvision", "onnxruntime"),
+        ("pixels.onnx", "torchvision", "openvino"),
+        ("float.tflite", "tf_1000", "litert"),
+        ("unit.tflite", "torchvision", "litert"),
+        ("int8u.tflite", "torchvision", "litert"),
     ],
 )
-def test_the_script_of_a_classifier_answers_as_the_harness_does(place: Path, name: str, preset: str) -> None:
+def test_the_script_of_a_classifier_answers_as_the_harness_does(
+    place: Path, name: str, preset: str, runtime: str
+) -> None:
     photos(place)
     is_pixels = name == "pixels.onnx"
     if name.endswith(".tflite"):
         path = build(place / name) if name == "float.tflite" else DATA / name
     else:
         path = write(place / name, *((("n", 8, 8, 3),) if is_pixels else ()), dtype="UINT8" if is_pixels else "FLOAT")
-    case = of_photos(custom.adopt(str(path), ""), "onnxruntime" if path.suffix == ".onnx" else "litert", preset)
+    case = of_photos(custom.adopt(str(path), ""), runtime, preset)
     script = runpy.run_path(str(taken(case) / "run.py"))
     images, wanted = of_harness(case, case.variant, 6, case.variant.classes)
     session = script["opened"]()
@@ -174,6 +191,11 @@ def test_the_script_of_any_onnx_graph_makes_what_the_agent_does(place: Path, nam
     made_alike(row_of(written(place, name)[0]))
 
 
+@pytest.mark.parametrize("name", OF_OPENVINO)
+def test_the_script_of_any_onnx_graph_for_openvino_makes_what_the_agent_does(place: Path, name: str) -> None:
+    made_alike(row_of(written(place, name)[0], "openvino"))
+
+
 @pytest.mark.parametrize("name", TFLITE)
 def test_the_script_of_any_tflite_graph_makes_what_the_agent_does(place: Path, name: str) -> None:
     graphs, signature, wanted, _ = TFLITE[name]
@@ -193,11 +215,12 @@ def made_alike(case: Case) -> None:
     assert {port["name"] for port in ports["outputs"]} >= {re.sub(r"\s", " ", name) for name in made} or not made
 
 
-def test_the_script_of_several_parts_makes_what_the_agent_does(place: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_the_script_of_several_parts_makes_what_the_agent_does(place: Path, runtime: str) -> None:
     card = custom.adopt(f"{encoder(place)}|{decoder(place)}", "")
-    case = row_of(card)
+    case = row_of(card, runtime)
     script = runpy.run_path(str(taken(case) / "run.py"))
-    fed, own = script["inputs"](), request(card, "onnxruntime")
+    fed, own = script["inputs"](), request(card, runtime)
     session = open_session(own)
     session.run()
     numpy.testing.assert_array_equal(script["outputs_of"](fed)["mask"], session.outputs()["mask"])
@@ -222,12 +245,15 @@ def test_a_model_fed_a_folder_s_arrays_takes_them_along(place: Path) -> None:
 
 
 @needs_torch
-def test_the_script_of_a_detector_finds_the_harness_s_boxes_in_the_picture_s_own_pixels(place: Path) -> None:
-    own = replace(variant("mobilenet_v1_det", 0.25, 64), dataset="scenes")
-    used = Runtime(name="onnxruntime", version=load("runtimes", "onnxruntime").version(), options=CPU)
-    case = Case(variant=own, runtime=used, target="cpu", threads=1, batch=1)
-    keep(case, export(own, "onnx", lambda _: None))
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "ncnn"])
+def test_the_script_of_a_detector_finds_the_harness_s_boxes_in_the_picture_s_own_pixels(
+    place: Path, runtime: str
+) -> None:
+    case = row_of_shelf(runtime, "mobilenet_v1_det", dataset="scenes", resolution=64)
+    own = case.variant
     script = runpy.run_path(str(taken(case) / "run.py"))
+    files = {"model.bin", "model.param"} if runtime == "ncnn" else {"model.onnx"}
+    assert {path.name for path in Path("taken").iterdir()} == files | {"run.py", "card.json", "card.md"}
     images, wanted = of_harness(case, own, 3, detection.values(10, 64))
     for index, values in enumerate(wanted):
         picture = images.pictures.picture(index)

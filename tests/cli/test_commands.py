@@ -16,7 +16,14 @@ from tests.support.command import cli, process
         (["--runtime", "null", "--target", "rpi44"], "no target 'rpi44' (has "),
         (["--model", "mobilenet_v9"], "no model 'mobilenet_v9' (has alexnet, "),
         (["--precision", "int9"], "no precision 'int9' (has fp32, fp16, bf16, int8); did you mean 'int8'?"),
-        (["--runtime", "onnx"], "no runtime 'onnx' (has litert, onnxruntime, openvino, tflite_runtime, torch, vela)"),
+        (
+            ["--runtime", "onnx"],
+            "no runtime 'onnx' (has litert, ncnn, onnxruntime, openvino, tflite_runtime, torch, vela)",
+        ),
+        (
+            ["--model", "nets/net.param"],
+            "nets/net.param: ncnn's own files are not read; give an .onnx or .tflite file, or ",
+        ),
         (["--width", "0"], "width 0 of mobilenet_v1_det: wanted more than 0, at most 4"),
         (["--resolution", "1e3"], "wanted a whole number for --resolution, found '1e3'"),
         (["--time-limit", "-3m"], "wanted a time such as 90s, 3m or 1h, found '-3m'"),

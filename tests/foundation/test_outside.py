@@ -165,7 +165,7 @@ def test_every_plugin_of_edgebench_meets_its_contract(name: str, plugin: str) ->
 
 
 @pytest.mark.lengthy
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "litert", "vela"])
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "ncnn", "litert", "vela"])
 def test_a_runtime_of_edgebench_runs_the_smallest_file_of_its_format(name: str) -> None:
     runtime = shelf.load("runtimes", name)
     pytest.importorskip(

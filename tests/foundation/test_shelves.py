@@ -127,7 +127,7 @@ def test_every_shelf_has_a_null_plugin(name: str) -> None:
 def test_an_unknown_name_says_what_there_is_and_what_was_meant() -> None:
     with pytest.raises(UnknownName) as caught:
         shelf.load("runtimes", "onnxruntim")
-    known = "litert, onnxruntime, openvino, tflite_runtime, torch, vela"
+    known = "litert, ncnn, onnxruntime, openvino, tflite_runtime, torch, vela"
     assert str(caught.value) == f"no runtime 'onnxruntim' (has {known}); did you mean 'onnxruntime'?"
 
 

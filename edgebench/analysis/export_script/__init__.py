@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgebench.agent import feed, measure, reference
+from edgebench.agent.runtimes import ncnn
 from edgebench.analysis.why import evidence
 from edgebench.foundation import cache, escape
 from edgebench.foundation.errors import RequestError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.feed import Input
 
-RUNTIMES = ("onnxruntime", "litert", "tflite_runtime")
+RUNTIMES = ("onnxruntime", "litert", "openvino", "ncnn", "tflite_runtime")
 SHOWN = 5  # of each output, the script prints this number of values
 
 
@@ -135,6 +136,8 @@ def of_case(case: Case) -> dict[str, Any]:
         "runtime": case.runtime.name,
         "package": load("runtimes", case.runtime.name).NEEDS[0],
         "version": escape.terminal(case.runtime.version),
+        "options": case.runtime.options,
+        "param": ncnn.PARAM,
         "threads": case.threads,
         "batch": case.batch,
         "feed": fed,

@@ -13,10 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from edgebench.agent import chain
+from edgebench.agent.runtimes import ncnn as runtime
 from edgebench.analysis.export_script import files_of
 from edgebench.analysis.take import card, script
 from edgebench.analysis.why import evidence
-from edgebench.export.custom.inspect import ports
+from edgebench.export.custom.inspect import Port, ports
+from edgebench.export.formats import ncnn
 from edgebench.foundation import cache, files
 from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.sheet import as_json, document, markdown
@@ -29,7 +31,6 @@ from edgebench.schema.variant import WeightSource
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from edgebench.export.custom.inspect import Port
     from edgebench.foundation.cache import FileCard
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.case import Case
@@ -94,17 +95,24 @@ def _contents(row: Evidence, found: Sequence[FileCard], why: str) -> Iterator[tu
     """Yield the name and the content of each file: the model, its input arrays (if any), the script and the card."""
     variant, model = row.case.variant, cache.path_of(found[0])
     names, count = ((), 0) if variant.feed else (class_names(variant), _channels(variant))
-    held = {
-        name: cache.path_of(file).read_bytes()
-        for name, file in zip((f"{script.MODEL}{model.suffix}", script.ARRAYS), found, strict=False)
-    }
+    arrays = [cache.path_of(file).read_bytes() for file in found[1:]]
+    held = _of_model(row, model) | dict(zip((script.ARRAYS,), arrays, strict=False))
     if not why:
-        held[script.FILE] = script.rendered(row, found, model.suffix, names, count).encode()
+        held[script.FILE] = script.rendered(row, held, names, count).encode()
     yield from held.items()
     notes = tuple(filter(None, (why, _runs(variant, why))))
     sheets = card.sheets(row, rows.lines((row,))[0].row, held, _ports(variant, model), names, count, notes)
     yield CARD, as_json("take", document(sheets)).encode()
     yield PAGE, "\n".join(map(markdown, sheets)).encode()
+
+
+def _of_model(row: Evidence, model: Path) -> dict[str, bytes]:
+    """Return the name and the content of each file of a model: of both files for ncnn, or of its only file."""
+    content = model.read_bytes()
+    if not row.artifact or row.artifact.format != runtime.FORMAT:
+        return {f"{script.MODEL}{model.suffix}": content}
+    weights, description = content[: runtime.weights_bytes(str(model))], runtime.param(str(model))
+    return {f"{script.MODEL}.bin": weights, f"{script.MODEL}.param": description.encode()}
 
 
 def _runs(variant: Variant, why: str) -> str:
@@ -130,6 +138,8 @@ def _ports(variant: Variant, model: Path) -> tuple[tuple[Port, ...], tuple[Port,
     feed = variant.feed
     if model.suffix in MODEL_FILES:
         return ports(model, feed.signature if feed else "")
+    if model.suffix == ncnn.SUFFIX:
+        return _ports_of_ncnn(runtime.param(str(model)))
     if not feed or not feed.parts:
         return (), ()
     with TemporaryDirectory() as scratch:
@@ -142,3 +152,17 @@ def _ports(variant: Variant, model: Path) -> tuple[tuple[Port, ...], tuple[Port,
         for side in (0, 1)
     )
     return takes, makes
+
+
+def _ports_of_ncnn(description: str) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+    """Return the input and the outputs of a network for ncnn; its description has no shapes of outputs."""
+    read, made = list[str](), list[str]()
+    for line in description.splitlines()[runtime.HEADER_LINES :]:
+        _, _, inputs, outputs, *names = line.split()
+        read += names[: int(inputs)]
+        made += names[int(inputs) : int(inputs) + int(outputs)]
+    shape = "x".join(map(str, ("[n]", *runtime.image_shape(description))))
+    ends = sorted(name for name in made if name not in read)
+    return (Port(name=made[0], dtype="float32", shape=shape),), tuple(
+        Port(name=name, dtype="float32", shape="") for name in ends
+    )

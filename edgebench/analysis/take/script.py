@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ from edgebench.images.splits import recipe
 from edgebench.schema.names import CLASSIFICATION, task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from edgebench.foundation.cache import FileCard
     from edgebench.results.measurement.evidence import Evidence
     from edgebench.schema.feed import Feed
     from edgebench.schema.variant import Variant
@@ -30,7 +30,8 @@ PICTURES = {  # for each module: the definitions that a script needs to turn a p
     "images/preprocessing": ("cut", "frame"),
 }
 # For each runtime: the definitions that join several outputs; `OF_TFLITE` for runtimes that are not listed.
-SCORES = {"onnxruntime": {"agent/runtimes/onnxruntime": ("scores",)}}
+OF_ONNX = {"agent/runtimes/onnxruntime": ("scores",)}
+SCORES = {"onnxruntime": OF_ONNX, "openvino": OF_ONNX, "ncnn": OF_ONNX}
 OF_TFLITE = {"agent/runtimes/_tflite": ("_flat", "_scores")}
 DECODERS = {"boxes": {"tasks/detection/boxes": ("decode",)}}
 
@@ -43,17 +44,17 @@ def why_none(row: Evidence) -> str:
     return f"{FILE} is left out: it exists only for files of {', '.join(RUNTIMES)}, and this is one of {runtime}"
 
 
-def rendered(row: Evidence, files: Sequence[FileCard], suffix: str, classes: Sequence[str], channels: int) -> str:
+def rendered(row: Evidence, files: Mapping[str, bytes], classes: Sequence[str], channels: int) -> str:
     """Return the script of a row.
 
-    `files` are the cards (descriptions in the cache) of the row's artifact and, if the model takes arrays, of its input
-    arrays. `classes` are the names of the classes; an empty sequence if the names are not known. `channels` is the
-    number of channels of the network's input, if it takes pictures.
+    `files` are the contents of the files of the row's model and, if the model takes arrays, of its input arrays, by
+    name. `classes` are the names of the classes; an empty sequence if the names are not known. `channels` is the number
+    of channels of the network's input, if it takes pictures.
     """
     case, variant = row.case, row.case.variant
-    context = of_case(case) | {"files": tuple(card.sha256 for card in files), "model": f"{MODEL}{suffix}"}
-    context |= {"title": str(variant), "arrays": ARRAYS, "providers": _providers(case.runtime.options)}
-    context |= _of_feed(variant.feed, suffix) if variant.feed else _of_pictures(variant, channels, case.runtime.name)
+    context = of_case(case) | {"title": str(variant), "providers": _providers(case.runtime.options)}
+    context["files"] = tuple((name, sha256(content).hexdigest()) for name, content in files.items())
+    context |= _of_feed(variant.feed) if variant.feed else _of_pictures(variant, channels, case.runtime.name)
     context |= {"classes": tuple(classes), "sure": SURE}
     return templates(Path(__file__).parent).get_template("run.py.jinja").render(context)
 
@@ -63,7 +64,7 @@ def _providers(options: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(option for option in options if option.endswith("ExecutionProvider")), CPU)))
 
 
-def _of_feed(feed: Feed, suffix: str) -> dict[str, Any]:
+def _of_feed(feed: Feed) -> dict[str, Any]:
     """Return the template's values for a model that takes arrays: its graphs, each with its inputs.
 
     An input of a graph is either one of the arrays, or an output of an earlier graph.

@@ -65,6 +65,6 @@ def unfold(network: nn.Module, graph: GraphModule) -> nn.Module:
         owner, _, last = name.rpartition(".")
         if isinstance(module, nn.BatchNorm2d) and name not in layers:
             setattr(whole.get_submodule(owner), last, nn.Identity())
-        elif name in layers and not list(module.children()):
+        elif name and name in layers and not list(module.children()):  # the network itself has no name
             setattr(whole.get_submodule(owner), last, layers[name])
     return whole.eval()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 _TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
-_EXTRAS = ("tflite",)  # formats whose tools are installed by an extra of the same name: edgebench[tflite]
+_NCNN_FILE = re.compile(r"\.(param|bin|ncnn)$")
+_EXTRAS = ("ncnn", "tflite")  # formats whose tools are installed by an extra of the same name: edgebench[tflite]
 # the sources of weights that a sweep can name
 _SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)
 
@@ -53,6 +54,10 @@ def check(sweep: Sweep) -> None:
 
 def _check_cell(cell: Cell) -> None:
     request = RuntimeRequest.parse(cell.runtime)
+    if _NCNN_FILE.search(cell.model):
+        raise RequestError(
+            f"{cell.model}: ncnn's own files are not read; give an .onnx or .tflite file, or nets.py:build"
+        )
     if not is_custom(cell.model):
         require("model", cell.model, names("architectures"))
     if request.name == ALL:
