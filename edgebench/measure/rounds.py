@@ -56,7 +56,7 @@ Entry = tuple[Job | Reference, Purpose]
 
 
 def measure(jobs: Sequence[Job], connection: Connection, session: Session, show: Show) -> Iterator[Run | Failure]:
-    """Run rounds of processes; yield the record of each process when it ends. A case that fails is in no later round.
+    """Run rounds of processes; yield the record of each process when it ends. A failed case gets no further process.
 
     Raises:
         Unreachable: the target no longer answers.
@@ -67,6 +67,8 @@ def measure(jobs: Sequence[Job], connection: Connection, session: Session, show:
         entries, is_idle = _round(jobs, failed, session), True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
+            if _case(subject) in failed:
+                continue  # another process of this case failed earlier in this round
             key = (str(_case(subject)), purpose)
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED
