@@ -53,8 +53,8 @@ LONGEST = (
     *("test_detectors.py", "test_surroundings.py", "test_prepare.py", "test_json.py", "test_any_int8.py"),
     *("test_any_model.py", "test_custom_models.py", "test_tflite.py", "test_code_from_data.py", "test_cohort.py"),
 )
-# What a process of a test does: no seconds of warm-up, and a tenth of the samples.
-BRIEF = {name: replace(settings, warmup_s=0.0, most_iterations=20) for name, settings in PRESETS.items()}
+# What a process of a test does: no seconds of warm-up, and so few samples that three processes just have a p90.
+BRIEF = {name: replace(settings, warmup_s=0.0, most_iterations=40) for name, settings in PRESETS.items()}
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
