@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,11 +14,12 @@ from tempfile import mkdtemp
 import pytest
 
 from edgebench.schema.artifact import Artifact
-from edgebench.schema.case import Case, Purpose
+from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.environment import Environment
 from edgebench.schema.record import Deployment, Run, Session
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.variant import Precision, Variant, WeightSource
+from tests.support.warm import Warm
 
 CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 # Two workers on two cores: a thread a core in each of them would only wait for the others. Read when torch is imported.
@@ -51,6 +53,8 @@ LONGEST = (
     *("test_detectors.py", "test_surroundings.py", "test_prepare.py", "test_json.py", "test_any_int8.py"),
     *("test_any_model.py", "test_custom_models.py", "test_tflite.py", "test_code_from_data.py", "test_cohort.py"),
 )
+# What a process of a test does: no seconds of warm-up, and so few samples that three processes just have a p90.
+BRIEF = {name: replace(settings, warmup_s=0.0, most_iterations=40) for name, settings in PRESETS.items()}
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
@@ -105,6 +109,36 @@ def copy_new(source: Path, goal: Path) -> None:
         with suppress(OSError):  # another process was faster
             (scratch / path.name).rename(place)
         shutil.rmtree(scratch)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def brief(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Warm up by calls alone and time few of them: most tests ask what is measured, and few how exactly.
+
+    This is for commands that run in this process. A module whose tests need exact times is marked `exact`. How many
+    processes are started, and in which order, stays as it is.
+    """
+    settings = PRESETS if request.node.get_closest_marker("exact") else BRIEF
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgebench.measure.rounds.PRESETS", settings)
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """One process that has imported what reads models' files, and forks."""
+    process = Warm()
+    yield process
+    process.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def readers(request: pytest.FixtureRequest, warm: Warm) -> Iterator[None]:
+    """Open models' files in forks; a module that tests those processes themselves is marked `fresh`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("fresh"):
+            patch.setattr("edgebench.foundation.bounded.subprocess", warm)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ OTHERS = [version for version in PYTHONS if version != f"{sys.version_info.major
 # Of the test extra: what brings or needs torch, and what no fast test starts.
 LEFT_OUT = {"edgebench", "keras", "mypy", "pandas-stubs", "playwright", "ruff", "torch"}
 # One process: the other core is busy with the other worker of this suite.
-PYTEST = ("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow")
+PYTEST = ("-m", "pytest", "-q", "-n", "0", "--assert=plain", "-p", "no:cacheprovider", "-m", "not slow")
 NULL = "--target null --model null --runtime null --dataset null --weights none --precision fp32 --preset quick"
 # Commands that need no torch, and their exit codes.
 COMMANDS = {

@@ -15,9 +15,9 @@ If a request names an unpacked folder in its field `packages`, Python imports pa
 To run the agent by hand on a board: `python3 edgebench-agent.pyz < request.json`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from edgebench.agent import chain
 from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
@@ -45,9 +45,16 @@ def _handler(name: str) -> Any:
 def open_session(request: dict[str, Any]) -> Any:
     """Open a session of the request's runtime on the artifact, or one session per part if the artifact has parts."""
     runtime = load("runtimes", request["runtime"])
-    if chain.has_parts(request):
+    if has_parts(request):
+        from edgebench.agent import chain  # few models need it, and every process of a measurement starts anew
+
         return chain.open_parts(runtime, request)
     return runtime.open(request["path"], **opening(request))
+
+
+def has_parts(request: Mapping[str, Any]) -> bool:
+    """Return whether the request's artifact contains several graphs."""
+    return bool((request.get("feed") or {}).get("parts"))
 
 
 def opening(request: dict[str, Any]) -> dict[str, Any]:

@@ -16,14 +16,10 @@ from time import perf_counter
 from typing import Any
 from zipfile import ZipFile
 
+from edgebench.agent import has_parts
 from edgebench.agent.feed import arrays
 
 FACT = "part_{}_s"  # key of a part's median time in seconds, in the session's facts; parts are counted from 1
-
-
-def has_parts(request: Mapping[str, Any]) -> bool:
-    """Return whether the request's artifact contains several graphs."""
-    return bool((request.get("feed") or {}).get("parts"))
 
 
 def unpacked(request: dict[str, Any]) -> dict[str, Any]:

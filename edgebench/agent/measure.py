@@ -1,11 +1,10 @@
 """A measure request -> this process's measurements: load, latency, memory, instructions, stages, or a compilation."""
 
 from collections.abc import Callable
-from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, chain, counter, device, machine, open_session, reference, stages, timing
+from edgebench.agent import CUDA, counter, device, has_parts, machine, open_session, reference, timing
 from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
@@ -72,7 +71,10 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
         return lambda: (reference.open(workload), dict)
     load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
 
-    request = chain.unpacked(request)  # an app ships the parts as separate files, so unpacking is not load time
+    if has_parts(request):
+        from edgebench.agent import chain
+
+        request = chain.unpacked(request)  # an app ships the parts as separate files, so unpacking is not load time
 
     def opener() -> Opened:
         session = open_session(request)
@@ -184,6 +186,8 @@ def _memory(request: dict[str, Any]) -> dict[str, Any]:
 
 def _sustained(request: dict[str, Any]) -> dict[str, Any]:
     """Run inferences without a pause for the requested time; read clock and temperature at regular intervals."""
+    from statistics import median
+
     (run, facts), load_s = _timed(_opener(request))
     _, first_s = _timed(run)
     start_s, started, windows = machine.since_process_start_s(), perf_counter(), list[dict[str, Any]]()
@@ -224,6 +228,8 @@ def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
 
 def _stages(request: dict[str, Any]) -> dict[str, Any]:
     """Time the stages before and after the inference of a picture; the session takes one picture at a time."""
+    from edgebench.agent import stages
+
     load("runtimes", request["runtime"]).prepare()
     session, load_s = _timed(lambda: open_session(request | {"batch": 1}))
     _, first_s = _timed(session.run)

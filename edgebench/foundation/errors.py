@@ -15,7 +15,6 @@ Any other exception is a bug and keeps its traceback.
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 # Patterns of what is cut from error messages of C++ libraries: error codes, paths, and names of functions.
 _OF_CPP = (
@@ -108,6 +107,8 @@ def for_users(names: Iterable[str]) -> tuple[str, ...]:
 
 def nearest(wanted: str, known: Sequence[str]) -> str:
     """Return a hint with the known name that is most like the wanted one; an empty text if none is."""
+    from difflib import get_close_matches  # the agent, which imports this file, seldom needs it
+
     near = get_close_matches(wanted.lower(), known, n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 FOLDER = "plugins"
@@ -57,4 +56,6 @@ def installed(shelf: str) -> dict[str, str]:
     """Map the names of a shelf's plug-ins in installed packages to their modules."""
     if not is_on_host():
         return {}
+    from importlib.metadata import entry_points  # a target, where there is nothing to look for, imports this file, too
+
     return {point.name: point.value for point in entry_points(group=GROUP + shelf)}

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from edgebench.foundation import outside
 from edgebench.foundation.errors import InvalidPlugin, require
-from edgebench.foundation.progress import warn
 
 
 class Shelf(NamedTuple):
@@ -167,6 +166,8 @@ def load(shelf: str, name: str) -> ModuleType:
 def _checked(shelf: str, module: str) -> ModuleType:
     package, file = _package(shelf), Path(_origin(module))
     if outside.is_on_host() and outside.is_unnamed(file):
+        from edgebench.foundation.progress import warn  # the agent, which imports this file, shows nothing
+
         shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
         warn(f"runs your own {SHELVES[shelf].noun} {shown}")
     plugin = import_module(module)

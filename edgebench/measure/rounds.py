@@ -72,7 +72,7 @@ def nothing_arrives(*, wait: bool) -> Generator[Record, None, Sequence[Job]]:
 def measure(
     jobs: Sequence[Job], connection: Connection, session: Session, show: Show, arrive: Arrive = nothing_arrives
 ) -> Iterator[Record]:
-    """Run rounds of processes; yield the record of each process when it ends. A case that fails is in no later round.
+    """Run rounds of processes; yield the record of each process when it ends. A failed case gets no further process.
 
     Before each round, `arrive` adds jobs whose files were made since; it waits for one if no case needs a process now.
     This wait does not count as time spent measuring.
@@ -91,6 +91,8 @@ def measure(
         started, number, is_idle = started + monotonic() - before, number + 1, True
         random.shuffle(entries)
         for done, (subject, purpose) in enumerate(entries):
+            if _case(subject) in failed:
+                continue  # another process of this case failed earlier in this round
             key = (str(_case(subject)), purpose)
             left_s = session.time_limit_s - (monotonic() - started)
             is_bounded = session.time_limit_s and purpose != Purpose.SUSTAINED

@@ -362,7 +362,7 @@ def test_a_run_says_all_of_it_in_its_rows(place: Path) -> None:
     frames(place)
     joined = detector(place, joined=True)
     done = cli(
-        "run", "--model", str(joined), "--calibration", "frames", "--preset", "quick", "--time-limit", "4s",
+        "run", "--model", str(joined), "--calibration", "frames", "--preset", "quick", "--time-limit", "20s",
         "--runtime", "onnxruntime", "--threads", "1", "--json",
     )  # fmt: skip
     rows = {row["precision"]: row for row in json.loads(done.stdout)["rows"]}

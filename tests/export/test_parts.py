@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from csv import DictReader
 from dataclasses import replace
 from io import StringIO
@@ -163,10 +164,16 @@ def test_costs_are_summed_and_the_copy_is_the_same_each_time(place: Path) -> Non
         assert packed.read("1.onnx") == cache.path_of(alone[1]).read_bytes()
 
 
-def piece(*inputs: tuple[str, str, tuple[int, ...]], **outputs: tuple[str, tuple[int, ...]]) -> Piece:
-    entries = tuple(Input(name=name, dtype=dtype, shape=shape, low=0.0, high=1.0) for name, dtype, shape in inputs)
-    card = replace(custom.refused("piece.onnx", "it stands for a part"), feed=Feed(inputs=entries))
-    return Piece(card=card, inputs=entries, outputs=outputs)
+Make = Callable[[], Piece]  # the test makes its pieces, because a card is kept in the cache
+
+
+def piece(*inputs: tuple[str, str, tuple[int, ...]], **outputs: tuple[str, tuple[int, ...]]) -> Make:
+    def make() -> Piece:
+        entries = tuple(Input(name=name, dtype=dtype, shape=shape, low=0.0, high=1.0) for name, dtype, shape in inputs)
+        card = replace(custom.refused("piece.onnx", "it stands for a part"), feed=Feed(inputs=entries))
+        return Piece(card=card, inputs=entries, outputs=outputs)
+
+    return make
 
 
 X = ("x", "float32", (1, 4))
@@ -191,9 +198,9 @@ Y = ("y", "float32", (1, 4))
     ],
 )  # fmt: skip
 def test_inputs_take_outputs_by_name_then_by_type_and_shape(
-    first: Piece, second: Piece, links: list[tuple[str, str, str]], fed: list[str], place: Path
+    first: Make, second: Make, links: list[tuple[str, str, str]], fed: list[str], place: Path
 ) -> None:
-    feed = linked(["one", "two"], [first, second])
+    feed = linked(["one", "two"], [first(), second()])
     assert [(link.input, link.output, link.by) for link in feed.parts[1].links] == links
     assert [entry.name for entry in feed.inputs] == fed
     assert all(f"two:{name} takes one:{output}" in str(feed) for name, output, _ in links)
@@ -244,7 +251,7 @@ def test_parts_of_tflite_are_files_or_signatures(name: str, runtime: str, place:
 
 
 def feed_of_two() -> Feed:
-    return linked(["one.onnx", "two.onnx"], [piece(X, y=Y[1:]), piece(Y)])
+    return linked(["one.onnx", "two.onnx"], [piece(X, y=Y[1:])(), piece(Y)()])
 
 
 def test_a_row_has_the_median_of_each_part(place: Path) -> None:

@@ -4,15 +4,23 @@ from collections import Counter
 from itertools import combinations
 from random import Random
 from statistics import median
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats as oracle
 
 from edgebench.foundation import stats
 
 numbers = st.floats(-1e6, 1e6)
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Any:
+    """Import scipy's statistics only where a test compares with them: no fast test does."""
+    from scipy import stats as scipys
+
+    return scipys
 
 
 @pytest.mark.parametrize(
@@ -25,7 +33,7 @@ def test_median_ranks_are_those_of_the_binomial_table(count: int, ranks: tuple[i
 
 @pytest.mark.lengthy
 @given(st.integers(6, 60))
-def test_the_ranks_cover_the_median_with_95_percent_and_the_next_narrower_ones_do_not(count: int) -> None:
+def test_the_ranks_cover_the_median_with_95_percent_and_the_next_narrower_ones_do_not(oracle: Any, count: int) -> None:
     ranks = stats.median_ranks(count)
     assert ranks is not None
     low = ranks[0]
@@ -43,7 +51,7 @@ def test_the_interval_encloses_the_median(values: list[float]) -> None:
 
 @pytest.mark.lengthy
 @given(st.integers(0, 200), st.integers(1, 200))
-def test_wilson_equals_scipy(successes: int, more: int) -> None:
+def test_wilson_equals_scipy(oracle: Any, successes: int, more: int) -> None:
     trials = successes + more
     wanted = oracle.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     assert stats.wilson(successes, trials) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
@@ -55,7 +63,7 @@ def test_wilson_without_trials_knows_nothing() -> None:
 
 @pytest.mark.lengthy
 @given(st.lists(numbers, min_size=2, max_size=25))
-def test_theil_sen_equals_scipy(values: list[float]) -> None:
+def test_theil_sen_equals_scipy(oracle: Any, values: list[float]) -> None:
     assert stats.theil_sen(values) == pytest.approx(oracle.theilslopes(values).slope, rel=1e-9, abs=1e-9)
 
 
@@ -84,7 +92,7 @@ def test_early_stopping_survives_a_million_samples() -> None:
 
 @pytest.mark.lengthy
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_equals_scipys_exact_binomial_test(only_first: int, only_second: int) -> None:
+def test_mcnemar_equals_scipys_exact_binomial_test(oracle: Any, only_first: int, only_second: int) -> None:
     pairs = only_first + only_second
     wanted = oracle.binomtest(only_first, pairs).pvalue if pairs else 1.0
     assert stats.mcnemar(only_first, only_second) == pytest.approx(wanted, rel=1e-9)

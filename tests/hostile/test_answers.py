@@ -13,7 +13,7 @@ from edgebench.schema.sweep import Model, Sweep
 from edgebench.schema.variant import Precision
 from tests.support.spoilt import spoilt_target
 
-pytestmark = pytest.mark.slow  # each input is opened in a process of its own
+pytestmark = [pytest.mark.slow, pytest.mark.exact]  # each kind is a process of its own; counts of samples are claims
 
 # Kind -> Python that spoils an answer to a measure request, and what the row must say.
 SPOILT: dict[str, tuple[str, str]] = {

@@ -14,6 +14,8 @@ from edgebench.measure.plan.forecast import Forecast, Task
 from edgebench.measure.plan.remaining import Remaining
 from tests.hostile import graphs
 
+pytestmark = pytest.mark.exact  # compares the time that work takes with the time that was expected
+
 
 def task(activity: str, subject: str, seconds: float) -> Task:
     return Task(activity=activity, subject=subject, kind=activity, usual_s=seconds, expected_s=seconds)

@@ -140,6 +140,14 @@ def test_a_case_that_fails_is_recorded_once_and_the_others_go_on() -> None:
     assert timed(records)["good"] == 6
 
 
+@pytest.mark.parametrize("id", "abcdef")
+def test_a_case_that_failed_gets_no_further_process_not_even_in_the_same_round(id: str) -> None:
+    connection = Scripted(good=[1e-3], bad=[AgentError("it died")])
+    go(connection, job("good"), job("bad", 64), id=id)
+    purposes = [request["purpose"] for request in connection.requests if request.get("path") == "bad"]
+    assert purposes in (["latency"], ["memory", "latency"])  # in a random order, and only the times of this one fail
+
+
 def test_earlier_runs_count() -> None:
     one = job("one")
     one.runs = [run(case=one.case, samples_s=(1e-3,) * 7) for _ in range(4)]

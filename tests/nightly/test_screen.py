@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy
 import pytest
-from scipy.stats import t
 
 from edgebench.nightly.rule.confirm import Effect, compare, compare_pairs
 from edgebench.nightly.rule.screen import detectable, is_enough, is_suspect, moderate, noise, screen
@@ -19,6 +18,8 @@ DRAW = numpy.random.default_rng(1)
 
 
 def test_a_single_configuration_has_the_ordinary_t_but_for_its_median() -> None:
+    from scipy.stats import t
+
     history = DRAW.normal(0, 0.01, (1, 15))
     found = screen(history, numpy.array([0.02]))
     error = history.std(ddof=1) * numpy.sqrt(1 + numpy.pi / 2 / 15)

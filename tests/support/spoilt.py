@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.support.passing_on import READ
 
-SCRIPT = """#!{python}
-import copy, json, math, os, subprocess, sys, time
+SCRIPT = """#!{python} -IS
+import json, math, os, subprocess, sys, time
 SPOILS = {spoils!r}
 MARK = b"edgebench-answer "
 MARKS = dict.fromkeys(("baseline_bytes", "load_peak_bytes", "loaded_bytes", "run_peak_bytes"), 1)

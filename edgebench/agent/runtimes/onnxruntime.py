@@ -10,8 +10,6 @@ from contextlib import redirect_stdout
 from importlib import metadata
 from math import prod
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from edgebench.agent.feed import BFLOAT16, arrays
@@ -287,6 +285,8 @@ def _profiled(
     path: str, provider: str, threads: int, use: Callable[[Any], object], *, tf32: bool
 ) -> list[dict[str, Any]]:
     """Load the graph into a profiling session, call `use` with it, and return the events of the session's trace."""
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory() as scratch:
         settings = _settings(threads)
         settings.enable_profiling = True
@@ -319,6 +319,8 @@ def profile(
 
 def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, Any]:
     """Summarize a trace: median seconds of each node and of the whole inference, over the last `iterations` runs."""
+    from statistics import median
+
     runs, whole = defaultdict[str, list[dict[str, Any]]](list), list[float]()
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
@@ -332,6 +334,8 @@ def operators(events: Iterable[dict[str, Any]], iterations: int) -> dict[str, An
 
 
 def _operator(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    from statistics import median
+
     last, arguments = runs[-1], runs[-1]["args"]
     types = [kind for shape_by_type in arguments.get("input_type_shape", ()) for kind in shape_by_type]
     return {

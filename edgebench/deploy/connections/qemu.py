@@ -16,6 +16,7 @@ from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.emulation import Emulation, emulation, missing, root
 from edgebench.deploy.exchange import agent_environment, agent_input, agent_options, exchange
+from edgebench.schema.case import Purpose
 from edgebench.schema.target import Target
 
 ADDRESS = ""
@@ -48,11 +49,16 @@ class Emulated:
         counter = Path(self._counters.name) / uuid4().hex
         environment = agent_environment(request) | {VARIABLE: str(counter), "PYTHONHASHSEED": "0"}
         clean = ["env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-        command = [*clean, *self._emulated.command, *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
+        command = [*clean, *self._command(request), *ISOLATED, *agent_options(request)[1:], str(self._bundle)]
         try:
             return exchange(command, [agent_input(request, held=self._held)], timeout_s=timeout_s, held=self._held)
         finally:
             counter.unlink(missing_ok=True)
+
+    def _command(self, request: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the command for a request; only facts, which say whether there is a counter, and counts need one."""
+        needs_counter = request.get("do") == "facts" or request.get("purpose") == Purpose.INSTRUCTIONS
+        return self._emulated.command if needs_counter else self._emulated.uncounted
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection to the same emulator with another bundle."""
