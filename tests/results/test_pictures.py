@@ -60,6 +60,18 @@ def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folde
     assert "&quot;x" in section
 
 
+def test_a_localizers_only_box_has_its_overlap_in_place_of_a_count_and_a_score(folder: Path) -> None:
+    sha256, _ = artifact(folder, "int8")
+    one = page("a.png", 2) | {"iou": {"this": 0.123, "float": 0.9}}
+    one |= {source: [[label, None, 0.1, 0.1, 0.5, 0.5]] for source, label in (("truth", 7), ("this", 1), ("float", 7))}
+    pictures.write(folder, sha256, {"pictures": [one], "colours": ["#e69f00"] * 10})
+    section = rendered(folder).partition('<section id="pictures">')[2].partition("</section>")[0]
+    assert re.findall(r"<div>([^<]+)<svg", section) == ["truth", "float: IoU 90%", "int8: IoU 12%"]
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", section) == ["7", "7", "1"]
+    assert re.findall(r'aria-label="([^"]+)"', section) == ["truth, 1 box", "float, 1 box", "this file, 1 box"]
+    assert "a.png: 2 errors" in section
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"pictures": 3}'])
 def test_a_damaged_album_is_left_out(content: str, folder: Path) -> None:
     sha256, _ = artifact(folder, "int8")
