@@ -24,7 +24,7 @@ from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
-from edgebench.measure.plan.remaining import Remaining
+from edgebench.measure.plan.remaining import with_time_left
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
@@ -66,12 +66,8 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
-        with lock_folder(folder):
-            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
-            try:
-                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
-            finally:
-                durations.keep(remaining.pairs)
+        with lock_folder(folder), with_time_left(show, _forecasts(sweep, sessions)) as remaining:
+            return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
 
 
 def _announce(sweep: Sweep, address: str, show: Show) -> None:
@@ -135,20 +131,37 @@ def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The trained weights, and the reason for each network whose training failed."""
+    """The trained weights, and the reason for each network whose training failed.
+
+    `interrupted` is the number of the signal that interrupted the training; 0 if no signal did.
+    """
 
     weights: tuple[Weights, ...]
     failures: tuple[str, ...]
+    interrupted: int = 0
 
 
 def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """Train every network of the sweep that has no weights yet, and return the weights of all its networks.
 
+    After an interruption, the weights that were finished are returned.
+
     Raises:
         RequestError: the sweep is impossible; nothing was trained.
     """
-    variants, weights, failures = to_train(sweep), list[Weights](), list[str]()
+    variants = to_train(sweep)
     splits.inspect(variants, show)
+    try:
+        with with_time_left(show, [forecasting.of_trainings(variants, options)]) as remaining:
+            return _trained(variants, options, remaining)
+    except KeyboardInterrupt as interruption:
+        finished = (training.find(variant, options) for variant in variants)
+        signal = ending.signal_of(interruption)
+        return Trained(weights=tuple(filter(None, finished)), failures=(), interrupted=signal)
+
+
+def _trained(variants: Sequence[Variant], options: training.Options, show: Show) -> Trained:
+    weights, failures = list[Weights](), list[str]()
     cohort.train(variants, show, options)
     for variant in variants:
         try:

@@ -147,6 +147,8 @@ def _forecast_sheet(forecast: Forecast) -> Sheet:
 
 def _times(forecast: Forecast) -> str:
     """Say in words how long a session takes."""
+    if not forecast.tasks:
+        return "nothing would be trained, exported or measured"
     parts = f"{duration(forecast.prepare_s)} to train, export and evaluate, {duration(forecast.measure_s)} to measure"
     if forecast.total_s < forecast.prepare_s + forecast.measure_s:
         total = f"{duration(forecast.total_s)} in all, the budget"
