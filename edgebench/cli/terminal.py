@@ -288,9 +288,11 @@ def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
     _say_wrapped(sheet.title, console, "bold", before="\n")
     for remark in filter(None, (laid.above, *remarks)):
         _say_wrapped(remark, console, "dim", indent=2)
-    _write(laid.lines, console)
+    has_rows = any(column.cells for column in sheet.columns)
+    _write(laid.lines if has_rows else [], console)
     notes = [note for note in sheet.notes if note not in (*sheet.conclusion, *sheet.method)]
-    for note in (*_left_out(laid, width, whole or _command()), *notes, *([HOW] if sheet.method else [])):
+    left_out = _left_out(laid, width, whole or _command()) if has_rows else ["Nothing."] * (not notes)
+    for note in (*left_out, *notes, *([HOW] if sheet.method else [])):
         _say_wrapped(note, console, "dim", indent=2)
     for sentence in sheet.conclusion:
         _say_wrapped(sentence, console, "bold", indent=2)

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
 POLL_S = 5.0  # pause between two attempts to reach a busy target
+WAIT = "30m"  # the time that a message suggests to wait for a busy target
 REGRESSED, UNMEASURED = 1, 3  # exit codes; after a RequestError the exit code is 2
 
 
@@ -158,7 +159,9 @@ def _measured(
                 records.append(record)
             durations.keep(learned(session, records))
     except (AgentError, Busy, Unreachable) as error:
-        remaining(Notice(text=f"target {target.name}: {error}"))
+        advice = f"; or let the night wait, with --wait {WAIT}" if isinstance(error, Busy) and not wait_s else ""
+        named = str(error) if str(error).startswith(f"target {target.name} ") else f"target {target.name}: {error}"
+        remaining(Notice(text=f"{named}{advice}"))
         return Reached(target=target, session=session, why=str(error))
     return Reached(target=target, session=session)
 

@@ -40,6 +40,7 @@ from edgebench.deploy.exchange import (
 from edgebench.deploy.locking import PROCESS
 from edgebench.foundation import files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
+from edgebench.foundation.units import duration
 from edgebench.schema import STRICT
 from edgebench.schema.target import Target
 
@@ -145,8 +146,8 @@ class Ssh:
         self._holder = holder
         holding = decoded(Holding, read_answer(self._first_answer(holder), b"", 0))
         if holding.owner:
-            owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
-            raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that run ends")
+            owner, since = printable(holding.owner)[:80], duration(holding.age_s)
+            raise Busy(f"target {self._target.name} is in use by {owner} for {since}: wait until that run ends")
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
         """Return the line with the answer of `agent.hold`; skip everything that the login prints before that line."""

@@ -101,7 +101,8 @@ def _of_object(
     A localizer has no score for a box.
     """
     answers = {"this": answer} | ({"float": parent} if parent else {})
-    wanted = localization.Answer(*localization.object_of(truth))
+    label, box = localization.object_of(truth)
+    wanted = localization.Answer(label, box.astype("f4"))
     boxes = {name: [_box(one)] for name, one in {"truth": wanted, **answers}.items()}
     overlaps = {name: round(localization.seen(one, truth).iou, 4) for name, one in answers.items()}
     return _picture(images, index, truth, errors) | {"iou": overlaps} | boxes
