@@ -20,6 +20,7 @@ from tests.support.command import cli
 WIDTHS = (60, 80, 100, 120, 200)
 COMMANDS = (
     ("report", str(GOLDEN)),
+    ("report", str(ROOT / "results" / "three_ways")),  # with rows of an emulated board
     ("choose", str(GOLDEN), "--max-p90", "50ms"),
     ("choose", "--published", "rpi4", "--max-latency", "20ms", "--min-top1", "60"),
     ("compare", str(GOLDEN), str(GOLDEN)),

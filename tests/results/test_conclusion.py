@@ -9,7 +9,7 @@ from edgebench.results import folders
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.row import Row
-from tests import GOLDEN
+from tests import GOLDEN, ROOT
 from tests.support.rows import changed
 
 (FIRST, *_) = folders.read(GOLDEN).rows
@@ -116,3 +116,27 @@ def test_the_runtimes_of_several_networks_are_counted_by_precision() -> None:
 def test_runtimes_are_compared_only_under_equal_conditions() -> None:
     rows = [measured(2.0, 90.0, runtime="a"), measured(3.0, 90.0, runtime="b", threads=2)]
     assert not [text for text in conclude(rows) if "fastest runtime" in text]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"target": "pi"}, ("cpu, onnxruntime, 1 thread", "pi, onnxruntime, 1 thread")),
+        (
+            {"dataset": "scenes"},
+            ("cpu, onnxruntime, 1 thread, dataset digits", "cpu, onnxruntime, 1 thread, dataset scenes"),
+        ),
+        ({"batch": 8}, ("cpu, onnxruntime, 1 thread, batch 1", "cpu, onnxruntime, 1 thread, batch 8")),
+    ],
+)
+def test_groups_have_names_that_tell_them_apart(changes: dict[str, object], names: tuple[str, str]) -> None:
+    groups = [[measured(time, 90.0, resolution=64, **more), measured(2 * time, 95.0, resolution=96, **more)]
+              for time, more in ((1.0, {}), (3.0, changes))]  # fmt: skip
+    found = conclude([row for group in groups for row in group])
+    assert {sentence.partition(": ")[0] for sentence in found if "runtime of" not in sentence} == set(names)
+
+
+def test_rows_of_an_emulated_board_are_concluded_by_instructions() -> None:
+    table = folders.read(ROOT / "results" / "three_ways").rows
+    (sentence,) = conclude([row for row in table if row.setup.target == "rpi4_emulated"])
+    assert sentence == "Float executes 1.68 times as many instructions as int8; an emulator gives no times."
