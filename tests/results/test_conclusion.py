@@ -1,6 +1,7 @@
 """The sentences that end a table: the fastest, the most accurate, what int8 brings, and what is not settled."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -129,10 +130,11 @@ def test_runtimes_are_compared_only_under_equal_conditions() -> None:
         ({"batch": 8}, ("cpu, onnxruntime, 1 thread, batch 1", "cpu, onnxruntime, 1 thread, batch 8")),
     ],
 )
-def test_groups_have_names_that_tell_them_apart(changes: dict[str, object], names: tuple[str, str]) -> None:
-    groups = [[measured(time, 90.0, resolution=64, **more), measured(2 * time, 95.0, resolution=96, **more)]
-              for time, more in ((1.0, {}), (3.0, changes))]  # fmt: skip
-    found = conclude([row for group in groups for row in group])
+def test_groups_have_names_that_tell_them_apart(changes: dict[str, Any], names: tuple[str, str]) -> None:
+    sides = ((1.0, 90.0, 64), (2.0, 95.0, 96))
+    groups: tuple[dict[str, Any], ...] = ({}, changes)
+    rows = [measured(time, top1, resolution=side, **more) for more in groups for time, top1, side in sides]
+    found = conclude(rows)
     assert {sentence.partition(": ")[0] for sentence in found if "runtime of" not in sentence} == set(names)
 
 
