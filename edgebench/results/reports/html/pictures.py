@@ -36,9 +36,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """The pictures of one row, the worst first."""
+    """The pictures of one row, the worst first; `kind` says what is drawn: `boxes`, `maps`, or `box` for one box."""
 
     title: str
+    kind: str
     pictures: tuple[Picture, ...]
 
 
@@ -52,8 +53,13 @@ def albums(lines: Sequence[Line], known: Mapping[str, Mapping[str, Any]]) -> lis
         if not (is_float and line.row.setup.network in compared):
             title = f"{line.row.setup.network} {line.row.setup.scheme}"
             pages = tuple(_pictures(album, line.row.setup.precision, f"picture-{len(shown)}"))
-            shown.setdefault(title, Album(title=title, pictures=pages))
+            shown.setdefault(title, Album(title=title, kind=_kind(album), pictures=pages))
     return list(shown.values())
+
+
+def _kind(album: Mapping[str, Any]) -> str:
+    first: Mapping[str, Any] = next(iter(album["pictures"]), {})
+    return "maps" if "maps" in first else "box" if "iou" in first else "boxes"
 
 
 def _artifact(line: Line) -> str:
