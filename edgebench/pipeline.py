@@ -24,6 +24,7 @@ from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
+from edgebench.measure.plan.remaining import with_time_left
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
 from edgebench.networks.custom import channels
@@ -112,20 +113,37 @@ def _table(folder: Path, journal: Journal, show: Show) -> Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The trained weights, and the reason for each network whose training failed."""
+    """The trained weights, and the reason for each network whose training failed.
+
+    `interrupted` is the number of the signal that interrupted the training; 0 if no signal did.
+    """
 
     weights: tuple[Weights, ...]
     failures: tuple[str, ...]
+    interrupted: int = 0
 
 
 def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """Train every network of the sweep that has no weights yet, and return the weights of all its networks.
 
+    After an interruption, the weights that were finished are returned.
+
     Raises:
         RequestError: the sweep is impossible; nothing was trained.
     """
-    variants, weights, failures = to_train(sweep), list[Weights](), list[str]()
+    variants = to_train(sweep)
     splits.inspect(variants, show)
+    try:
+        with with_time_left(show, [forecasting.of_trainings(variants, options)]) as remaining:
+            return _trained(variants, options, remaining)
+    except KeyboardInterrupt as interruption:
+        finished = (training.find(variant, options) for variant in variants)
+        signal = ending.signal_of(interruption)
+        return Trained(weights=tuple(filter(None, finished)), failures=(), interrupted=signal)
+
+
+def _trained(variants: Sequence[Variant], options: training.Options, show: Show) -> Trained:
+    weights, failures = list[Weights](), list[str]()
     cohort.train(variants, show, options)
     for variant in variants:
         try:

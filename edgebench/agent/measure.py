@@ -248,7 +248,7 @@ def _stages(request: dict[str, Any]) -> dict[str, Any]:
 def _compile(request: dict[str, Any]) -> dict[str, Any]:
     """Compile the artifact for a device that is not at hand; there are no times, only the compiler's facts."""
     runtime = load("runtimes", request["runtime"])
-    if chain.has_parts(request):
+    if has_parts(request):
         raise RuntimeError("a compiler takes one graph, found a model of several parts: compile each part alone")
     runtime.prepare()
     facts = runtime.compile(request["path"], batch=request["batch"], options=request["options"])

@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
+from edgebench.foundation.stats import wilson
 from edgebench.foundation.units import counted, number
 from edgebench.images.catalogue import family
 from edgebench.images.splits import why_no_accuracy
@@ -229,7 +230,11 @@ def _differs(accuracy: Accuracy) -> Iterator[Fact]:
 def _significance(change: Change) -> str:
     images = change.parent.of
     if change.images_needed is None:
-        return "Both files have the same accuracy, so more images like these would not show a difference."
+        differing = change.only_parent + change.only_this
+        return (
+            f"Both files are right on the same number of these {counted(images, 'image')}. A difference of up to"
+            f" {100 * wilson(differing, images)[1]:.1f} points is still possible, with a confidence of 95 %."
+        )
     verdict = "is" if change.is_significant else "is not"
     return (
         f"The difference in accuracy on {counted(images, 'image')} {verdict} significant at 5 %. On"

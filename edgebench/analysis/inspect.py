@@ -94,7 +94,8 @@ def _facts(found: Inspected, run: str) -> Iterator[Fact]:
     yield Fact.of("not counted", cost.uncounted or "nothing", uncounted=cost.uncounted or None)
     yield Fact.of("classifier of images", "yes" if way.is_classifier else "no", is_classifier=way.is_classifier)
     yield Fact.of("signatures", ", ".join(found.signatures) or "none", signatures=found.signatures)
-    yield Fact.of("cannot be measured", way.refusal or "it can", refusal=way.refusal or None)
+    measured = f"no: {way.refusal}" if way.refusal else "yes"
+    yield Fact.of("can be measured", measured, refusal=way.refusal or None)
     yield Fact.of("run", run or "not possible", run=run or None)
 
 

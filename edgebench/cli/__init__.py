@@ -48,11 +48,11 @@ class _Commands(TyperGroup):
     """All commands. The exit code shows which signal interrupted a command; typer's code would be that of Ctrl-C."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
+        """Run a command; if it is interrupted, say so in its last line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interruption:
-            raise typer.Exit(exit_codes.ended_by(ending.signal_of(interruption))) from interruption
+            raise typer.Exit(_interrupted(interruption)) from interruption
 
 
 class _Program(typer.Typer):
@@ -113,7 +113,7 @@ def main() -> None:
     except EdgebenchError as error:
         _end(str(error), exit_codes.REFUSED)
     except KeyboardInterrupt as interruption:
-        sys.exit(exit_codes.ended_by(ending.signal_of(interruption)))
+        sys.exit(_interrupted(interruption))
     except streams.OutputLost as lost:
         if lost.is_closed_pipe:
             sys.exit(0)
@@ -130,6 +130,13 @@ def _run() -> None:
         app()
     finally:
         sys.stdout.flush()
+
+
+def _interrupted(interruption: KeyboardInterrupt) -> int:
+    """Say in a last line that a command was interrupted; return its exit code."""
+    sys.stdout.flush()
+    typer.echo(ending.sentence_of(interruption), err=True)
+    return exit_codes.ended_by(ending.signal_of(interruption))
 
 
 def _end(text: str, code: int) -> None:

@@ -1,8 +1,11 @@
 """A topic of the guide -> its page, printed: the README.md of a package, or a file such as results/words.md."""
 
+import os
 import re
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -10,6 +13,7 @@ import typer
 from edgebench.foundation.errors import require
 
 _PACKAGE = Path(__file__).parents[1]
+LEAST_WIDTH = 20  # characters of a sentence in one line, however narrow the terminal is
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
@@ -37,9 +41,13 @@ def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; default:
 
 
 def _list(topics: dict[str, Path]) -> None:
-    width = max(map(len, topics))
+    """Print a line for each topic; wrap it to the width of the terminal, below its own sentence."""
+    indent = max(map(len, topics)) + 2
+    columns = get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else sys.maxsize
     for topic, file in topics.items():
-        typer.echo(f"{topic:<{width}}  {summary(file.read_text(encoding='utf-8'))}")
+        sentence = summary(file.read_text(encoding="utf-8"))
+        first, *more = wrap(sentence, max(columns - indent, LEAST_WIDTH), break_on_hyphens=False)
+        typer.echo("\n".join([f"{topic:<{indent}}{first}", *(" " * indent + line for line in more)]))
 
 
 def _render(page: str) -> None:

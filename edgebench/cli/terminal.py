@@ -186,6 +186,8 @@ def _forecast_sheet(forecast: Forecast) -> Sheet:
 
 def _times(forecast: Forecast) -> str:
     """Say in words how long a session takes."""
+    if not forecast.tasks:
+        return "nothing would be trained, exported or measured"
     parts = f"{duration(forecast.prepare_s)} to train, export and evaluate, {duration(forecast.measure_s)} to measure"
     if forecast.total_s < forecast.prepare_s + forecast.measure_s:
         total = f"{duration(forecast.total_s)} in all, the budget"
@@ -325,9 +327,11 @@ def _print(sheet: Sheet, console: Console, whole: str = "") -> None:
     _say_wrapped(sheet.title, console, "bold", before="\n")
     for remark in filter(None, (laid.above, *remarks)):
         _say_wrapped(remark, console, "dim", indent=2)
-    _write(laid.lines, console)
+    has_rows = any(column.cells for column in sheet.columns)
+    _write(laid.lines if has_rows else [], console)
     notes = [note for note in sheet.notes if note not in (*sheet.conclusion, *sheet.method)]
-    for note in (*_left_out(laid, width, whole or _command()), *notes, *([HOW] if sheet.method else [])):
+    left_out = _left_out(laid, width, whole or _command()) if has_rows else ["Nothing."] * (not notes)
+    for note in (*left_out, *notes, *([HOW] if sheet.method else [])):
         _say_wrapped(note, console, "dim", indent=2)
     for sentence in sheet.conclusion:
         _say_wrapped(sentence, console, "bold", indent=2)

@@ -20,6 +20,7 @@ from uuid import uuid4
 from edgebench.agent import hold
 from edgebench.foundation import escape, lock
 from edgebench.foundation.errors import Busy, RequestError
+from edgebench.foundation.units import duration
 from edgebench.schema.target import THIS_MACHINE
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
         raise RequestError(error.strerror) from error
     try:
         if holding["owner"]:
-            since = f"for {holding['age_s'] / 60:.0f} min"
+            since = f"for {duration(holding['age_s'])}"
             raise Busy(
                 f"{label} is in use by {holding['owner']} {since}: two runs at once would disturb each other;"
                 " run again when the other run ends"

@@ -23,6 +23,11 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
+def sentence_of(interruption: KeyboardInterrupt) -> str:
+    """Return the last line of an interrupted command: `interrupted`, and what whoever caught it noted about it."""
+    return ": ".join(("interrupted", *getattr(interruption, "__notes__", ())))
+
+
 def signal_of(interruption: KeyboardInterrupt) -> int:
     """Return the number of the signal that caused an interruption; for Ctrl-C, the number of SIGINT."""
     return interruption.number if isinstance(interruption, Ended) else int(signal.SIGINT)

@@ -23,7 +23,7 @@ from edgebench.measure import MOMENT_S, answer, budget, open_session
 from edgebench.measure.arrivals import Helper
 from edgebench.measure.plan import cases, engines
 from edgebench.measure.plan import forecast as forecasting
-from edgebench.measure.plan.remaining import Remaining
+from edgebench.measure.plan.remaining import with_time_left
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.pool import Pool
 from edgebench.measure.workshop import Workshop
@@ -261,14 +261,13 @@ class _Run:
         """Measure the sessions of a machine one after another, then release the machine."""
         planned = () if machine.pool else [session for session, _ in machine.sessions]
         label = "" if self.is_alone else machine.label
-        remaining = Remaining(show=_labelled(self.show, label), forecasts=forecasts(self.sweep, planned, records))
+        planned_work = forecasts(self.sweep, planned, records)
         try:
-            with shown_by(remaining):
+            with with_time_left(_labelled(self.show, label), planned_work) as remaining, shown_by(remaining):
                 for session, held in machine.sessions:
                     is_last = session is machine.sessions[-1][0]
                     yield from self._session(machine, session, held, records, remaining, is_last=is_last)
         finally:
-            durations.keep(remaining.pairs)
             if self.workshop:
                 self.workshop.end(machine.label)
             machine.release()

@@ -18,7 +18,7 @@ from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
-from edgebench.foundation import collector, toml
+from edgebench.foundation import collector, durations, toml
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
@@ -27,10 +27,13 @@ from edgebench.foundation.units import counted, duration
 from edgebench.measure import answer, open_session
 from edgebench.measure.plan import engines, sweeps
 from edgebench.measure.plan.check import check
+from edgebench.measure.plan.forecast import forecast, learned
+from edgebench.measure.plan.remaining import with_time_left
+from edgebench.measure.plan.state import case_states
 from edgebench.nightly import history, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
 from edgebench.nightly.night import Acceptance, Decision, Outcome, State, following
-from edgebench.nightly.pairs import aa_pairs, paired_times
+from edgebench.nightly.pairs import aa_pairs, noise_task, paired_times
 from edgebench.nightly.rule.judge import examine, judge
 from edgebench.nightly.rule.limits import NO_LIMITS, Limits, LimitsOfFile
 from edgebench.nightly.rule.thresholds import RULE, Rule
@@ -44,14 +47,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgebench.deploy import Held
+    from edgebench.measure.plan.remaining import Remaining
     from edgebench.nightly.night import History, Night
     from edgebench.nightly.summary import Bulletin
+    from edgebench.schema.record import Record
     from edgebench.schema.sweep import Sweep
     from edgebench.schema.target import Target
 
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
 POLL_S = 5.0  # pause between two attempts to reach a busy target
+WAIT = "30m"  # the time that a message suggests to wait for a busy target
 REGRESSED, UNMEASURED = 1, 3  # exit codes; after a RequestError the exit code is 2
 
 
@@ -80,13 +86,13 @@ def run(
             f"a nightly run measures the whole sweep, but this sweep has the budget {sweep.budget}; remove the budget"
         )
     targets, started = catalogue.targets_of(sweep.targets, address), monotonic()
-    with lock_folder(folder, f"history {folder}"), _explaining_interruptions(show):
+    with lock_folder(folder, f"history {folder}"), _explaining_interruptions(), with_time_left(show) as remaining:
         earlier = history.read(folder)
         night, raw = begin_night(folder, sweep, earlier)
         journal = Journal(raw)
         # A continued night has records from before it was killed; the time that they took is part of the night.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
-        reached = tuple(_measured(sweep, target, journal, show, wait_s) for target in targets)
+        reached = tuple(_all_measured(sweep, targets, journal, remaining, wait_s, will_pair=bool(earlier.nights)))
         journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
@@ -95,7 +101,7 @@ def run(
         if all(entry.verdict == Outcome.MISSING for entry in night.entries):
             return _report_unmeasured(folder, night, earlier)
         night = replace(night, measured_s=monotonic() - started)
-        context = NightContext(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=evidence)
+        context = NightContext(folder=folder, raw=raw, rule=rule, show=remaining, reached=reached, evidence=evidence)
         screened = examine(night, earlier, rule)
         night = judge(night, screened, paired_times(screened, context), rule, limits)
         night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
@@ -106,12 +112,12 @@ def run(
 
 
 @contextmanager
-def _explaining_interruptions(show: Show) -> Iterator[None]:
+def _explaining_interruptions() -> Iterator[None]:
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         hours = history.RESUMED_WITHIN.total_seconds() / 3600
-        show(Notice(text=f"interrupted: run the same command within {hours:.0f} hours to continue this night"))
+        interruption.add_note(f"run the same command within {hours:.0f} hours to continue this night")
         raise
 
 
@@ -123,20 +129,39 @@ def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin
     return bulletin
 
 
-def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s: float) -> Reached:
+def _all_measured(
+    sweep: Sweep, targets: Sequence[Target], journal: Journal, remaining: Remaining, wait_s: float, *, will_pair: bool
+) -> Iterator[Reached]:
+    """Measure the sweep on each target; with `will_pair`, the time left includes that of the A/A pairs afterwards."""
+    for place, target in enumerate(targets, 1):
+        remaining.further = len(targets) - place
+        yield _measured(sweep, target, journal, remaining, wait_s, will_pair=will_pair)
+
+
+def _measured(
+    sweep: Sweep, target: Target, journal: Journal, remaining: Remaining, wait_s: float, *, will_pair: bool
+) -> Reached:
     """Measure the sweep on one target.
 
     If the target cannot be reached, record why and continue with the other targets.
     """
-    session = None
+    session, earlier = None, tuple(journal)
+    records: list[Record] = []
     try:
-        with _held_when_free(target, show, wait_s) as held:
+        with _held_when_free(target, remaining, wait_s) as held:
             requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
-            for record in answer(session, held, tuple(journal), show):
+            expected = forecast(sweep, session, case_states(session, earlier))
+            is_paired = will_pair and not session.environment.emulator
+            remaining.expect(expected, [noise_task(expected, sweep.preset)] if is_paired else [])
+            for record in answer(session, held, earlier, remaining):
                 journal.append(record)
+                records.append(record)
+            durations.keep(learned(session, records))
     except (AgentError, Busy, Unreachable) as error:
-        show(Notice(text=f"target {target.name}: {error}"))
+        advice = f"; or let the night wait, with --wait {WAIT}" if isinstance(error, Busy) and not wait_s else ""
+        named = str(error) if str(error).startswith(f"target {target.name} ") else f"target {target.name}: {error}"
+        remaining(Notice(text=f"{named}{advice}"))
         return Reached(target=target, session=session, why=str(error))
     return Reached(target=target, session=session)
 

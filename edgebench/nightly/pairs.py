@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import fmean, median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestErro
 from edgebench.foundation.files import make
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.units import counted
+from edgebench.measure.plan.forecast import Task
 from edgebench.measure.rounds import observe
 from edgebench.nightly import history
 from edgebench.nightly.arms import ACCEPTED, TONIGHT, Arm, accepted_arm, tonight_arm
@@ -27,13 +28,14 @@ from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
-from edgebench.schema.case import Purpose
+from edgebench.schema.case import PRESETS, Purpose, Workload
 from edgebench.schema.record import Failure, Run, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edgebench.deploy.connections import Connection
+    from edgebench.measure.plan.forecast import Forecast
     from edgebench.nightly.night import Pin
     from edgebench.nightly.rule.judge import Screened
     from edgebench.nightly.tonight import NightContext, Reached
@@ -62,6 +64,17 @@ class PairedRun:
     slope: float
     interim_every: int = 0
     failure: str = ""
+
+    @property
+    def left(self) -> int:
+        """The number of pairs that are still to run."""
+        return 0 if self.failure else max(self.pairs - min(len(self.accepted.runs), len(self.tonight.runs)), 0)
+
+    @property
+    def left_s(self) -> float:
+        """The estimated time that the pairs still take, from the processes that were measured tonight."""
+        took = [run.took_s for run in self.tonight.job.runs if run.purpose == Purpose.LATENCY and run.took_s]
+        return 2 * self.left * fmean(took) if took else 0.0
 
     @property
     def times(self) -> PairedTimes:
@@ -114,7 +127,7 @@ def _times_on(
                     paired_runs.append(_paired_run(suspect, held.connection, session, context))
                 except (CaseError, RequestError) as error:
                     times[suspect.entry.name] = PairedTimes(why_not=str(error))
-            take(paired_runs, session, context.raw, context.show, context.rule)
+            take("confirm", paired_runs, session, context.raw, context.show, context.rule)
             return times | {paired_run.name: paired_run.times for paired_run in paired_runs}
     except (AgentError, Busy, Unreachable) as error:
         return {suspect.entry.name: PairedTimes(why_not=str(error)) for suspect in suspects}
@@ -147,18 +160,30 @@ def _pin(screened: Screened, folder: Path) -> Pin:
     return history.read_pin(folder, screened.past.baseline.entry.pin)
 
 
-def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
-    """Run all pairs, round by round; the two processes of a pair run one after the other, in random order."""
+def take(
+    activity: str, paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE
+) -> None:
+    """Run all pairs, round by round; the two processes of a pair run one after the other, in random order.
+
+    `activity` is the name of these pairs in progress messages.
+    """
     draw, journals = Random(session.id), _journals(folder)
     rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
     for number in range(1, rounds + 1):
         _stop_early(paired_runs, number - 1, rule)
         pending = [paired_run for paired_run in paired_runs if paired_run.pairs >= number]
         draw.shuffle(pending)
-        for done, paired_run in enumerate(pending):
-            show(Step(activity="confirm", subject=f"pair {number} of {rounds}", done=done, total=len(pending)))
+        for paired_run in pending:
+            show(_step(activity, f"pair {number} of {rounds}", paired_runs))
             order = draw.sample((paired_run.accepted, paired_run.tonight), 2)
             _take_pair(paired_run, order, session, number, journals, show)
+
+
+def _step(activity: str, subject: str, paired_runs: Sequence[PairedRun]) -> Step:
+    """Return the progress of all pairs, with the time that they still take."""
+    total, left = (sum(getattr(paired_run, name) for paired_run in paired_runs) for name in ("pairs", "left"))
+    left_s = sum(paired_run.left_s for paired_run in paired_runs)
+    return Step(activity=activity, subject=subject, done=total - left, total=total, left_s=left_s)
 
 
 def _journals(folder: Path) -> dict[str, Journal]:
@@ -208,13 +233,27 @@ def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> 
     chosen = timed[turn % len(timed)]
     target = context.reached_as(chosen.entry.target).target
     processes = sum(len(candidate.entry.figures.latencies_s) for candidate in timed)
-    pairs = min(context.rule.pairs // 2, max(LEAST_PAIRS, round(processes * ARM_SHARE)))
+    pairs = _aa_count(processes, context.rule)
     try:
         with hold(target) as (held,):
             return _aa_pairs(chosen, pairs, held.connection, context)
     except (CaseError, RequestError) as error:
         context.show(Notice(text=f"the noise between two copies of one environment was not measured: {error}"))
         return None
+
+
+def _aa_count(processes: int, rule: Rule) -> int:
+    """Return the number of A/A pairs of a night with this number of latency processes."""
+    return min(rule.pairs // 2, max(LEAST_PAIRS, round(processes * ARM_SHARE)))
+
+
+def noise_task(forecast: Forecast, preset: str, rule: Rule = RULE) -> Task:
+    """Return the A/A pairs after a session as a task, with their estimated time."""
+    settings, cases = PRESETS[preset], len(forecast.work)
+    first = settings.interim_analyses[0]
+    processes = cases * (first + settings.memory_runs) + first * len(Workload)
+    expected_s = 2 * _aa_count(cases * first, rule) * forecast.measure_s / processes
+    return Task(activity="noise", subject="", kind="", usual_s=expected_s, expected_s=expected_s)
 
 
 def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: NightContext) -> AAPairs:
@@ -235,7 +274,7 @@ def _aa_pairs(chosen: Screened, pairs: int, connection: Connection, context: Nig
             pairs=pairs,
             slope=chosen.past.slope,
         )
-        take([paired_run], session, context.raw / "arms", context.show)
+        take("noise", [paired_run], session, context.raw / "arms", context.show)
         return _difference(paired_run)
 
 

@@ -210,6 +210,7 @@ def style(colours: Mapping[str, str]) -> str:
         f".drawing text{{font-family:{FONT};font-size:12px;fill:{colours['ink']}}}"
         f".drawing .tick,.drawing .note,.drawing .aside{{fill:{colours['muted']};font-size:11px}}"
         f".drawing .aside{{paint-order:stroke;stroke:{colours['paper']};stroke-width:3;stroke-linejoin:round}}"
+        f".drawing .inside{{font-size:11px}}"
         f".drawing .title{{fill:{colours['muted']}}}.drawing .head{{font-weight:600;font-size:13px}}"
         f".drawing .name{{font-size:11px}}.drawing .strong{{font-weight:600}}"
         f".grid{{stroke:{colours['grid']};fill:none}}.axis{{stroke:{colours['axis']};fill:none}}"

@@ -1,4 +1,4 @@
-"""The test pictures on which detectors err most, in a results folder: one file per artifact, `pictures/<hash>.json`."""
+"""The test pictures on which networks err most, in a results folder: one file per artifact, `pictures/<hash>.json`."""
 
 from __future__ import annotations
 

@@ -58,12 +58,12 @@ def targets(truths: Sequence[Truth], resolution: int) -> tuple[NDArray[Any], ...
     """Return the true class of each image, (N,), and the true box as fractions of the image's sides, (N, 4)."""
     import numpy
 
-    objects = [_object(truth) for truth in truths]
+    objects = [object_of(truth) for truth in truths]
     labels, boxes = zip(*objects, strict=True)
     return numpy.array(labels, numpy.int64), numpy.array(boxes, numpy.float32)
 
 
-def _object(truth: Truth) -> tuple[int, NDArray[float64]]:
+def object_of(truth: Truth) -> tuple[int, NDArray[float64]]:
     """Return class and box of the image's largest object, the box as fractions; class `NOTHING` if it has no object."""
     import numpy
 
@@ -103,7 +103,7 @@ def decode(values: NDArray[float32], classes: int, resolution: int) -> list[Answ
 
 def seen(answer: Answer, truth: Truth) -> Result:
     """Compare a network's prediction with the image's largest object."""
-    label, box = _object(truth)
+    label, box = object_of(truth)
     if label == NOTHING:
         return Result(float("nan"), False)
     return Result(_overlap(answer.box, box), answer.label == label)

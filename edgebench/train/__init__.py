@@ -137,21 +137,22 @@ def require_small(variant: Variant, options: Options) -> None:
         )
 
 
-def lacking(variant: Variant) -> tuple[Variant, ...]:
+def lacking(variant: Variant, options: Options = ORDINARY) -> tuple[Variant, ...]:
     """Return the trainings that a variant needs, in order: at the base resolution first, unless that one is cached."""
-    if find(variant):
+    if find(variant, options):
         return ()
     base = replace(variant, resolution=BASE_RESOLUTION)
-    return (base, variant) if _has_base(variant) and not find(base) else (variant,)
+    is_tuned = _has_base(variant) and not options.epochs
+    return (base, variant) if is_tuned and not find(base, options) else (variant,)
 
 
-def estimate_s(variant: Variant) -> float:
+def estimate_s(variant: Variant, options: Options = ORDINARY) -> float:
     """Estimate how long one training takes, without the one at the base resolution, on an idle machine, in seconds."""
     part, images = task_of(variant).PART, len(_split(variant, "train"))
-    epochs = EPOCHS if _has_base(variant) else BASE_EPOCHS
+    epochs = options.epochs or (EPOCHS if _has_base(variant) else BASE_EPOCHS)
     shown, network = epochs * min(images, part or images), cost(variant)
     read_s = READ_S * (shown if part else images)  # an epoch of a task with PART has pictures of its own
-    compute_s = shown / BATCH * LAYER_S * len(network.layers) + 3 * shown * network.macs / TRAINED_MACS
+    compute_s = shown / options.batch * LAYER_S * len(network.layers) + 3 * shown * network.macs / TRAINED_MACS
     return (START_S + read_s + compute_s) / (GPU_FACTOR if device() == "cuda" else 1)
 
 

@@ -223,3 +223,11 @@ def test_detectors_are_chosen_by_their_map_unless_something_else_is_requested(
     assert fastest.choice.chosen and fastest.choice.chosen.figures[Quantity.LATENCY].value == 2
     with pytest.raises(EdgebenchError, match="on one data set, found digits and scenes"):
         of([*rows, changed(row, dataset="digits")], monkeypatch)
+
+
+def test_a_latency_limit_on_an_emulated_board_is_answered_with_what_to_do() -> None:
+    done = cli("choose", str(ROOT / "results" / "three_ways"), "--target", "rpi4_emulated", "--max-latency", "20ms")
+    assert done.returncode == 1
+    printed = " ".join(done.stdout.split())
+    assert "no configuration has every figure that the limits and the objective need" in printed
+    assert "An emulated board gives no times and no memory figures" in printed and "come nearest" not in printed

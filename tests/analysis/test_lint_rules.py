@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from edgebench.analysis.lint import rules as lint
 from edgebench.analysis.lint.reading import read
 from edgebench.analysis.lint.rules import CheckedRow
 from edgebench.networks import published
+from tests.support.command import cli
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # time is no claim here
 WIDTHS, SIDES = (0.25, 0.5, 0.75, 1.0), (128, 160, 192, 224)
@@ -172,3 +174,22 @@ def test_the_published_mobilenet_v1_grid_of_tflite_passes_but_for_the_one_int8_f
     assert len(rows) == 32
     assert found([row for row in rows if row.precision == "fp32"]) == []
     assert found(rows) == [("int8 drop", ["mobilenet_v1 0.75 @128 int8"])]
+
+
+@pytest.mark.parametrize(
+    ("top1", "ends", "said"),
+    [
+        (0.0, "", "its top-1 of 0.0 % differs by -41.5 points from the published one; it is no better than chance"),
+        (0.0, "0.0,0.4", "it is no better than chance, so these are not the published weights"),
+        (10.0, "1.8,40.4", "its top-1 of 10.0 % differs by -31.5 points from the published one"),
+        (30.0, "10.8,60.3", ""),  # ten images cannot contradict what was published
+        (39.0, "38.6,39.4", ""),  # training recipes differ
+    ],
+)
+def test_an_accuracy_is_off_only_beyond_its_interval(top1: float, ends: str, said: str, tmp_path: Path) -> None:
+    headings = "architecture,width,resolution,precision,dataset,top1" + ",top1_low,top1_high" * bool(ends)
+    row = f"mobilenet_v1,0.25,128,fp32,imagenet:val,{top1}" + f",{ends}" * bool(ends)
+    (table := tmp_path / "table.csv").write_text(f"{headings}\n{row}\n")
+    done = cli("lint", str(table))
+    printed = " ".join(done.stdout.split())
+    assert (said in printed) if said else "published one" not in printed, printed

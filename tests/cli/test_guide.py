@@ -37,6 +37,12 @@ def test_the_guide_lists_every_topic_with_its_first_sentence() -> None:
     assert {"nightly", "words"} <= set(pages())
 
 
+def test_the_list_is_wrapped_to_the_terminal() -> None:
+    done = cli("guide", COLUMNS="60")
+    assert max(map(len, done.stdout.splitlines())) <= 60
+    assert " ".join(done.stdout.split()) == " ".join(cli("guide").stdout.split())
+
+
 @pytest.mark.parametrize("topic", pages())
 def test_a_page_opens_with_a_heading_and_one_sentence_on_one_line(topic: str) -> None:
     heading, empty, sentence, below, *_ = pages()[topic].read_text().splitlines()

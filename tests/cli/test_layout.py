@@ -8,16 +8,19 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from typer.main import get_command
 
-from edgebench.cli import layout, terminal
+from edgebench.cli import app, layout, terminal
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, FormattedColumn, Sheet
 from tests import GOLDEN, ROOT
+from tests.cli.test_json import RUNTIME, leaves
 from tests.hostile import graphs
 from tests.support.command import cli
 
 WIDTHS = (60, 80, 100, 120, 200)
 COMMANDS = (
     ("report", str(GOLDEN)),
+    ("report", str(ROOT / "results" / "three_ways")),  # with rows of an emulated board
     ("choose", str(GOLDEN), "--max-p90", "50ms"),
     ("choose", "--published", "rpi4", "--max-latency", "20ms", "--min-top1", "60"),
     ("compare", str(GOLDEN), str(GOLDEN)),
@@ -28,6 +31,8 @@ COMMANDS = (
     ("describe", "--all"),
     ("predict", str(ROOT / "results" / "x86_vm"), "grid"),
     ("targets",),
+    ("targets", "check", "null"),
+    ("plugins",),
     ("cache",),
     ("weights",),
 )
@@ -58,7 +63,32 @@ LONG = (
     ("nightly", "replay", "results/nights"),
     ("datasets", "show", "digits"),
     ("doctor",),
+    ("plugins", "check", str(RUNTIME)),
 )
+
+
+NO_TABLE = {  # what commands print that no test here lays out
+    "train": "the table of `weights`",
+    "gate": "a comment in Markdown, for a forge",
+    "guide": "a page; tests/cli/test_guide.py has the width of the list",
+    "nightly run": "the table of `nightly report`",
+    **dict.fromkeys(("nightly accept", "nightly ack", "nightly assign", "nightly invalid"), "the names it applies to"),
+    **dict.fromkeys(("figures", "repair", "nightly export"), "the paths that it wrote"),
+    "targets prepare": "the table of `targets check`, for a board",
+    "export-script": "a script",
+}
+
+
+def test_every_command_is_laid_out_here_or_prints_no_table() -> None:
+    names = {name for name, command in leaves(get_command(app)) if name and not is_only_a_group(command)}
+    words = [(" ".join(command[:2]), command[0]) for command in (*COMMANDS, *LONG)]
+    laid_out = {next(name for name in candidates if name in names) for candidates in words}
+    assert names - laid_out == set(NO_TABLE)
+
+
+def is_only_a_group(command: Any) -> bool:
+    """Whether a command, such as `nightly`, only has other commands."""
+    return bool(getattr(command, "commands", {})) and not command.invoke_without_command
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 
 from edgebench.deploy import emulation
 from edgebench.deploy.bundle import bundle
-from edgebench.deploy.connections import Connection, local
+from edgebench.deploy.connections import Connection, local, ssh
 from edgebench.foundation import shelf
 from edgebench.foundation.errors import AgentError
 from edgebench.schema.target import Target
@@ -130,3 +130,25 @@ def test_noise_around_the_answer_is_passed_over(place: Path) -> None:
 def test_a_python_that_is_not_there_is_a_reason(place: Path) -> None:
     with pytest.raises(AgentError, match="cannot start /nowhere/python: No such file"):
         local.Local("/nowhere/python", bundle()[0]).run(FACTS, timeout_s=30)
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            "No ED25519 host key is known for [127.0.0.1]:2222 and you have requested strict checking.\r\n"
+            "Host key verification failed.\r\n",
+            "its key is not known here yet: connect once with `ssh`, and compare the fingerprint",
+        ),
+        (
+            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nHost key verification failed.\r\n",
+            "if the target was reinstalled, remove its old key with `ssh-keygen -R`;"
+            " otherwise find out why its key changed",
+        ),
+    ],
+)
+def test_an_unknown_key_is_not_taken_for_a_changed_one(said: str, advice: str) -> None:
+    target = Target(name="rpi4", board="a board", connection="ssh", runtimes=("null",), address="pi@127.0.0.1:2222")
+    assert ssh._refusal(target, said.encode()) == (
+        f"cannot reach target rpi4 at pi@127.0.0.1:2222: Host key verification failed; {advice}"
+    )

@@ -1,5 +1,6 @@
 """What is said of the time: estimates learned from earlier work, and the time left, corrected while a command runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -10,8 +11,11 @@ from edgebench.cli import reader
 from edgebench.cli.options import SweepOptions
 from edgebench.foundation import durations, files
 from edgebench.foundation.progress import Notice, Step
+from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.forecast import Forecast, Task
 from edgebench.measure.plan.remaining import Remaining
+from edgebench.measure.plan.training import to_train
+from edgebench.train import ORDINARY
 from tests.hostile import graphs
 
 pytestmark = pytest.mark.exact  # compares the time that work takes with the time that was expected
@@ -101,6 +105,32 @@ def test_a_second_target_is_expected_to_take_its_own_time_but_no_second_training
     assert run.at(0, step("plan", "sweep")).left_s == 60 + 5 + 2 * (5 + 100)
     assert run.at(0, step("measure", "round 1")).left_s == 100 + 5 + 100
     assert run.at(100, step("measure", "round 2", left_s=0.0)).left_s == 5 + 100
+
+
+def test_a_night_counts_the_targets_and_pairs_that_are_still_to_come() -> None:
+    run = Run()
+    session, noise = forecast(task("export", "a/fp32", 5), task("measure", "", 100)), task("noise", "", 10)
+    run.remaining.further = 1
+    run.remaining.expect(session, [noise])
+    assert run.at(0, step("plan", "sweep")).left_s == 5 + 100 + 100 + 10
+    assert run.at(5, step("measure", "round 1", left_s=90)).left_s == 90 + 100 + 10
+    run.remaining.further = 0
+    run.remaining.expect(session, [noise])  # its target will not answer
+    assert run.at(100, step("confirm", "pair 1 of 20", left_s=40)).left_s == 40 + 10
+    assert run.at(140, step("confirm", "pair 20 of 20", left_s=2)).left_s == 2 + 10
+    assert run.at(142, step("noise", "pair 1 of 4", left_s=9)).left_s == 9
+
+
+@pytest.mark.slow
+def test_trainings_alone_have_a_total_that_their_options_change(cache: Path) -> None:
+    sweep = reader.sweep("", SweepOptions(model="mobilenet_v1", width="0.25,0.5", resolution="32,64"))
+    variants = to_train(sweep)
+    ordinary = forecasting.of_trainings(variants, ORDINARY)
+    subjects = [f"mobilenet_v1-{width}@{side}" for width in (0.25, 0.5) for side in (32, 64)]
+    assert [task.subject for task in ordinary.tasks] == subjects and ordinary.workers <= 2
+    longer = forecasting.of_trainings(variants, replace(ORDINARY, epochs=40, requested=True))
+    assert [task.subject for task in longer.tasks] == subjects
+    assert all(long.usual_s > 2 * task.usual_s for long, task in zip(longer.tasks, ordinary.tasks, strict=True))
 
 
 def test_a_budget_limits_the_time_left() -> None:

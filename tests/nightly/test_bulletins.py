@@ -79,6 +79,7 @@ def test_when_nothing_happened_the_page_and_the_summary_fit_a_screen() -> None:
     assert len(markdown.render(of(*CALM)).splitlines()) < 10
     shown = re.sub(r"<details>.*</details>", "", page.render(of(*CALM)), flags=re.DOTALL)
     assert "<table>" not in shown
+    assert "Each line shows" not in shown and "Each line shows" in page.render(of(*EVERY))
 
 
 class Strict(HTMLParser):

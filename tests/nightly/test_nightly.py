@@ -323,3 +323,14 @@ def test_a_night_that_measured_nothing_cannot_be_accepted() -> None:
 def test_exit_codes(verdicts: tuple[Outcome, ...], code: int) -> None:
     tonight = night(0, *(entry(verdict=one, name=f"net-{n}") for n, one in enumerate(verdicts)))
     assert nightly.exit_code(bulletin(History(nights=(tonight,)))) == code
+
+
+def test_an_interrupted_night_says_in_its_last_line_how_to_go_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nightly, "_all_measured", interrupted)
+    (place / "nightly.toml").write_text(SWEEP)
+    done = cli("nightly", "nightly.toml", "--history", "h")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.splitlines()[-1] == "interrupted: run the same command within 12 hours to continue this night"

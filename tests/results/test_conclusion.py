@@ -1,6 +1,7 @@
 """The sentences that end a table: the fastest, the most accurate, what int8 brings, and what is not settled."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from edgebench.results import folders
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.conclusion import conclude
 from edgebench.results.table.row import Row
-from tests import GOLDEN
+from tests import GOLDEN, ROOT
 from tests.support.rows import changed
 
 (FIRST, *_) = folders.read(GOLDEN).rows
@@ -116,3 +117,28 @@ def test_the_runtimes_of_several_networks_are_counted_by_precision() -> None:
 def test_runtimes_are_compared_only_under_equal_conditions() -> None:
     rows = [measured(2.0, 90.0, runtime="a"), measured(3.0, 90.0, runtime="b", threads=2)]
     assert not [text for text in conclude(rows) if "fastest runtime" in text]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"target": "pi"}, ("cpu, onnxruntime, 1 thread", "pi, onnxruntime, 1 thread")),
+        (
+            {"dataset": "scenes"},
+            ("cpu, onnxruntime, 1 thread, dataset digits", "cpu, onnxruntime, 1 thread, dataset scenes"),
+        ),
+        ({"batch": 8}, ("cpu, onnxruntime, 1 thread, batch 1", "cpu, onnxruntime, 1 thread, batch 8")),
+    ],
+)
+def test_groups_have_names_that_tell_them_apart(changes: dict[str, Any], names: tuple[str, str]) -> None:
+    sides = ((1.0, 90.0, 64), (2.0, 95.0, 96))
+    groups: tuple[dict[str, Any], ...] = ({}, changes)
+    rows = [measured(time, top1, resolution=side, **more) for more in groups for time, top1, side in sides]
+    found = conclude(rows)
+    assert {sentence.partition(": ")[0] for sentence in found if "runtime of" not in sentence} == set(names)
+
+
+def test_rows_of_an_emulated_board_are_concluded_by_instructions() -> None:
+    table = folders.read(ROOT / "results" / "three_ways").rows
+    (sentence,) = conclude([row for row in table if row.setup.target == "rpi4_emulated"])
+    assert sentence == "Float executes 1.68 times as many instructions as int8; an emulator gives no times."

@@ -39,7 +39,11 @@ def rendered(folder: Path) -> str:
 
 
 def test_a_page_without_pictures_has_no_section_of_them(folder: Path) -> None:
-    assert 'id="pictures"' not in rendered(folder) and ".drawings" not in rendered(folder)
+    assert (
+        '"#pictures"' not in rendered(folder)
+        and 'id="pictures"' not in rendered(folder)
+        and ".drawings" not in rendered(folder)
+    )
 
 
 def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folder: Path) -> None:
@@ -48,7 +52,7 @@ def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folde
     pictures.write(folder, sha256, {"pictures": album, "colours": ["#e69f00", '"x']})
     text = rendered(folder)
     section = text[text.index('<section id="pictures">') : text.index('<section id="environment">')]
-    assert title in section
+    assert title in section and '<a href="#pictures">' in text
     assert section.index("&lt;b&gt;a.png: 7 errors") < section.index("b.png: 1 error<")
     assert section.count("<svg") == 6 and section.count("<image") == 2 and section.count("<use") == 4
     assert [section.index(words) for words in ("truth: 1", "float: 3", "int8: 2")] == sorted(
@@ -58,6 +62,19 @@ def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folde
     assert 'x="20.0" y="10.0" width="80.0" height="40.0"' in section
     assert len(set(re.findall(r'id="(picture-\d+-\d+)"', section))) == 2
     assert "&quot;x" in section
+
+
+def test_a_localizers_only_box_has_its_overlap_in_place_of_a_count_and_a_score(folder: Path) -> None:
+    sha256, _ = artifact(folder, "int8")
+    one = page("a.png", 2) | {"iou": {"this": 0.123, "float": 0.9}}
+    one |= {source: [[label, None, 0.1, 0.1, 0.5, 0.5]] for source, label in (("truth", 7), ("this", 1), ("float", 7))}
+    pictures.write(folder, sha256, {"pictures": [one], "colours": ["#e69f00"] * 10})
+    section = rendered(folder).partition('<section id="pictures">')[2].partition("</section>")[0]
+    assert re.findall(r"<div>([^<]+)<svg", section) == ["truth", "float: IoU 90%", "int8: IoU 12%"]
+    assert re.findall(r"<text[^>]*>([^<]+)</text>", section) == ["7", "7", "1"]
+    assert re.findall(r'aria-label="([^"]+)"', section) == ["truth, 1 box", "float, 1 box", "this file, 1 box"]
+    assert "a.png: 2 errors" in section
+    assert "Localizers: " in section and "Detectors: " not in section and "Segmenters: " not in section
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"pictures": 3}'])

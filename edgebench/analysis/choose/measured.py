@@ -66,6 +66,7 @@ def offer(results: Sequence[Path], request: Request) -> Offer:
         notes=(
             *(note for _, notes in read.values() for note in notes),
             *_left_out(rows),
+            *_without_times(shown, request),
             *([CITED] if is_cited else _datasets(shown)),
         ),
         metric=_metric(shown),
@@ -235,6 +236,16 @@ def _left_out(rows: Sequence[Row]) -> Iterator[str]:
         yield f"Left out: {untrained} row{'s' * (untrained > 1)} with an accuracy no better than chance."
     if counts:
         yield f"Left out, by verdict: {', '.join(f'{count} {verdict}' for verdict, count in sorted(counts.items()))}."
+
+
+def _without_times(rows: Iterable[Row], request: Request) -> Iterator[str]:
+    """Say that an emulator gives neither times nor memory, if the request needs them and an emulator ran some rows."""
+    needed = {request.objective, *(limit.quantity for limit in request.limits)} & {*TIMES, Q.PEAK}
+    if needed and any(row.verdict == "EMULATED" for row in rows):
+        yield (
+            "An emulated board gives no times and no memory figures: choose its rows by accuracy, size or instructions,"
+            " or choose by latencies that were published for a board, with edgebench choose --published."
+        )
 
 
 def _datasets(rows: Iterable[Row]) -> Iterator[str]:

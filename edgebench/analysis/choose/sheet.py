@@ -56,6 +56,9 @@ WHY_LACKING = {
     Q.DROP: "no accuracy, or its float parent has none on the same images",
 }
 
+NEAREST = "nothing keeps every limit; these come nearest"
+LACKING = "no configuration has every figure that the limits and the objective need"
+
 
 def sheet(answer: Answer) -> Sheet:
     """Lay out the chosen configuration, the runner-up, ties and the Pareto front.
@@ -70,7 +73,7 @@ def sheet(answer: Answer) -> Sheet:
     }
     by_name |= {candidate.name: candidate for candidate in (choice.chosen, choice.runner_up) if candidate}
     shown = [by_name[name] for name in roles][:SHOWN]
-    headline = f"take {choice.chosen.name}" if choice.chosen else "nothing keeps every limit; these come nearest"
+    headline = f"take {choice.chosen.name}" if choice.chosen else NEAREST if choice.misses else LACKING
     columns = (
         Column[Candidate].text("", lambda candidate: roles[candidate.name], IDENTITY),
         Column[Candidate].text("configuration", lambda candidate: candidate.name, IDENTITY),
@@ -104,6 +107,8 @@ def _conclusion(answer: Answer) -> Iterator[str]:
             yield f"{fastest.name} ties with it and is {times:.2f} times as fast."
     elif choice.misses:
         yield f"Nothing keeps every limit; {choice.misses[0].candidate.name} comes nearest."
+    else:
+        yield "Nothing can be chosen, because every configuration lacks a figure that the limits or the objective need."
 
 
 def fields(answer: Answer) -> dict[str, Value]:

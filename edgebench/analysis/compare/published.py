@@ -157,7 +157,7 @@ def far(beside: Beside) -> str:
 
 def citation_sheet(citations: Citations) -> Sheet:
     """Lay out the rows that have a published counterpart, with the ratio and the other differences between the two."""
-    some = ", ".join(citations.unmatched)
+    some = ", ".join(dict.fromkeys(citations.unmatched))
     notes = (
         "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),

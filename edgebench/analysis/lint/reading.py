@@ -37,8 +37,9 @@ FIGURES = ("p50_ms", "p50_low_ms", "p50_high_ms", "mean_ms", "p90_ms", "macs", "
 MISFIT = "misfit"  # key in a row whose cells do not match the heading; the value says why
 ORIGIN, PREDICTED = "figure", "predicted"  # the name of the column that marks predicted rows, and the text of the mark
 FED = "inputs"  # the column of models' inputs; rows with a value in it have no width, and no rule compares them
-COLUMNS = (*NETWORK, *SETUP, *FIGURES, FED, ORIGIN)
-NUMBERS = (*FIGURES, "width", "resolution")
+ENDS = ("top1_low", "top1_high")  # the interval of the top-1
+COLUMNS = (*NETWORK, *SETUP, *FIGURES, *ENDS, FED, ORIGIN)
+NUMBERS = (*FIGURES, *ENDS, "width", "resolution")
 WHOLE = "whole"  # key of a row's full names; two rows with different full names are always two configurations
 # Headings of other tools, as `names.folded` writes them. The network's name can be spread over several such columns.
 NAMING = (
@@ -310,7 +311,7 @@ def _entry(line: int, values: Mapping[str, Any], reading: Reading) -> CheckedRow
         low_ms=figures["p50_low_ms"],
         high_ms=figures["p50_high_ms"],
         macs=figures["macs"] or (known.macs if known else None),
-        **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", "map", "miou", "iou")},
+        **{name: figures[name] for name in ("mean_ms", "p50_ms", "p90_ms", "top1", *ENDS, "map", "miou", "iou")},
         published_top1=theirs.top1 if theirs else None,
         whole=plain(str(values.get(WHOLE) or "")),
     )

@@ -19,6 +19,7 @@ OFFSET = 0.3
 MEAN = 0.1  # allowed difference between mean and median, as a share
 OUTLYING_DROP = 2.5  # allowed difference between the accuracy lost to int8 and the grid's median loss, in points
 OFF_PUBLISHED = 3.0  # allowed difference in accuracy, in points; training recipes of one network differ by 1 to 2
+CHANCE = 1.0  # a top-1 on ImageNet whose interval ends below this many per cent is no better than chance, 0.1 %
 # The allowed factor between a row's time per multiply-add and the median. A larger factor means that units are mixed.
 UNIT = 30.0
 LEAST_FOR_LINE = 3
@@ -36,6 +37,7 @@ class CheckedRow:
             network, width, resolution and precision do not belong to the setup.
         latency_ms: the median; the mean if there is no median; the 90th percentile if there is neither.
         low_ms, high_ms: the interval of the median; None if the table has no interval.
+        top1_low, top1_high: the interval of the top-1; None if the table has no interval.
         map, miou, iou: the metric in per cent, of a detector, of a segmenter and of a localizer.
         published_top1: the published top-1 of the same network, per cent, if the row's accuracy is on ImageNet.
         whole: the full name that a pattern has split. Rows with different full names are never duplicates.
@@ -57,6 +59,8 @@ class CheckedRow:
     p90_ms: float | None = None
     macs: float | None = None
     top1: float | None = None
+    top1_low: float | None = None
+    top1_high: float | None = None
     map: float | None = None
     miou: float | None = None
     iou: float | None = None
@@ -235,13 +239,15 @@ def _digits(value: float | None) -> int:
 
 
 def accuracy_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:
-    """Find accuracies that differ from the published accuracy by more than 3 points."""
+    """Find accuracies that differ from the published accuracy by more than 3 points, and beyond their interval."""
     for row in entries:
         if row.top1 is not None and row.published_top1 is not None:
             gap = row.top1 - row.published_top1
-            if abs(gap) > OFF_PUBLISHED:
+            low, high = (row.top1 if end is None else end for end in (row.top1_low, row.top1_high))
+            if abs(gap) > OFF_PUBLISHED and not low <= row.published_top1 <= high:
                 text = f"{row.name}: its top-1 of {row.top1:.1f} % differs by {gap:+.1f} points from the published one"
-                yield Finding(rule="accuracy", lines=(row.line,), text=text)
+                doubt = "; it is no better than chance, so these are not the published weights" * (high < CHANCE)
+                yield Finding(rule="accuracy", lines=(row.line,), text=text + doubt)
 
 
 def drop_off(entries: Sequence[CheckedRow]) -> Iterator[Finding]:

@@ -214,6 +214,10 @@ def train(
     with terminal.progress(quiet=quiet) as show:
         trained = pipeline.train(requested, recipe, show)
     terminal.show_weights("train", trained.weights, json=json)
+    if trained.interrupted:
+        if not quiet:
+            terminal.show_end("interrupted: the table shows what was trained so far; run the same command to continue")
+        raise typer.Exit(exit_codes.ended_by(trained.interrupted))
     raise typer.Exit(SOME_FAILED if trained.failures else 0)
 
 

@@ -41,6 +41,7 @@ from edgebench.deploy.locking import PROCESS
 from edgebench.foundation import ending, files
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.progress import Step, say
+from edgebench.foundation.units import duration
 from edgebench.schema import STRICT
 from edgebench.schema.environment import differences, lasting
 from edgebench.schema.target import Target
@@ -68,10 +69,11 @@ CHUNK = 2**20
 SHORT_HASH = 16  # number of hash digits with which a file's name on the board begins
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
+# The first pattern in ssh's messages decides. If a key is unknown, the messages contain both of the first two patterns.
 ADVICE = {
+    "no .* host key is known": "its key is not known here yet: connect once with `ssh`, and compare the fingerprint",
     "host key verification failed": "if the target was reinstalled, remove its old key with `ssh-keygen -R`;"
     " otherwise find out why its key changed",
-    "no .* host key is known": "connect once with `ssh` and compare the fingerprint",
     "permission denied": "put your key on it with `ssh-copy-id`",
     "could not resolve": "check the name",
     "connection refused": "is sshd running there?",
@@ -164,8 +166,8 @@ class Ssh:
         self._holder = holder
         holding = decoded(Holding, read_answer(self._first_answer(holder), b"", 0))
         if holding.owner:
-            owner, minutes = printable(holding.owner)[:80], f"{holding.age_s / 60:.0f} min"
-            raise Busy(f"target {self._target.name} is in use by {owner} for {minutes}: wait until that run ends")
+            owner, since = printable(holding.owner)[:80], duration(holding.age_s)
+            raise Busy(f"target {self._target.name} is in use by {owner} for {since}: wait until that run ends")
         self.is_this_machine = holding.is_shared
 
     def _first_answer(self, holder: subprocess.Popen[bytes]) -> bytes:
@@ -374,7 +376,7 @@ def _ended(process: subprocess.Popen[bytes]) -> AgentError:
 
 def _refusal(target: Target, output: bytes) -> str:
     """Return an error message with ssh's reason and with advice."""
-    reason = last_line(output) or "ssh gave no reason"
+    reason = last_line(output).rstrip(".") or "ssh gave no reason"
     text = output.decode(errors="replace").lower()
     advice = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, text)), "")
     return f"cannot reach target {target.name} at {target.address}: {reason}{'; ' + advice if advice else ''}"

@@ -142,11 +142,11 @@ def evaluate(
 
 
 def _truth(variant: Variant, images: Images) -> Callable[[int], Truth]:
-    """Return a function from an image's index to its true labels; a detector's labels are kept to draw them later.
+    """Return a function from an image's index to its true labels; labels with boxes are kept to draw them later.
 
     Labels are kept without masks, because masks are large and only the boxes are drawn.
     """
-    if task(variant) != "detection":
+    if task(variant) not in ("detection", "localization"):
         return images.truth
     return cache(lambda index: replace(images.truth(index), mask=None))
 

@@ -1,4 +1,4 @@
-"""Make an album of a detector's boxes or a segmenter's maps: the ten test images with the most errors."""
+"""Make an album of the boxes or maps that a network predicts: the ten test images with the largest errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from base64 import b64encode
 from heapq import nlargest
 from io import BytesIO
 from itertools import repeat
+from math import isnan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from edgebench.foundation.files import folder
 from edgebench.images.contact import COLOURS, coloured
 from edgebench.results import pictures
 from edgebench.schema.variant import task
-from edgebench.tasks import detection, segmentation
+from edgebench.tasks import detection, localization, segmentation
 from edgebench.tasks.detection import boxes, decoders
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from edgebench.images.loader import Images, Truth
     from edgebench.schema.variant import Variant
     from edgebench.tasks.detection.boxes import Boxes
+    from edgebench.tasks.localization import Answer
 
 MOST = 10  # pictures
 SIDE, QUALITY = 224, 80  # longer side of a picture in pixels, and quality of the JPEG file
@@ -42,16 +44,13 @@ def write(
     outputs: Rows,
     reference: Rows | None,
 ) -> None:
-    """Write the album of an artifact to the cache; do nothing unless the artifact is a detector or a segmenter.
+    """Write the album of an artifact to the cache; do nothing if the artifact predicts neither boxes nor maps.
 
     `truth` is a function from an image's index to its true labels.
     """
-    if task(variant) == "detection":
-        pages = _of_boxes(variant, images, truth, outputs, reference)
-    elif task(variant) == "segmentation":
-        pages = _of_maps(variant, images, truth, outputs, reference)
-    else:
+    if not (pages_of := PAGES.get(task(variant))):
         return
+    pages = pages_of(variant, images, truth, outputs, reference)
     cache.write_sealed(place(artifact_sha256), {"pictures": pages, "colours": list(COLOURS)})
 
 
@@ -68,6 +67,49 @@ def _of_boxes(
         _page(images, index, truth(index), errors[index], found[index], floats[index] if floats else None)
         for index in worst
     ]
+
+
+def _of_single_boxes(
+    variant: Variant, images: Images, truth: Callable[[int], Truth], outputs: Rows, reference: Rows | None
+) -> list[dict[str, Any]]:
+    """Return the pages of the images with the most errors (a wrong box, a wrong class), those of least IoU first.
+
+    Images without an object are left out, because the metrics of localization do not count them, either.
+    """
+    answers = _localized(variant, outputs)
+    parents = _localized(variant, reference) if reference is not None else None
+    results = [localization.seen(answer, truth(index)) for index, answer in enumerate(answers)]
+    errors = [(result.iou <= localization.OVERLAP) + (not result.is_right) for result in results]
+    counted = [index for index, result in enumerate(results) if not isnan(result.iou)]
+    worst = sorted(counted, key=lambda index: (-errors[index], results[index].iou, index))[:MOST]
+    return [
+        _of_object(images, index, truth(index), errors[index], answers[index], parents[index] if parents else None)
+        for index in worst
+    ]
+
+
+def _localized(variant: Variant, rows: Rows) -> list[Answer]:
+    head = variant.classes, variant.resolution
+    return [answer for part in rows for answer in localization.decode(part, *head)]
+
+
+def _of_object(
+    images: Images, index: int, truth: Truth, errors: int, answer: Answer, parent: Answer | None
+) -> dict[str, Any]:
+    """Return a page of the album: a picture, its largest object, and the box and the IoU of each answer.
+
+    A localizer has no score for a box.
+    """
+    answers = {"this": answer} | ({"float": parent} if parent else {})
+    label, box = localization.object_of(truth)
+    wanted = localization.Answer(label, box.astype("f4"))
+    boxes = {name: [_box(one)] for name, one in {"truth": wanted, **answers}.items()}
+    overlaps = {name: round(localization.seen(one, truth).iou, 4) for name, one in answers.items()}
+    return _picture(images, index, truth, errors) | {"iou": overlaps} | boxes
+
+
+def _box(answer: Answer) -> list[float | None]:
+    return [answer.label, None, *(round(value, 4) for value in answer.box.tolist())]
 
 
 def _of_maps(
@@ -157,8 +199,12 @@ def _page(images: Images, index: int, truth: Truth, errors: int, answer: Boxes, 
         for label, box in zip(truth.classes.tolist(), truth.boxes.tolist(), strict=True)
     ]
     answers = {"truth": objects, "this": _boxes(answer)} | ({"float": _boxes(parent)} if parent else {})
+    return _picture(images, index, truth, errors) | answers
+
+
+def _picture(images: Images, index: int, truth: Truth, errors: int) -> dict[str, Any]:
     name = images.pictures.name(int(images.kept[index]))
-    return {"name": name, "errors": errors, "jpeg": _jpeg(images, index), "size": list(truth.size)} | answers
+    return {"name": name, "errors": errors, "jpeg": _jpeg(images, index), "size": list(truth.size)}
 
 
 def _boxes(answer: Boxes) -> list[list[float]]:
@@ -177,3 +223,6 @@ def _jpeg(images: Images, index: int) -> str:
     file = BytesIO()
     small.save(file, "JPEG", quality=QUALITY)
     return b64encode(file.getvalue()).decode()
+
+
+PAGES = {"detection": _of_boxes, "localization": _of_single_boxes, "segmentation": _of_maps}

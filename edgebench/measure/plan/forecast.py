@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from edgebench.foundation.durations import COUNT
 from edgebench.foundation.errors import FOR_TESTS, CaseError
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import counted, parse_duration
-from edgebench.images.splits import split
+from edgebench.images.splits import split, why_no_accuracy
 from edgebench.measure.plan.custom import model_of
 from edgebench.measure.plan.state import Progress
 from edgebench.measure.rounds import TIMES_FIRST
@@ -108,7 +109,6 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
     refusals = {state.case: _refusal(state) for state in states}
     open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
     trainings = dict.fromkeys(training for state in open_states for training in _trainings(state))
-    families = {(variant.architecture, variant.width) for variant in trainings}
     tasks = (
         *(_training(variant, factors) for variant in trainings),
         *_exports(open_states, factors),
@@ -119,9 +119,31 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
         target=session.environment.target,
         work=tuple((state.case, _needs(state, refusals[state.case])) for state in states),
         tasks=tasks,
-        workers=min(len(families), len(os.sched_getaffinity(0))),
+        workers=_workers(trainings),
         budget_s=parse_duration(sweep.budget) if sweep.budget else 0.0,
     )
+
+
+def of_trainings(variants: Iterable[Variant], options: train.Options) -> Forecast:
+    """Estimate the time of trainings alone; those that are in the cache or will be refused take none."""
+    factors = durations.read()
+    needed: dict[Variant, None] = {}
+    for variant in variants:
+        with suppress(CaseError):
+            train.require_small(variant, options)
+            needed |= dict.fromkeys(train.lacking(variant, options))
+    return Forecast(
+        target="",
+        work=(),
+        tasks=tuple(_training(variant, factors, options) for variant in needed),
+        workers=_workers(needed),
+    )
+
+
+def _workers(trainings: Iterable[Variant]) -> int:
+    """Return how many trainings run at the same time; variants of one network and width are trained in turn."""
+    families = {(variant.architecture, variant.width) for variant in trainings}
+    return min(len(families), len(os.sched_getaffinity(0)))
 
 
 def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
@@ -157,8 +179,9 @@ def _refusal(state: CaseState) -> str:
     return ""
 
 
-def _training(variant: Variant, factors: Factors) -> Task:
-    return _task("train", train.name_of(variant), f"train {variant.dataset}", train.estimate_s(variant), factors)
+def _training(variant: Variant, factors: Factors, options: train.Options = train.ORDINARY) -> Task:
+    usual_s = train.estimate_s(variant, options)
+    return _task("train", train.name_of(variant), f"train {variant.dataset}", usual_s, factors)
 
 
 def _task(activity: str, subject: str, kind: str, usual_s: float, factors: Factors) -> Task:
@@ -236,6 +259,7 @@ def _needs(state: CaseState, refusal: str) -> str:
         return f"nothing, because its training is refused: {refusal}"
     if state.progress != Progress.OPEN:
         return f"nothing, because it is {state.progress}"
+    work = "training" if _trainings(state) else "export"
     if state.artifact:
-        return f"measuring ({counted(len(state.runs), 'run')} so far); its artifact is cached"
-    return "training" if _trainings(state) else "export"
+        work = f"measuring ({counted(len(state.runs), 'run')} so far); its artifact is cached"
+    return "; ".join(filter(None, (work, why_no_accuracy(state.case.variant))))

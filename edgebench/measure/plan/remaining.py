@@ -6,22 +6,29 @@ finished tasks correct the expected times of the others.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from edgebench.foundation import durations
 from edgebench.foundation.progress import Notice, Step
 from edgebench.measure.plan.forecast import Task, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from edgebench.foundation.durations import Pair
     from edgebench.foundation.progress import Show
     from edgebench.measure.plan.forecast import Forecast
 
-ORDER = {"train": 0, "export": 1, "evaluate": 1, "measure": 2}  # a session does its tasks in this order
+# A session does its tasks in this order. A night then confirms suspected changes, and measures the machine's noise.
+ORDER = {"train": 0, "export": 1, "evaluate": 1, "measure": 2, "confirm": 3, "noise": 4}
+AFTERWARDS = ("confirm", "noise")  # activities after all sessions
+WHOLE = ("measure", *AFTERWARDS)  # activities with one task per session, whatever the subject of a step is
+LAST = sys.maxsize  # the place of tasks that are done after all sessions
 PRIOR_S = 5.0  # added to the expected and to the measured seconds, so that one short task changes little
 
 
@@ -39,27 +46,38 @@ class Remaining:
     """Passes steps on to `show`, each with the time left for the whole command.
 
     Attributes:
+        further: number of sessions whose forecasts are not known yet; each is expected to measure as long as the last.
         pairs: kind, usual and measured seconds of each task that is finished.
     """
 
     show: Show
-    forecasts: Sequence[Forecast]
+    forecasts: Sequence[Forecast] = ()
+    further: int = 0
     clock: Callable[[], float] = monotonic
     pairs: list[Pair] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._started = self.clock()
-        # A network is trained and exported once, even if several sessions need it.
         self._pending = dict[tuple[int, str, str, int], Task]()
-        once = set[tuple[str, str, str]]()
-        for place, forecast in enumerate(self.forecasts):
-            for number, task in enumerate(forecast.tasks):
-                key = (task.activity, task.subject, task.kind)
-                if key not in once or ORDER[task.activity] == ORDER["measure"] or task.activity == "evaluate":
-                    self._pending[place, task.activity, task.subject, number] = task
-                once.add(key)
+        self._once = set[tuple[str, str, str]]()
         self._running = dict[tuple[str, str], _Running]()
         self._spent = defaultdict[str, list[tuple[float, float]]](list)  # expected and measured seconds, by activity
+        forecasts, self.forecasts = self.forecasts, ()
+        for forecast in forecasts:
+            self.expect(forecast)
+
+    def expect(self, forecast: Forecast, afterwards: Iterable[Task] = ()) -> None:
+        """Add a session's tasks, and tasks that are done once after all sessions.
+
+        A network is trained and exported once, even if several sessions need it.
+        """
+        for number, task in enumerate(forecast.tasks):
+            key = (task.activity, task.subject, task.kind)
+            if key not in self._once or task.activity in (*WHOLE, "evaluate"):
+                self._pending[len(self.forecasts), task.activity, task.subject, number] = task
+            self._once.add(key)
+        self.forecasts = (*self.forecasts, forecast)
+        self._pending |= {(LAST, task.activity, task.subject, 0): task for task in afterwards}
 
     def __call__(self, event: Step | Notice) -> None:
         """Show a notice as it is, and a step with the time left for the whole command and the share that is done."""
@@ -96,6 +114,8 @@ class Remaining:
 
     def _begin(self, key: tuple[str, str]) -> Task | None:
         """Remove a task from the pending tasks and return it; also remove the tasks that its session does before it."""
+        if key[0] in AFTERWARDS:
+            self._pending = {pending: task for pending, task in self._pending.items() if pending[0] == LAST}
         chosen = next((pending for pending in self._pending if pending[1:3] == key), None)
         if chosen is None:
             return None
@@ -115,11 +135,12 @@ class Remaining:
     def _left_s(self) -> float:
         pending = defaultdict[str, list[float]](list)
         for task in self._pending.values():
-            pending[task.activity].append(task.expected_s * (1.0 if task.activity == "measure" else self._slower(task)))
+            pending[task.activity].append(task.expected_s * (1.0 if task.activity in WHOLE else self._slower(task)))
         for running in self._running.values():
             pending[running.step.activity].append(self._left_of(running))
         workers = max((forecast.workers for forecast in self.forecasts), default=1)
         left_s = side_by_side(pending.pop("train", []), workers) + sum(map(sum, pending.values()))
+        left_s += self.further * (self.forecasts[-1].measure_s if self.forecasts else 0.0)
         budget_s = sum(forecast.budget_s for forecast in self.forecasts)
         return min(left_s, max(budget_s - (self.clock() - self._started), 0.0)) if budget_s else left_s
 
@@ -142,4 +163,15 @@ class Remaining:
 
 
 def _key(step: Step) -> tuple[str, str]:
-    return step.activity, "" if step.activity == "measure" else step.subject
+    return step.activity, "" if step.activity in WHOLE else step.subject
+
+
+@contextmanager
+def with_time_left(show: Show, forecasts: Sequence[Forecast] = ()) -> Iterator[Remaining]:
+    """Yield a function that shows steps with the time left; at the end, learn how long the finished tasks took."""
+    remaining = Remaining(show=show, forecasts=forecasts)
+    try:
+        yield remaining
+        remaining.finish()
+    finally:
+        durations.keep(remaining.pairs)

@@ -40,6 +40,7 @@ def render(line: SummaryLine, nights: Sequence[Shown]) -> str:
             f'<p class="muted"><a href="../index.html">All configurations</a></p><h1>{html(entry.name)}</h1>',
             f'<p><span class="{entry.verdict}">{entry.verdict}</span> {html(nights[-1][0].started_at[:10])}</p>',
             f"<ul>{told}</ul>" if told else "",
+            '<p class="muted hint">The chart and the table are wider than the screen: move them sideways.</p>',
             '<div class="wide chart">',
             chart(line.every_night or _unmeasured(nights), latencies),
             "</div>",

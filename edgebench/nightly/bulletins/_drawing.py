@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 240, 36  # size of a sparkline, in units of its drawing, which is scaled to the width of its place
 LEAST_SPAN = 0.05  # a sparkline's axis spans at least this share of the latency, so that mere noise looks small
-CHART_WIDTH, CHART_HEIGHT, LEFT, BOTTOM = 900, 260, 70, 24  # a chart, and the space for the labels of its axes
+CHART_WIDTH, CHART_HEIGHT, LEFT, BOTTOM, TOP = 900, 260, 70, 24, 8  # a chart, and the space for its axes' labels
 STYLE = """
 :root{--paper:#fff;--ink:#1b2630;--muted:#5a6873;--rule:#dfe4e8;--good:#00715a;--doubt:#8a5a00;--bad:#a3321f;
 --mark:#0072b2;color-scheme:light dark}
@@ -33,7 +33,8 @@ article ul{margin:0;padding-left:1.1rem}article .words{min-width:0;overflow-wrap
 @media (max-width:45rem){article{grid-template-columns:minmax(0,1fr)}}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
 td,th{padding:.15rem .8rem .15rem 0;text-align:left;border-top:1px solid var(--rule);vertical-align:top}
-td.n,th.n{text-align:right;white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:12rem}
+.hint{display:none}@media (max-width:45rem){.hint{display:block}}
+td.n,th.n{text-align:right;white-space:nowrap}th{white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:12rem}
 .REGRESSION{color:var(--bad);font-weight:600}.INVALID,.MISSING,.HOST_CHANGE,.UNDERPOWERED{color:var(--doubt)}
 .IMPROVEMENT{color:var(--good);font-weight:600}
 svg{display:block;width:100%;height:auto;max-width:60rem;overflow:visible}svg.spark{max-width:18rem}
@@ -78,11 +79,17 @@ def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
 
 def _days(points: Sequence[Point], reach: float) -> str:
     y = HEIGHT + 12
-    first, last = html(points[0].started_at[:10]), html(points[-1].started_at[:10])
+    first, last = map(html, _moments(points[0], points[-1]))
     return (
         f'<text x="0" y="{y}">{first}</text><text x="{WIDTH / 2}" y="{y}" text-anchor="middle">± {reach:.1%}</text>'
         f'<text x="{WIDTH}" y="{y}" text-anchor="end">{last}</text>'
     )
+
+
+def _moments(*points: Point) -> list[str]:
+    """Return the day of each point, or, if all have the same day, the time of day."""
+    days = [point.started_at[:10] for point in points]
+    return days if len(set(days)) > 1 or len(days) == 1 else [point.started_at[11:16] for point in points]
 
 
 def chart(points: Sequence[Point], latencies: Sequence[tuple[float, float | None, float | None] | None]) -> str:
@@ -103,7 +110,8 @@ def chart(points: Sequence[Point], latencies: Sequence[tuple[float, float | None
     measured = [(place, *values) if values else None for place, values in enumerate(latencies)]
     drawn = "".join(_run(run, at, has_band=True) for run in _runs(measured))
     dots = "".join(_dot(points[night[0]], night, at) for night in measured if night)
-    view = f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img"><title>p50 in ms, by night</title>'
+    box = f"0 -{TOP} {CHART_WIDTH} {CHART_HEIGHT + TOP}"
+    view = f'<svg viewBox="{box}" role="img"><title>p50 in ms, by night</title>'
     return f"{view}{_axes(points, top)}{drawn}{marks}{dots}</svg>"
 
 
@@ -126,13 +134,13 @@ def _axes(points: Sequence[Point], top: float) -> str:
         f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{milliseconds(value)} ms</text>'
         for value, y in lines
     )
-    places = dict.fromkeys((0, len(points) // 2, len(points) - 1))
+    places = list(dict.fromkeys((0, len(points) // 2, len(points) - 1)))
     anchors = {0: "start", len(points) - 1: "end"}
     step = (CHART_WIDTH - LEFT) / max(1, len(points) - 1)
     days = "".join(
         f'<text x="{LEFT + place * step:.1f}" y="{CHART_HEIGHT - 6}" text-anchor="{anchors.get(place, "middle")}">'
-        f"{html(points[place].started_at[:10])}</text>"
-        for place in places
+        f"{html(moment)}</text>"
+        for place, moment in zip(places, _moments(*(points[place] for place in places)), strict=True)
     )
     return levels + days
 

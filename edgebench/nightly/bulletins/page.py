@@ -25,12 +25,16 @@ KEY = (
     " this night detects with a power of 80 %."
 )
 
+LEGEND = f'<p class="muted">{html(KEY)}</p>'
+HINT = '<p class="muted hint">The table is wider than the screen: move it sideways.</p>'
+
 
 def render(bulletin: Bulletin) -> str:
     """Return the overview: configurations that need attention come first; the unchanged ones are in a folded list."""
     others = "".join(f"<h2>{html(_place(other))}</h2>{''.join(_parts(other))}" for other in bulletin.others)
     title = f"<h1>{html(bulletin.headline)}</h1>"
-    return document(bulletin.headline, [title, *_parts(bulletin), others, f'<p class="muted">{html(KEY)}</p>'])
+    has_lines = any(each.needs_attention or each.known for each in (bulletin, *bulletin.others))
+    return document(bulletin.headline, [title, *_parts(bulletin), others, LEGEND if has_lines else ""])
 
 
 def pages(bulletin: Bulletin) -> Iterator[tuple[str, str]]:
@@ -52,16 +56,24 @@ def _parts(bulletin: Bulletin) -> Iterator[str]:
     night, known = bulletin.night, bulletin.known
     calm = [line for line in bulletin.lines if line.is_calm]
     yield (
-        f"<p>{html(night.started_at)}, sweep {html(night.sweep)}. The history has {counted(bulletin.nights, 'night')}."
-        f" Measuring took {night.measured_s:.0f} s of this night's {night.spent_s:.0f} s.</p>"
+        f"<p>{html(_moment(night.started_at))}, sweep {html(night.sweep)}. The history has"
+        f" {counted(bulletin.nights, 'night')}. Measuring took {night.measured_s:.0f} s of this night's"
+        f" {night.spent_s:.0f} s.</p>"
     )
     yield from (f"<p>{html(cause)}</p>" for cause in bulletin.causes)
     yield from map(_card, bulletin.needs_attention)
     if known:
         yield f"<h2>Known from earlier nights</h2>{''.join(map(_card, known))}"
     if calm:
-        yield f"<details><summary>{counted(len(calm), 'unchanged configuration')}</summary>{_table(calm)}</details>"
+        summary = f"<summary>{counted(len(calm), 'unchanged configuration')}</summary>"
+        yield f"<details>{summary}{HINT}{_table(calm)}{'' if bulletin.needs_attention or known else LEGEND}</details>"
     yield from (f'<p class="muted">{html(note)}</p>' for note in bulletin.notes)
+
+
+def _moment(started_at: str) -> str:
+    """Return a night's start as `2026-11-27 01:51 UTC`, from `2026-11-27T01:51:18+00:00`; other texts as they are."""
+    day, _, time = started_at.partition("T")
+    return f"{day} {time[:5]} UTC" if time.endswith("+00:00") else started_at
 
 
 def _card(line: SummaryLine) -> str:

@@ -1,6 +1,6 @@
 """A table and a function that draws one group -> one SVG file with a panel per group; helpers of all figures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from math import isfinite
 from typing import TypeGuard
@@ -38,6 +38,15 @@ def shortened(words: str, most: int) -> str:
     """Shorten a text to `most` characters by an ellipsis; keep its end, because the names of schemes differ there."""
     tail = most // 3
     return words if len(words) <= most else f"{words[: most - tail - 1]}…{words[-tail:]}"
+
+
+def named(rows: Iterable[Row], most: int) -> Callable[[Row], str]:
+    """Return a function that names a row by network and precision, in at most `most` characters.
+
+    The name has the int8 scheme only if these rows have several schemes.
+    """
+    has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
+    return lambda row: shortened(row.setup.title if has_several else f"{row.setup.network} {row.setup.precision}", most)
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from edgebench.foundation.units import counted, number
 from edgebench.results.drawing import MARGIN, Panel, label, legend, mark
-from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, shortened, stacked, withheld
+from edgebench.results.reports._figures import MOST_LINES, WIDTH, has, named, stacked, withheld
 from edgebench.results.table.ranking import by_precision
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
@@ -31,9 +31,10 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         return withheld(TITLE, "no row has a peak memory or a file size")
     shown = dict(list(having.items())[:MOST_LINES])
     most = {kind: max(filter(has, map(of, shown.values())), default=0.0) for kind, (_, _, of) in KINDS.items()}
+    name = named(shown.values(), LONGEST)
     body = (
         *(label(kind, left, TOP - 10, class_="title") for kind, (left, _, _) in KINDS.items()),
-        *(_line(place, row, most, TOP + LINE * index) for index, (place, row) in enumerate(shown.items())),
+        *(_line(place, row, name(row), most, TOP + LINE * index) for index, (place, row) in enumerate(shown.items())),
         legend(by_precision(shown.values()), WIDTH - MARGIN, 16),
     )
     rest = f" Drawn: the first {len(shown)} of {counted(len(having), 'row')}." if len(shown) < len(having) else ""
@@ -41,8 +42,8 @@ def draw(rows: Mapping[int, Row]) -> Panel:
     return Panel(title=TITLE, width=WIDTH, height=TOP + LINE * len(shown) + 6, body="".join(body), notes=notes)
 
 
-def _line(place: int, row: Row, most: Mapping[str, float], y: float) -> str:
-    parts = [label(shortened(row.setup.title, LONGEST), MARGIN, y + THICK - 1, class_="name")]
+def _line(place: int, row: Row, name: str, most: Mapping[str, float], y: float) -> str:
+    parts = [label(name, MARGIN, y + THICK - 1, class_="name")]
     for kind, (left, digits, of) in KINDS.items():
         value = of(row)
         wide = WIDE * value / most[kind] if has(value) else 0.0

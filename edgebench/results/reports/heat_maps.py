@@ -104,7 +104,7 @@ def _cell(numbers: list[int], rows: Mapping[int, Row], span: Span, x: float, y: 
             text_anchor="middle",
             class_="strong" if is_timed else "tick",
         ),
-        label(share, middle, y + 31, text_anchor="middle", class_="tick") if share else "",
+        label(share, middle, y + 31, text_anchor="middle", class_="inside") if share else "",
     )
     return mark("g", *parts, data_row=numbers[0])
 

@@ -23,7 +23,7 @@ from edgebench.results.reports._figures import (
     WIDTH,
     ends,
     metric_name,
-    shortened,
+    named,
     stacked,
     timed,
     whisker,
@@ -144,10 +144,10 @@ def _point(number: int, row: Row, x: Axis, y: Axis, is_on_front: bool) -> str:
 
 def _names(rows: Sequence[Row], others: Iterable[Row], x: Axis, y: Axis) -> Iterator[str]:
     """Label the points of the front, the fastest first; leave out a label that would cover another label or a point."""
-    has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
+    name = named(rows, LONGEST)
     taken = [(left - 5, top - 5, left + 5, top + 5) for left, top in (_spot(row, x, y) for row in others)]
     for row in rows[:MOST_LABELS]:
-        words = shortened(row.setup.title, LONGEST) if has_several else f"{row.setup.network} {row.setup.precision}"
+        words = name(row)
         box = next((place for place in _places(*_spot(row, x, y), text_width(words)) if _is_free(place, taken)), None)
         if box:
             taken.append(box)

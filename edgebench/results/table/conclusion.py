@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from edgebench.foundation.stats import Ratio
     from edgebench.results.table.across import Across
+    from edgebench.results.table.parts import Setup
     from edgebench.results.table.row import Row
 
 TO_DO = {
@@ -25,6 +26,7 @@ TO_DO = {
     "FAILED": "see their reasons",
     "MISSING": "run the same command again when their target is back",
 }
+SETTINGS = ("dataset", "batch", "weights", "runtime_version", "runtime_options", "preset", "epoch")
 QUICK = "measure without --preset quick, which takes too few processes for an interval"
 
 
@@ -33,9 +35,11 @@ def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
     every = tuple(rows)
     groups = together(every)
     sentences = [
-        f"{_where(group[0])}: {sentence}" if len(groups) > 1 else sentence
-        for group in groups
-        for sentence in filter(None, (_fastest(group), _most_accurate(group), _int8(group), _unsettled(group)))
+        f"{where}: {sentence}" if len(groups) > 1 else sentence
+        for where, group in zip(_wheres([group[0].setup for group in groups]), groups, strict=True)
+        for sentence in filter(
+            None, (_fastest(group), _most_accurate(group), _int8(group), _fewer(group), _unsettled(group))
+        )
     ]
     return (*sentences, *(sentence for several in across(every) for sentence in _runtimes(several)))
 
@@ -74,9 +78,15 @@ def _ends(ratio: Ratio) -> str:
     )
 
 
-def _where(row: Row) -> str:
-    setup = row.setup
-    return f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}"
+def _wheres(setups: Sequence[Setup]) -> list[str]:
+    """Return a name for each group, from its setup; it has as many settings as are needed to tell the groups apart."""
+    names = [f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
+    for setting in SETTINGS:
+        values = [str(getattr(setup, setting)) for setup in setups]
+        if len(set(names)) < len(names) and len(set(values)) > 1:
+            word = setting.replace("_", " ")
+            names = [f"{name}, {word} {value}" for name, value in zip(names, values, strict=True)]
+    return names
 
 
 def _fastest(rows: Sequence[Row]) -> str:
@@ -135,6 +145,15 @@ def _times(speedups: Sequence[Ratio]) -> str:
     slower = sum((ratio.high or inf) < 1 for ratio in speedups)
     beyond = f"; it is significantly faster in {faster} and slower in {slower} of {counted(len(speedups), 'pair')}"
     return f"int8 is {least:.2f} to {most:.2f} times as fast as float{beyond}"
+
+
+def _fewer(rows: Sequence[Row]) -> str:
+    """Say how many more instructions float executes than int8, for rows that an emulator ran."""
+    ratios = sorted(ratio for row in rows if (ratio := row.standing.instruction_ratio) and not row.spread)
+    if not ratios:
+        return ""
+    span = f"{ratios[0]:.2f}" if len(ratios) == 1 else f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+    return f"Float executes {span} times as many instructions as int8; an emulator gives no times."
 
 
 def _unsettled(rows: Sequence[Row]) -> str:

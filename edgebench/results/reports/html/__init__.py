@@ -70,6 +70,7 @@ MEANINGS = {
     "FAILED": "no result",
     "MISSING": "not measured to the end, because its target was lost: run the same command again",
 }
+MAIN = frozenset((SPEEDUP, *chain(*OF_TASKS.values())))  # columns that a page shows before all other figures
 MORE_IS_BETTER = frozenset((FPS, SPEEDUP, PUBLISHED, AGREEMENT, SQNR, PROCESSES, *chain(*OF_TASKS.values())))
 MOST_REASONS = 20  # largest number of reasons in the list below the table; the table has all reasons
 
@@ -217,10 +218,11 @@ def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
 
 
 def _columns(rows: Sequence[Row]) -> Columns:
-    """Return the columns of the comparison, with the verdict moved beside the latency."""
+    """Return the columns of the comparison: first the latency, its verdict, int8 against float, and the metrics."""
     shown = [column for column in columns(rows) if column != VERDICT]
-    shown.insert(shown.index(HALF_WIDTH) + 1 if HALF_WIDTH in shown else len(EMULATED), VERDICT)
-    return shown
+    first = shown.index(HALF_WIDTH) + 1 if HALF_WIDTH in shown else len(EMULATED)
+    rest = sorted(shown[first:], key=lambda column: column not in MAIN)
+    return [*shown[:first], VERDICT, *rest]
 
 
 def _struck(row: Row) -> frozenset[Column[Row]]:

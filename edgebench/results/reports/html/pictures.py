@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.escape import plain
+from edgebench.foundation.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,9 +36,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Album:
-    """The pictures of one row, the worst first."""
+    """The pictures of one row, the worst first; `kind` says what is drawn: `boxes`, `maps`, or `box` for one box."""
 
     title: str
+    kind: str
     pictures: tuple[Picture, ...]
 
 
@@ -51,8 +53,13 @@ def albums(lines: Sequence[Line], known: Mapping[str, Mapping[str, Any]]) -> lis
         if not (is_float and line.row.setup.network in compared):
             title = f"{line.row.setup.network} {line.row.setup.scheme}"
             pages = tuple(_pictures(album, line.row.setup.precision, f"picture-{len(shown)}"))
-            shown.setdefault(title, Album(title=title, pictures=pages))
+            shown.setdefault(title, Album(title=title, kind=_kind(album), pictures=pages))
     return list(shown.values())
+
+
+def _kind(album: Mapping[str, Any]) -> str:
+    first: Mapping[str, Any] = next(iter(album["pictures"]), {})
+    return "maps" if "maps" in first else "box" if "iou" in first else "boxes"
 
 
 def _artifact(line: Line) -> str:
@@ -64,12 +71,11 @@ def _pictures(album: Mapping[str, Any], precision: str, stem: str) -> Iterator[P
         if "maps" in one:
             yield _of_maps(one, precision, f"{stem}-{number}")
             continue
-        errors = f"{one['errors']} error{'s' * (one['errors'] != 1)}"
         yield Picture(
-            title=f"{plain(str(one['name']))}: {errors}",
+            title=f"{plain(str(one['name']))}: {counted(one['errors'], 'error')}",
             drawings=tuple(
                 Drawing(
-                    caption=_caption(name, precision, one[name]),
+                    caption=_caption(name, precision, one),
                     markup=_svg(one, name, album["colours"], f"{stem}-{number}"),
                 )
                 for name in SIDES
@@ -90,8 +96,12 @@ def _of_maps(one: Mapping[str, Any], precision: str, image: str) -> Picture:
     )
 
 
-def _caption(name: str, precision: str, found: Sequence[Any]) -> str:
-    return f"{SIDES[name] or precision}: {len(found)}"
+def _caption(name: str, precision: str, one: Mapping[str, Any]) -> str:
+    """Return the caption of a drawing: the number of boxes, or the IoU of a localizer's only box."""
+    source = SIDES[name] or precision
+    if "iou" not in one:
+        return f"{source}: {len(one[name])}"
+    return f"{source}: IoU {one['iou'][name]:.0%}" if name in one["iou"] else source
 
 
 def _overlaid(one: Mapping[str, Any], name: str, image: str) -> str:
@@ -123,8 +133,8 @@ def _svg(one: Mapping[str, Any], name: str, colours: Sequence[str], image: str) 
         place = f'x="{left * width:.1f}" y="{top * height:.1f}"'
         size = f'width="{(right - left) * width:.1f}" height="{(bottom - top) * height:.1f}"'
         parts.append(f'<rect {place} {size} fill="none" stroke="{colour}" stroke-width="{line:.2f}"/>')
-        text = f"{int(label)}" if name == "truth" else f"{int(label)} {score:.2f}"
+        text = f"{int(label)}" if name == "truth" or score is None else f"{int(label)} {score:.2f}"
         at = f'x="{left * width:.1f}" y="{max(top * height - 2 * line, 8 * line):.1f}" font-size="{7 * line:.1f}"'
         parts.append(f'<text {at} fill="{colour}">{text}</text>')
-    words = escape(f"{SIDES[name] or 'this file'}, {len(one[name])} boxes")
+    words = escape(f"{SIDES[name] or 'this file'}, {counted(len(one[name]), 'box')}")
     return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{words}">{"".join(parts)}</svg>'
