@@ -39,6 +39,8 @@ class Target:
         device: `cpu` or `cuda`: the processor for runtimes that can use either.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
+        cpu: qemu's name of the processor, such as `cortex-a72`; empty if unknown. Runtimes are tried on this processor
+            in an emulator before they are copied to the machine.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -51,6 +53,7 @@ class Target:
     address: str = ""
     python: str = ""
     peak: Peak | None = None
+    cpu: str = ""
 
     @property
     def machine(self) -> str:
