@@ -5,7 +5,7 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, chain, counter, device, machine, open_session, reference, stages, timing
+from edgebench.agent import CUDA, chain, counter, device, machine, open_session, prepare, reference, stages, timing
 from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
@@ -70,7 +70,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
     """Import the runtime's engine; return a function that opens the artifact or the reference workload."""
     if workload := request.get("reference"):
         return lambda: (reference.open(workload), dict)
-    load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
+    prepare(request)  # importing the engine counts as start time, not as load time
 
     request = chain.unpacked(request)  # an app ships the parts as separate files, so unpacking is not load time
 
@@ -224,7 +224,7 @@ def _counted(run: Callable[[], object], count: Callable[[], int]) -> int:
 
 def _stages(request: dict[str, Any]) -> dict[str, Any]:
     """Time the stages before and after the inference of a picture; the session takes one picture at a time."""
-    load("runtimes", request["runtime"]).prepare()
+    prepare(request)
     session, load_s = _timed(lambda: open_session(request | {"batch": 1}))
     _, first_s = _timed(session.run)
     start_s = machine.since_process_start_s()
