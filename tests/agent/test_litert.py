@@ -57,12 +57,17 @@ def test_the_first_process_writes_the_weight_cache_and_later_ones_read_it(tmp_pa
     assert plain == {"fully_accelerated": "yes"}
 
 
+def count() -> int:
+    """The number of threads of this process."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 @lengthy
 @pytest.mark.parametrize("options", OPTIONS, ids=["plain", "cached"])
 def test_the_compiled_model_uses_exactly_the_requested_threads(options: tuple[str, ...], tmp_path: Path) -> None:
-    path, count = copied("fp32.tflite", tmp_path), lambda: len(list(Path("/proc/self/task").iterdir()))
+    path = copied("fp32.tflite", tmp_path)
     litert.open(path, threads=1, batch=1, options=options)  # what LiteRT starts once per process
-    before, kept = count(), []
+    before, kept = count(), list[tuple[Any, int]]()
     for threads in (1, 2, 4):
         session = litert.open(path, threads=threads, batch=1, options=options)
         session.run()

@@ -65,6 +65,7 @@ _AROUND = _paths(
 )
 _VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
 _USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # the statistics that other tools report
+_REFERENCE = ("reference_agreement", "reference_sqnr_db")
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -80,6 +81,7 @@ COLUMNS = (
     *_named(OTHERS),
     *_USUAL,
     "instruction_ratio",
+    *_REFERENCE,
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -106,6 +108,8 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_of_tasks(row, OTHERS),
         *_usual(row),
         row.standing.instruction_ratio,
+        row.fidelity.reference_agreement,
+        row.fidelity.reference_sqnr_db,
     )
 
 
