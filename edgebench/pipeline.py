@@ -180,7 +180,7 @@ def evaluate(name: str, target: str, threads: int, show: Show) -> tuple[Artifact
         session = cases.session(Sweep(models=(), targets=(target,)), environment, (case,))
         deployed = install(held.connection, artifact, case.variant, case.runtime, environment)
         stage = Stage(session=session, connection=held.connection, show=show)
-        return artifact, stage.accuracy(case, deployed, channels(case.variant))
+        return artifact, stage.accuracy(case, artifact, deployed, channels(case.variant))
 
 
 def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:

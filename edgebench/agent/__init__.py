@@ -8,6 +8,7 @@
     facts     describe the machine and its installed runtimes
     profile   return the time of each operator of an artifact
     probe     measure the peak operations and bytes per second of this machine
+    trial     import a runtime's packages, and run small files with it
     unpack    unpack a runtime's packages into a folder
 
 If a request names an unpacked folder in its field `packages`, Python imports packages from that folder first.
@@ -21,7 +22,7 @@ from typing import Any
 from edgebench.foundation.errors import in_words
 from edgebench.foundation.shelf import load
 
-REQUESTS = ("facts", "infer", "measure", "probe", "profile", "unpack")
+REQUESTS = ("facts", "infer", "measure", "probe", "profile", "trial", "unpack")
 CPU, CUDA = "cpu", "cuda"  # the usual device, and the device option of a target with a GPU
 
 
@@ -40,6 +41,14 @@ def _handler(name: str) -> Any:
     if name not in REQUESTS:
         raise ValueError(f"no request {name!r} (has {', '.join(REQUESTS)})")
     return import_module(f"edgebench.agent.{name}").answer
+
+
+def prepare(request: dict[str, Any]) -> None:
+    """Import the engine of the request's runtime, and what the request's options need besides."""
+    runtime = load("runtimes", request["runtime"])
+    runtime.prepare()
+    if hasattr(runtime, "prepare_for"):
+        runtime.prepare_for(request["options"])
 
 
 def open_session(request: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import Any
 
-from edgebench.agent import CUDA, counter, device, has_parts, machine, open_session, reference, timing
+from edgebench.agent import CUDA, counter, device, has_parts, machine, open_session, prepare, reference, timing
 from edgebench.agent.opened import watch
 from edgebench.foundation.shelf import load
 
@@ -69,7 +69,7 @@ def _opener(request: dict[str, Any]) -> Callable[[], Opened]:
     """Import the runtime's engine; return a function that opens the artifact or the reference workload."""
     if workload := request.get("reference"):
         return lambda: (reference.open(workload), dict)
-    load("runtimes", request["runtime"]).prepare()  # importing the engine counts as start time, not as load time
+    prepare(request)  # importing the engine counts as start time, not as load time
 
     if has_parts(request):
         from edgebench.agent import chain
@@ -230,7 +230,7 @@ def _stages(request: dict[str, Any]) -> dict[str, Any]:
     """Time the stages before and after the inference of a picture; the session takes one picture at a time."""
     from edgebench.agent import stages
 
-    load("runtimes", request["runtime"]).prepare()
+    prepare(request)
     session, load_s = _timed(lambda: open_session(request | {"batch": 1}))
     _, first_s = _timed(session.run)
     start_s = machine.since_process_start_s()

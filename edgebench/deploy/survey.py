@@ -11,6 +11,7 @@ from edgebench.deploy.answers import Facts
 from edgebench.deploy.answers import facts as facts_of
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.exchange import LAST_CHARACTERS, printable
+from edgebench.deploy.trial import remembered, require_legal
 from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import AgentError, RequestError, Unreachable
 from edgebench.foundation.shelf import load
@@ -121,9 +122,10 @@ def bring(
     """Copy a runtime's packages to the target; return the runtime that they contain, and a hash of its files.
 
     Raises:
-        RequestError: the version does not exist, or has no wheel for the target.
+        RequestError: the version does not exist, has no wheel for the target, or died in a trial on its processor.
         AgentError: the target does not answer.
     """
+    require_legal(request, remembered(request, target, platform(facts)))
     folder = unpack(connection, request, platform(facts))
     report = ask(connection, (request.name,), packages=folder)
     packages = tuple(sorted(f"{name}=={version}" for name, version in report.packages.items()))

@@ -19,7 +19,7 @@ from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
 from edgebench.measure import around, evaluate
-from edgebench.measure.evaluate import FloatAnswers, stand_in
+from edgebench.measure.evaluate import FloatAnswers, reference, stand_in
 from edgebench.measure.plan import engines
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
@@ -69,7 +69,7 @@ class Stage:
         state = state.of(artifact)
         if state.needs_evaluation:
             started = monotonic()
-            yield (evaluated := self._evaluated(state, deployed))
+            yield (evaluated := self._evaluated(state, artifact, deployed))
             if isinstance(evaluated, Failure):
                 require_answer(self.connection, session.environment.target, monotonic() - started)
         around = self._around(state)
@@ -86,7 +86,7 @@ class Stage:
             self.show(Notice(text=f"{variant}: the steps before and after inference are not timed: {error}"))
             return {}
 
-    def accuracy(self, case: Case, deployed: Deployed, channels: int) -> Accuracy:
+    def accuracy(self, case: Case, artifact: Artifact, deployed: Deployed, channels: int) -> Accuracy:
         """Evaluate a case on its target; for some boards, evaluate on this host, and check a few outputs on the board.
 
         `channels` is the number of channels of the network's input: 3, or 1 for grey images.
@@ -98,16 +98,18 @@ class Stage:
         images = split(case.variant, "test", channels)
         host, session = stand_in.find(case, self.connection), self.session
         if not host:
-            parent = self._parent(case)
-            return evaluate.evaluate(case, images, deployed, parent, self.connection, session, self.float_answers)
+            parent, to = self._parent(case), self.connection
+            accuracy, outputs = evaluate.evaluated(case, images, deployed, parent, to, session, self.float_answers)
+            return replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))
         here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
         on_host = replace(case, runtime=host.runtime)
         with self.bench:
             _, copy = here._deployed(on_host, case.variant)
             parent = here._parent(on_host)
-            accuracy = evaluate.evaluate(
+            accuracy, outputs = evaluate.evaluated(
                 case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
             )
+            accuracy = replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))
         return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
@@ -118,9 +120,9 @@ class Stage:
         parent = parent_of(case.variant)
         return self._deployed(case, parent)[1] if parent else None
 
-    def _evaluated(self, state: CaseState, deployed: Deployed) -> Record:
+    def _evaluated(self, state: CaseState, artifact: Artifact, deployed: Deployed) -> Record:
         try:
-            return self.accuracy(state.case, deployed, state.channels)
+            return self.accuracy(state.case, artifact, deployed, state.channels)
         except Exception as error:  # after a bug, only this case fails
             return self._failure(state.case, "evaluate", error)
 

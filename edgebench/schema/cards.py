@@ -184,3 +184,50 @@ class Packages:
     sha256: str
     size_bytes: int
     packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Whether a runtime's packages run on a processor, as tried in an emulator.
+
+    Attributes:
+        emulator: the emulator, its version and the processor, such as `qemu-aarch64 7.2.22 -cpu cortex-a72`.
+        packages: the packages that were tried, each as `name==version`.
+        python: the Python whose packages were tried because the emulator has no other; empty if it is the target's own.
+        passed: the steps that ran, in order: `numpy`, `import`, and the precision of each network.
+        failed: the step that did not run; empty if all steps ran, or if nothing was tried.
+        signal: name of the signal that killed the process, such as `SIGILL`.
+        reason: why the step did not run, or why nothing was tried; empty if all steps ran.
+    """
+
+    __pydantic_config__: ClassVar = STRICT
+    FOLDER: ClassVar = "packages"  # name of the cache subfolder for these cards
+
+    emulator: str = ""
+    packages: tuple[str, ...] = ()
+    python: str = ""
+    passed: tuple[str, ...] = ()
+    failed: str = ""
+    signal: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if self.reason and not self.failed:
+            return f"not tried: {self.reason}"
+        where = f"on an emulated {self.emulator.rpartition(' ')[2]}"
+        built = f", as built for Python {self.python}" if self.python else ""
+        if not self.failed:
+            return f"runs {where} ({', '.join(self.passed)}){built}"
+        how = f"dies of {self.signal} {where}" if self.signal else f"fails {where}: {self.reason}"
+        return f"{self.culprit} {how}, in the step {self.failed}{built}"
+
+    @property
+    def culprit(self) -> str:
+        """The packages of the step that failed: numpy, or all others."""
+        is_numpy = self.failed == "numpy"
+        return ", ".join(package for package in self.packages if package.startswith("numpy==") == is_numpy)
+
+    @property
+    def is_illegal(self) -> bool:
+        """Whether a package has an instruction that the processor lacks."""
+        return self.signal == "SIGILL"

@@ -269,6 +269,9 @@ class Accuracy:
         reliability: how well a classifier's confidence matches the share of its predictions that are right; None in
             journals of older versions.
         parent_reliability: the `reliability` of the float parent.
+        reference_images: number of images on which the outputs are compared with the int8 file's own arithmetic, as its
+            format specifies it; 0 if they are not compared. `reference_agreement` and `reference_sqnr_db` are like
+            `agreement` and `sqnr_db`, with the file's own arithmetic in place of the float parent.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -298,6 +301,9 @@ class Accuracy:
     change: Metric | None = None
     reliability: Reliability | None = None
     parent_reliability: Reliability | None = None
+    reference_images: int = 0
+    reference_agreement: float | None = None
+    reference_sqnr_db: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,9 +224,11 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
     counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
     yield from _within(accuracy, accuracy.images, *counts)
     yield from _within(accuracy, MOST, "damaged")
-    yield from _within(accuracy, 1, "agreement")
-    if accuracy.sqnr_db is not None and abs(accuracy.sqnr_db) > MOST:
-        yield f"sqnr_db is {accuracy.sqnr_db:g}"
+    yield from _within(accuracy, 1, "agreement", "reference_agreement")
+    yield from _within(accuracy, accuracy.images, "reference_images")
+    for name in ("sqnr_db", "reference_sqnr_db"):
+        if (noise := getattr(accuracy, name)) is not None and abs(noise) > MOST:
+            yield f"{name} is {noise:g}"
     if accuracy.spot:
         yield from _of_spot(accuracy.spot)
     for metric in accuracy.metrics:

@@ -44,6 +44,8 @@ class Target:
             which the target's runtimes, which are compilers, only compile.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.
+        cpu: qemu's name of the processor, such as `cortex-a72`; empty if unknown. Runtimes are tried on this processor
+            in an emulator before they are copied to the machine.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -57,6 +59,7 @@ class Target:
     addresses: tuple[str, ...] = ()
     python: str = ""
     peak: Peak | None = None
+    cpu: str = ""
     number: int = 0
 
     @property

@@ -19,6 +19,7 @@ A runtime defines
                                `compile` in place of `open`, and its cases have no time and no accuracy
     version()                  return the installed engine's version
     prepare()                  import the engine
+    prepare_for(options)       optional: import what these options need besides the engine
     refuses(variant, options)  return why it cannot compute the variant with these options, or an empty text if it
                                can; the host calls this function before anything is trained or exported
     refuses_on(variant, machine)
@@ -55,10 +56,13 @@ and a Session
                                the facts with the run's conditions: `kernel_s` and `transfer_s`, seconds by the device's
                                clock; `gpu_allocated_peak_bytes`, the peak of the runtime's allocator on the GPU;
                                `fallback`, the operators that ran on a different device from the requested one;
-                               `delegate`, the delegate that took over operators; for an int8 graph, if the runtime
-                               `INSPECTS`: `integer_share`, the share of multiply-adds in integers, `float_operators`,
-                               the number of operators that compute in float, and `float_operator_names`, separated
-                               by commas
+                               `delegate`, the delegate that took over operators; `fully_accelerated`, whether the
+                               accelerators take all operators; `weight_cache`, whether the process `read` a file of
+                               packed weights or it was the one that has `written` it, `weight_cache_bytes`, the file's
+                               size, and `empty_cache_s`, by how much longer a load takes without the file; for an
+                               int8 graph, if the runtime `INSPECTS`: `integer_share`, the share of multiply-adds in
+                               integers, `float_operators`, the number of operators that compute in float, and
+                               `float_operator_names`, separated by commas
 """
 
 OFFERS = (
@@ -74,4 +78,4 @@ OFFERS = (
     "refuses",
     "open or compile",  # one of the two
 )
-MAY_OFFER = ("COMPILES_ONLY", "GLIBC", "INSPECTS", "profile", "refuses_on")
+MAY_OFFER = ("COMPILES_ONLY", "GLIBC", "INSPECTS", "prepare_for", "profile", "refuses_on")

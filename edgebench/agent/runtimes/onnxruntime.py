@@ -24,7 +24,8 @@ CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tensorrt
 
 FORMAT = "onnx"
 NEEDS = ("onnxruntime",)
-OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"))
+REFERENCE = "reference"  # the option to compute the graph as it stands, without optimizations
+OPTIONS = ((CPU, CUDA, TENSORRT), ("", "tf32"), ("", REFERENCE))
 DEVICES = {CPU: "cpu", CUDA: "cuda", TENSORRT: "cuda"}
 SCHEMES = {TENSORRT: "s8s8+symmetric"}  # the option for TensorRT, whose int8 has no zero points
 NO_PROFILE = ""
@@ -33,6 +34,7 @@ WARMS_UP = True
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # onnxruntime's names of integer input types -> numpy's
 ONNX_BFLOAT16 = 16  # onnx's number for the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
+_ON_INTEGERS = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear")  # parts of operators' names
 _KERNEL = "_kernel_time"  # ending of the name of a node's event in a trace
 # Operators that compute shapes: onnxruntime leaves them on the CPU by design, because the CPU needs the shapes.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
@@ -199,6 +201,8 @@ def refuses(variant: Variant, options: Sequence[str]) -> str:
         return f"onnxruntime's CUDA provider has no integer convolution: use --runtime onnxruntime+{TENSORRT} for int8"
     if TENSORRT in options and quantization and not _is_signed_and_symmetric(quantization):
         return f"TensorRT computes signed symmetric int8 only, found {quantization}: use --quantization s8s8+symmetric"
+    if REFERENCE in options and CPU not in options:
+        return f"{REFERENCE} computes on the CPU: leave {options[0]} out"
     if "tf32" in options and (CPU in options or quantization):
         return "tf32 only affects fp32 on a GPU: leave it out"
     return ""
@@ -211,12 +215,14 @@ def _is_signed_and_symmetric(quantization: Any) -> bool:
 def open(
     path: str, *, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None = None
 ) -> InferenceSession:
-    """Load the graph with all optimizations and exactly `threads` threads.
+    """Load the graph with all optimizations, or as it stands, and exactly `threads` threads.
 
     Raises:
-        RuntimeError: onnxruntime used a different provider from the requested one.
+        RuntimeError: onnxruntime used a different provider from the requested one, or the graph has no reference.
     """
     provider, tf32 = options[0], "tf32" in options
+    if REFERENCE in options:
+        return InferenceSession(_as_it_stands(path, threads), batch, feed)
     session = _loaded(path, provider, _settings(threads), tf32=tf32)
     require(provider, session.get_providers(), _available())
     return (
@@ -224,6 +230,22 @@ def open(
         if provider == CPU
         else DeviceSession(session, batch, path, provider, tf32=tf32, feed=feed)
     )
+
+
+def _as_it_stands(path: str, threads: int) -> Any:
+    """Load the graph without optimizations, so that int8 is quantized and dequantized in float32 as the graph says.
+
+    Raises:
+        RuntimeError: the graph has operators on integers, which onnxruntime computes with its own int8 kernels.
+    """
+    import onnxruntime
+
+    content = Path(path).read_bytes()
+    if own := [name for name in _ON_INTEGERS if name.encode() in content]:
+        raise RuntimeError(f"wanted QuantizeLinear and DequantizeLinear, found {own[0]}: leave +{REFERENCE} out")
+    settings = _settings(threads)
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return _loaded(path, CPU, settings)
 
 
 def _settings(threads: int) -> Any:

@@ -24,14 +24,20 @@ def check(
     target: TargetName,
     address: Address = "",
     format: Format = "table",
+    quiet: Quiet = False,
 ) -> None:
-    """Show a target and its state, and how to remove what would disturb a measurement."""
+    """Show a target and its state, and how to remove what would disturb a measurement.
+
+    Runtimes that a run would copy there are tried on the target's processor, which is emulated on this machine.
+    """
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
     from edgebench.deploy.targets import checkup
 
     require("format", format, terminal.FORMATS)
-    terminal.show_sheets("targets check", [*map(checkup.sheet, boards.check(target, address))], format)
+    with terminal.progress(quiet=quiet) as show:
+        reports = boards.check(target, address, show)
+    terminal.show_sheets("targets check", [*map(checkup.sheet, reports)], format)
 
 
 @app.command()
@@ -44,7 +50,10 @@ def prepare(
     format: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Copy runtimes to a board; this machine downloads the packages, so the board needs no pip and no network."""
+    """Copy runtimes to a board; this machine downloads the packages, so the board needs no pip and no network.
+
+    Before anything is copied, each runtime is tried on the board's processor, which is emulated on this machine.
+    """
     from edgebench.cli import terminal
     from edgebench.deploy import targets as boards
 

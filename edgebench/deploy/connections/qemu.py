@@ -1,4 +1,6 @@
-"""A Raspberry Pi 4's processor, emulated on this machine: every request starts a fresh aarch64 Python with the agent.
+"""A board's processor, emulated on this machine: every request starts a fresh Python of the board with the agent.
+
+If the target's file names no processor, it is a Raspberry Pi 4's.
 
 Outputs equal the outputs of the board, bit for bit if the runtime is deterministic. Times and memory describe the
 emulator and not the board; the agent reports that there is an emulator.
@@ -14,7 +16,7 @@ from uuid import uuid4
 from edgebench.agent.counter import VARIABLE
 from edgebench.deploy.bundle import ends_with_host
 from edgebench.deploy.connections import Connection
-from edgebench.deploy.emulation import Emulation, emulation, missing, root
+from edgebench.deploy.emulation import PROCESSOR, Emulation, Emulator, emulation, missing
 from edgebench.deploy.exchange import agent_environment, agent_input, agent_options, exchange
 from edgebench.schema.case import Purpose
 from edgebench.schema.target import Target
@@ -73,13 +75,13 @@ class Emulated:
 
 def first_use() -> str:
     """Say what the first connection downloads; an empty text if the emulated Pi is built already."""
-    return "" if missing() or root.is_made() else FIRST_USE
+    return "" if missing() or Emulator(machine="aarch64", cpu=PROCESSOR).is_made() else FIRST_USE
 
 
 def open(target: Target, bundle: Path) -> Connection:
-    """Connect to the emulated Pi; build it on first use.
+    """Connect to the emulated board; build it on first use.
 
     Raises:
-        RequestError: this host lacks a package that emulation needs.
+        RequestError: this host lacks a package that emulation needs, or cannot emulate the processor.
     """
-    return Emulated(emulation(), bundle)
+    return Emulated(emulation(target.cpu or PROCESSOR), bundle)

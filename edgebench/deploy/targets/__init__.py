@@ -1,20 +1,22 @@
 """The commands on targets: report the state of a target, or copy runtimes to it in advance."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import monotonic
 
-from edgebench.deploy import hold, unpack
+from edgebench.deploy import Held, hold, unpack
 from edgebench.deploy.answers import Facts
-from edgebench.deploy.connections import Connection
 from edgebench.deploy.locking import holder
 from edgebench.deploy.survey import ask, bring, offered
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import Checkup, Status
+from edgebench.deploy.trial import require_legal, tried
 from edgebench.deploy.wheels import platform
 from edgebench.foundation.errors import InvalidFile, RequestError, for_users, require
 from edgebench.foundation.progress import Show, Step
-from edgebench.foundation.sheet import IDENTITY, Column, Sheet
+from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import load
+from edgebench.schema.cards import Trial
 from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
@@ -61,24 +63,26 @@ _TARGETS: tuple[Column[Target], ...] = (
 )
 
 
-def check(name: str, address: str = "") -> tuple[Checkup, ...]:
+def check(name: str, address: str, show: Show) -> tuple[Checkup, ...]:
     """Query the environment and the current conditions of a target, or of each of its boards.
+
+    What would be copied to a board is tried on the board's processor, which is emulated on this machine.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy, RequestError
         AgentError: the target does not answer.
     """
-    return tuple(map(_checked, catalogue.targets_of((name,), address)))
+    return tuple(_checked(board, show) for board in catalogue.targets_of((name,), address))
 
 
-def _checked(board: Target) -> Checkup:
+def _checked(board: Target, show: Show) -> Checkup:
     with hold(board) as (held,):
         target, connection = held.target, held.connection
         report = ask(connection, target.runtimes)
         started = monotonic()
         ask(connection, ("null",))
         answered_s = monotonic() - started
-    missing = {name: offered(name) for name, is_installed in _installed(report).items() if not is_installed}
+    requests = _missing(report) if connection.brings_runtimes else ()
     return checkup.checkup(
         target,
         Status(
@@ -87,9 +91,18 @@ def _checked(board: Target) -> Checkup:
             runtimes={name: {"version": runtime.version} for name, runtime in report.runtimes.items()},
             disk_free_bytes=report.disk_free_bytes,
             answered_s=answered_s,
-            offered=missing if connection.brings_runtimes else {},
+            offered={request.name: request.version for request in requests},
+            trials={request.name: _tried_or_why(request, target, report.machine, show) for request in requests},
         ),
     )
+
+
+def _tried_or_why(request: RuntimeRequest, target: Target, facts: Mapping[str, str], show: Show) -> Trial:
+    """Try a runtime; if it has no wheel for the target, return the reason."""
+    try:
+        return _tried(request, target, facts, show)
+    except RequestError as error:
+        return Trial(reason=str(error))
 
 
 def _installed(report: Facts) -> dict[str, bool]:
@@ -99,12 +112,16 @@ def _installed(report: Facts) -> dict[str, bool]:
 def prepare(name: str, address: str, runtimes: str, show: Show) -> list[Sheet]:
     """Copy runtimes to a target or to each of its boards, each into its own folder of packages; existing folders stay.
 
+    Before anything is copied, each runtime is tried on the target's processor, which is emulated on this machine. A
+    runtime with instructions that the processor lacks is not copied.
+
     `runtimes` is a comma-separated list. If `runtimes` is empty, copy all runtimes of the target's file that are
     installed on this machine but missing on the target.
 
     Raises:
         UnknownName, InvalidFile, Unreachable, Busy
-        RequestError: the target uses the packages of this machine, or there is no such version or wheel.
+        RequestError: the target uses the packages of this machine, there is no such version or wheel, or a requested
+            runtime died in its trial.
         AgentError: the target does not answer.
     """
     return [_prepared(board, runtimes, show) for board in catalogue.targets_of((name,), address)]
@@ -118,10 +135,22 @@ def _prepared(board: Target, runtimes: str, show: Show) -> Sheet:
                 f"target {target.name} uses what is installed on this machine; install a runtime with pip"
             )
         report = ask(connection, target.runtimes)
-        requests = _requested(runtimes, target) or _missing(report)
-        brought = [_bring(request, connection, target, report.machine, show) for request in requests]
+        requested = _requested(runtimes, target)
+        requests = requested or _missing(report)
+        trials = [_tried(request, target, report.machine, show) for request in requests]  # before anything is copied
+        for request, trial in zip(requested, trials, strict=False):
+            require_legal(request, trial)
+        brought = [
+            _bring(request, trial, held, report.machine, show) for request, trial in zip(requests, trials, strict=True)
+        ]
     none = () if brought else ("The target has every runtime of its file that is installed here.",)
     return Sheet.of(checkup.title(target), _BROUGHT, brought, none)
+
+
+def _tried(request: RuntimeRequest, target: Target, facts: Mapping[str, str], show: Show) -> Trial:
+    if target.cpu:
+        show(Step(activity="try", subject=f"{request.pinned} on an emulated {target.cpu}"))
+    return tried(request, target, facts)
 
 
 def _requested(runtimes: str, target: Target) -> tuple[RuntimeRequest, ...]:
@@ -142,21 +171,38 @@ def _missing(report: Facts) -> tuple[RuntimeRequest, ...]:
     return tuple(RuntimeRequest(name=name, version=version) for name in absent if (version := offered(name)))
 
 
-def _bring(
-    request: RuntimeRequest, connection: Connection, target: Target, facts: Mapping[str, str], show: Show
-) -> tuple[Runtime, str]:
-    """Copy a runtime to the target; return the runtime, with the version that the target reports, and its folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """A runtime that was copied to a target; if it was not copied, its folder is empty, and its trial says why."""
+
+    runtime: Runtime
+    folder: str
+    trial: Trial
+
+
+def _bring(request: RuntimeRequest, trial: Trial, held: Held, facts: Mapping[str, str], show: Show) -> Brought:
+    """Copy a runtime to the target, unless its trial showed that the processor lacks its instructions.
+
+    The version is the one that the target reports.
+    """
+    if trial.is_illegal:
+        runtime = Runtime(name=request.name, version=request.version, packages=trial.packages)
+        return Brought(runtime=runtime, folder="", trial=trial)
     show(Step(activity="bring", subject=request.pinned))
-    return bring(request, connection, target, facts)[0], unpack(connection, request, platform(facts))
+    runtime, _ = bring(request, held.connection, held.target, facts)
+    return Brought(runtime=runtime, folder=unpack(held.connection, request, platform(facts)), trial=trial)
 
 
-_BROUGHT: tuple[Column[tuple[Runtime, str]], ...] = (
-    Column.text("runtime", lambda brought: brought[0].name, IDENTITY),
-    Column.text("version", lambda brought: brought[0].version, IDENTITY),
+_BROUGHT: tuple[Column[Brought], ...] = (
+    Column.text("runtime", lambda brought: brought.runtime.name, IDENTITY),
+    Column.text("version", lambda brought: brought.runtime.version, IDENTITY),
+    Column.text(
+        "on its processor", lambda brought: str(brought.trial), OBJECTIVE, trial=lambda brought: str(brought.trial)
+    ),
     Column.text(
         "packages",
-        lambda brought: ", ".join(brought[0].packages).replace(PIN, " "),
-        packages=lambda brought: brought[0].packages,
+        lambda brought: ", ".join(brought.runtime.packages).replace(PIN, " "),
+        packages=lambda brought: brought.runtime.packages,
     ),
-    Column.text("folder there", lambda brought: brought[1], folder=lambda brought: brought[1]),
+    Column.text("folder there", lambda brought: brought.folder or None, folder=lambda brought: brought.folder or None),
 )

@@ -8,6 +8,7 @@ from packaging.version import Version
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import MIB
+from edgebench.schema.cards import Trial
 from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
@@ -46,6 +47,7 @@ class Status:
     Attributes:
         answered_s: the time until a fresh agent process has answered.
         offered: the version of each runtime that is missing on the target but can be copied there.
+        trials: for these runtimes, whether they run on the target's processor.
     """
 
     machine: Mapping[str, str]
@@ -54,6 +56,7 @@ class Status:
     disk_free_bytes: int
     answered_s: float
     offered: Mapping[str, str] = field(default_factory=dict)
+    trials: Mapping[str, Trial] = field(default_factory=dict)
 
 
 def checkup(target: Target, status: Status) -> Checkup:
@@ -84,7 +87,8 @@ def _findings(target: Target, status: Status) -> Iterator[Observation]:
 
 def _runtimes(target: Target, status: Status) -> Iterator[Observation]:
     for name, runtime in status.runtimes.items():
-        yield _runtime(name, runtime["version"], status.offered.get(name, ""), target, status.machine)
+        offered = _Offered(version=status.offered.get(name, ""), trial=status.trials.get(name))
+        yield _runtime(name, runtime["version"], offered, target, status.machine)
 
 
 def _board(target: Target, machine: Mapping[str, str]) -> Observation:
@@ -181,20 +185,32 @@ def _load(now: Mapping[str, str]) -> Observation:
     return Observation(subject="load", found=f"{now['load_1min']} over the last minute", advice=advice)
 
 
-def _runtime(name: str, version: str, offered: str, target: Target, machine: Mapping[str, str]) -> Observation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offered:
+    """The version of a runtime that can be copied to the target, and whether it runs there, if that was tried."""
+
+    version: str
+    trial: Trial | None
+
+
+def _runtime(name: str, version: str, offered: _Offered, target: Target, machine: Mapping[str, str]) -> Observation:
     subject = f"runtime {name}"
     if version:
         return Observation(subject=subject, found=f"{version}, installed there")
-    if not offered:
+    if not offered.version:
         return Observation(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
     if machine["machine"] not in WITH_WHEELS:
         found, advice = "not installed", f"there may be no wheel for {machine['machine']}: try targets prepare"
         return Observation(subject=subject, found=found, advice=advice)
     if advice := _glibc(name, machine):
         return Observation(subject=subject, found="not installed", advice=advice)
-    return Observation(
-        subject=subject, found=f"{offered} is copied by the first run, or by targets prepare {target.name}"
-    )
+    copied = f"{offered.version} is copied by the first run, or by targets prepare {target.name}"
+    if offered.trial is None:
+        return Observation(subject=subject, found=copied)
+    if offered.trial.failed:
+        advice = f"use another version, such as --runtime {name}==..., or leave it out"
+        return Observation(subject=subject, found=str(offered.trial), advice=advice)
+    return Observation(subject=subject, found=f"{copied}; {offered.trial}")
 
 
 def _glibc(runtime: str, machine: Mapping[str, str]) -> str:

@@ -105,10 +105,24 @@ def evaluate(
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
 ) -> Accuracy:
+    """Evaluate an artifact as `evaluated` does, and return its accuracy alone."""
+    return evaluated(case, images, deployed, parent, connection, session, float_answers, runtime)[0]
+
+
+def evaluated(
+    case: Case,
+    images: Images,
+    deployed: Deployed,
+    parent: Deployed | None,
+    connection: Connection,
+    session: Session,
+    float_answers: FloatAnswers,
+    runtime: Runtime | None = None,
+) -> tuple[Accuracy, Answers]:
     """Evaluate an artifact on `images`, the test split; if it has a float parent, compare the two.
 
-    `runtime` is the runtime of a machine that evaluates in place of the case's target; None stands for the case's own
-    runtime.
+    Return the accuracy, and the outputs for all images. `runtime` is the runtime of a machine that evaluates in place
+    of the case's target; None stands for the case's own runtime.
 
     Raises:
         AgentError: the artifact could not be run.
@@ -121,11 +135,11 @@ def evaluate(
     else:
         outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
     truth = _truth(case.variant, images)
-    counted = _tally(case.variant, truth, outputs, reference)
+    counted = tally(case.variant, truth, outputs, reference)
     album.write(deployed.sha256, case.variant, images, truth, *_parts_of(outputs, reference))
     if _is_fine_tuned(case):
         counted |= {"sqnr_db": None}
-    return Accuracy(
+    accuracy = Accuracy(
         case=case,
         session=session.id,
         epoch=session.environment.epoch,
@@ -139,6 +153,7 @@ def evaluate(
         pixels_sha256=outputs.inputs_sha256,
         **counted,
     )
+    return accuracy, outputs
 
 
 def _truth(variant: Variant, images: Images) -> Callable[[int], Truth]:
@@ -347,7 +362,7 @@ def _write(file: Path, batches: Iterable[NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _tally(
+def tally(
     variant: Variant, truth: Callable[[int], Truth], outputs: Answers, reference: Answers | None
 ) -> dict[str, Any]:
     """Return the figures that the variant's task computes from the outputs of the artifact and of its float parent."""

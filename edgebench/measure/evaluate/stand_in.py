@@ -56,12 +56,12 @@ def find(case: Case, board: Connection) -> StandIn | None:
         environment, runtime = _same(case.runtime.name, public(case.runtime.version))
         if not _overflows(case, environment):
             runtime = replace(runtime, options=case.runtime.options)
-            return StandIn(connection=_host()[0], environment=environment, runtime=runtime)
+            return StandIn(connection=host()[0], environment=environment, runtime=runtime)
     return None
 
 
 @cache
-def _host() -> tuple[Connection, str]:
+def host() -> tuple[Connection, str]:
     """Connect to this host only once, because outputs are cached per connection; the connection need not be closed."""
     path, sha256 = bundle()
     return load("connections", HOST.connection).open(HOST, path), sha256
@@ -71,7 +71,7 @@ def _host() -> tuple[Connection, str]:
 def _same(name: str, version: str) -> tuple[Environment, Runtime]:
     """Return this version of the runtime for this host; download it if this host has another version."""
     target = replace(HOST, runtimes=(name,))
-    connection, agent_sha256 = _host()
+    connection, agent_sha256 = host()
     environment = survey(connection, target, agent_sha256)
     if public(environment.runtimes[name].version) == version:
         return environment, environment.runtimes[name]

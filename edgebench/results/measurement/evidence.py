@@ -92,10 +92,16 @@ class Evidence:
         """The memory runs, in order; empty if an emulator ran the case."""
         return () if not self.has_times else tuple(run for run in self.runs if run.memory)
 
+    @staticmethod
+    def loaded(runs: Sequence[Run]) -> tuple[Run, ...]:
+        """Return the runs whose load is typical: those that read a weight cache, unless all of them wrote it."""
+        read = tuple(run for run in runs if run.conditions.get("weight_cache") != "written")
+        return read or tuple(runs)
+
     @property
     def marks(self) -> tuple[MemoryMarks, ...]:
         """The memory readings (marks) of the memory runs, in order."""
-        return tuple(run.memory for run in self.weighed if run.memory)
+        return tuple(run.memory for run in self.loaded(self.weighed) if run.memory)
 
     @property
     def counts(self) -> tuple[int, ...]:

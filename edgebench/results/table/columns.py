@@ -66,6 +66,7 @@ _AROUND = _paths(
 _VERDICTS = ("time_verdict", "accuracy_verdict", "memory_verdict")
 _USUAL = _paths(("latency", "mean_ms stddev_ms min_ms images_per_second"))  # the statistics that other tools report
 _COMPILED = _paths(("compiled", "npu_operator_share npu_mac_share sram_kib flash_kib dram_kib compiled_for"))
+_REFERENCE = ("reference_agreement", "reference_sqnr_db")
 COLUMNS = (
     *_BEFORE_SPEEDUP,
     *("speedup", "speedup_low", "speedup_high"),
@@ -83,6 +84,7 @@ COLUMNS = (
     "instruction_ratio",
     "board",
     *_COMPILED,
+    *_REFERENCE,
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -112,6 +114,8 @@ def cells(row: Row) -> tuple[Any, ...]:
         row.standing.instruction_ratio,
         row.setup.board or None,
         *_compiled(row),
+        row.fidelity.reference_agreement,
+        row.fidelity.reference_sqnr_db,
     )
 
 

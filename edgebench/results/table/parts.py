@@ -244,6 +244,8 @@ class Fidelity:
         only_this: number of images that only this row's model classifies correctly.
         mcnemar_p: p-value of McNemar's exact test for equal accuracy.
         images_needed: number of images at which the observed difference would be significant.
+        reference_agreement, reference_sqnr_db: the share of predictions, in %, that equal those of the int8 file's own
+            arithmetic, and the SQNR of the outputs against its outputs.
         change: the task's chief metric minus the parent's metric, in percentage points, computed from pairs of
             predictions for the same image.
     """
@@ -255,6 +257,8 @@ class Fidelity:
     images_needed: int | None = None
     agreement: float | None = None
     sqnr_db: float | None = None
+    reference_agreement: float | None = None
+    reference_sqnr_db: float | None = None
     change: Figure | None = None
 
 

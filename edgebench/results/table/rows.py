@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from edgebench.agent.stages import DECODE, NORMALIZE, POSTPROCESS, RESIZE
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.shelf import names
-from edgebench.foundation.units import KIB, MIB
+from edgebench.foundation.units import KIB, MIB, counted
 from edgebench.images.catalogue import family
 from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
+from edgebench.results.measurement.evidence import median_condition
 from edgebench.results.measurement.verdict import ACCURACY, MEMORY, TIME, is_of_chance, untrained, worst
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import (
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
     from edgebench.tasks.classification import Appraisal, Share
 
+# Below this SQNR, a runtime computes int8 in another way than the file says; see results/README.md for the figures.
+SAME_ARITHMETIC_DB = 33.0
+
 
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
     """Return one line per case; the rows have no ranks and speed-ups yet."""
@@ -65,7 +69,7 @@ def row(evidence: Evidence, measurement: Measurement) -> Row:
     """Return the row of one case, still without rank and speed-up."""
     accuracy, why = evidence.accuracy, why_no_accuracy(evidence.case.variant)
     appraisal = appraise(accuracy) if accuracy else None
-    remarks = (*_remarks(evidence), *_untimed(evidence, measurement))
+    remarks = (*_remarks(evidence), *_of_reference(evidence), *_accelerated(evidence), *_untimed(evidence, measurement))
     has_memory = _memory(measurement).peak_mib is not None
     return Row(
         setup=_setup(evidence),
@@ -254,6 +258,34 @@ def _around(measurement: Measurement, batch: int) -> Around:
     )
 
 
+def _of_reference(evidence: Evidence) -> Iterator[str]:
+    """Say if the runtime's int8 answers are not those of the file's own arithmetic."""
+    accuracy = evidence.accuracy
+    noise = accuracy.reference_sqnr_db if accuracy else None
+    if accuracy and noise is not None and noise < SAME_ARITHMETIC_DB:
+        agreed = accuracy.reference_agreement
+        share = "" if agreed is None else f", {agreed:.0%} agree"
+        yield (
+            f"its int8 answers differ from the file's own arithmetic: SQNR {noise:.1f} dB on"
+            f" {counted(accuracy.reference_images, 'image')}{share}"
+        )
+
+
+def _accelerated(evidence: Evidence) -> Iterator[str]:
+    """Say whether accelerators compute all operators, and how a weight cache changes the load time."""
+    runs = [run for run in evidence.runs if "fully_accelerated" in run.conditions]
+    if any(run.conditions["fully_accelerated"] == "no" for run in runs):
+        yield "not fully accelerated: LiteRT computes some operators with its own kernels"
+    if (extra_s := median_condition(runs, "empty_cache_s")) is not None:
+        mebibytes = (median_condition(runs, "weight_cache_bytes") or 0.0) / MIB
+        alone = not any(run.conditions["weight_cache"] == "read" for run in runs)
+        whose = "was written by the same process" if alone else "was written by an earlier process"
+        yield (
+            f"the weight cache ({mebibytes:.2f} MiB) {whose};"
+            f" with an empty cache, loading takes {extra_s * 1e3:.2f} ms longer"
+        )
+
+
 def _untimed(evidence: Evidence, measurement: Measurement) -> Iterator[str]:
     """Say which of the requested steps before and after inference were not timed, and why."""
     variant, session = evidence.case.variant, evidence.session
@@ -330,6 +362,8 @@ def _fidelity(appraisal: Appraisal | None, accuracy: Accuracy | None, *, is_coun
     alike = Fidelity(
         agreement=agreement.value * 100 if agreement else None,
         sqnr_db=accuracy.sqnr_db if accuracy else None,
+        reference_agreement=_over(accuracy.reference_agreement, 0.01) if accuracy else None,
+        reference_sqnr_db=accuracy.reference_sqnr_db if accuracy else None,
         change=_in_percent(paired) if paired else None,
     )
     if change is None:
