@@ -25,6 +25,7 @@ from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.remaining import Remaining
+from edgebench.measure.plan.shard import ALL, Shard
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
@@ -52,10 +53,11 @@ class RunOutcome:
     interrupted: int
 
 
-def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
+def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) -> RunOutcome:
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
-    `address` replaces the target's address; the sweep must then have only one target.
+    `address` replaces the target's address; the sweep must then have only one target. Only the cases of the shard are
+    measured.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -64,7 +66,7 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     require_name(sweep.name)
     _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
+        sessions = [_session(sweep, held, shard) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
             remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
@@ -83,10 +85,10 @@ def _announce(sweep: Sweep, address: str, show: Show) -> None:
             show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
-def _session(sweep: Sweep, held: Held) -> Session:
+def _session(sweep: Sweep, held: Held, shard: Shard) -> Session:
     """Query the environment of a target, and plan the session that measures the sweep there."""
     environment = survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
-    return open_session(sweep, environment)
+    return open_session(sweep, environment, shard)
 
 
 def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
@@ -195,7 +197,7 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
     raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
-def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.Forecast, ...]:
+def forecast(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) -> tuple[forecasting.Forecast, ...]:
     """Forecast what `run` would do, without training, exporting or measuring.
 
     Raises:
@@ -205,7 +207,7 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     require_name(sweep.name)
     _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]
+        sessions = [_session(sweep, held, shard) for held in targets]
     return _forecasts(sweep, sessions)
 
 

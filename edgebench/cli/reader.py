@@ -13,6 +13,8 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.measure.plan.shard import Shard
+from edgebench.measure.plan.shard import parse as parse_shard
 from edgebench.schema.names import is_custom, task, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.sweep import Model, Sweep
@@ -80,6 +82,19 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
     outside.look_beside(given)
     start = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given or DEFAULT)
     return _changed(start, options)
+
+
+def shard(text: str, requested: Sweep) -> Shard:
+    """Return the shard of a sweep's cases that the text names, such as `2/8`; an empty text names all cases.
+
+    Raises:
+        RequestError: the text names no shard, or the sweep has a budget, which chooses cases by what is measured.
+    """
+    if text and requested.budget:
+        raise RequestError(
+            f"--shard takes a fixed part of the cases, found a budget of {requested.budget}; leave out one"
+        )
+    return parse_shard(text)
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:

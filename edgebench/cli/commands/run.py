@@ -122,6 +122,9 @@ def run(
     name: Annotated[
         str, typer.Option(help="Name of the new or existing folder under results/; default: the sweep's name.")
     ] = "",
+    shard: Annotated[
+        str, typer.Option(help="Measure only a fixed part of the cases, 2/8 for the second eighth; then use merge.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
@@ -140,13 +143,14 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
+    part = reader.shard(shard, requested)
     with terminal.progress(quiet=quiet) as show:
         if dry_run:
-            forecasts = pipeline.forecast(requested, show, address)
+            forecasts = pipeline.forecast(requested, show, address, part)
         else:
-            outcome = pipeline.run(requested, show, address)
+            outcome = pipeline.run(requested, show, address, part)
     if dry_run:
-        terminal.show_forecast(forecasts, json=json)
+        terminal.show_forecast(forecasts, json=json, shard=shard)
         return
     if json:
         terminal.show_rows("run", outcome.table)

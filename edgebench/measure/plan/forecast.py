@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgebench import train
@@ -21,7 +21,7 @@ from edgebench.images.splits import split
 from edgebench.measure.plan.custom import model_of
 from edgebench.measure.plan.state import Progress
 from edgebench.measure.rounds import TIMES_FIRST
-from edgebench.networks.cost import cost
+from edgebench.networks.cost import Estimate, estimate
 from edgebench.results.measurement.evidence import process_medians
 from edgebench.schema.case import PRESETS, Case, Purpose, Workload
 from edgebench.schema.record import Run
@@ -105,7 +105,7 @@ def side_by_side(seconds: Sequence[float], workers: int) -> float:
 def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> Forecast:
     """Estimate the time of a session."""
     factors = durations.read()
-    refusals = {state.case: _refusal(state) for state in states}
+    refusals = _refusals(states)
     open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
     trainings = dict.fromkeys(training for state in open_states for training in _trainings(state))
     families = {(variant.architecture, variant.width) for variant in trainings}
@@ -146,12 +146,29 @@ def _trainings(state: CaseState) -> tuple[Variant, ...]:
     return train.lacking(as_float(variant)) if variant.weights == WeightSource.TRAINED and not state.artifact else ()
 
 
-def _refusal(state: CaseState) -> str:
-    """Return why a case will fail: it cannot be measured, or its training is refused; an empty text if neither."""
-    if state.refusal or state.progress != Progress.OPEN or not _trainings(state):
-        return state.refusal
+def _refusals(states: Sequence[CaseState]) -> dict[Case, str]:
+    """Map each case to the reason why it will fail: it cannot be measured, or its training is refused; else to "".
+
+    A training is refused only if the networks of its family are too large or have too few images. So the largest one
+    is checked first, and the others only if it is refused.
+    """
+    families: dict[Variant, list[CaseState]] = defaultdict(list)
+    for state in states:
+        if not state.refusal and state.progress == Progress.OPEN and _trainings(state):
+            families[replace(as_float(state.case.variant), width=1.0, resolution=1)].append(state)
+    reasons = {state.case: state.refusal for state in states}
+    for family in families.values():
+        variants = [as_float(state.case.variant) for state in family]
+        sides = (max(variant.width for variant in variants), max(variant.resolution for variant in variants))
+        if _untrainable(replace(variants[0], width=sides[0], resolution=sides[1])):
+            reasons |= {state.case: _untrainable(as_float(state.case.variant)) for state in family}
+    return reasons
+
+
+def _untrainable(variant: Variant) -> str:
+    """Return why a training is refused; an empty text if it is accepted."""
     try:
-        train.require_small(as_float(state.case.variant), train.ORDINARY)
+        train.require_small(variant, train.ORDINARY)
     except CaseError as error:
         return str(error)
     return ""
@@ -218,13 +235,17 @@ def _process_s(variant: Variant) -> float:
 
 def _macs(variant: Variant) -> float:
     if variant.weights != WeightSource.CUSTOM:
-        return float(cost(variant).macs)
+        return _estimate(variant).macs
     model = model_of(variant)
     return float((model and (model.macs or model.least_macs)) or USUAL_MACS)
 
 
 def _layers(variant: Variant) -> int:
-    return USUAL_LAYERS if variant.weights == WeightSource.CUSTOM else len(cost(variant).layers)
+    return USUAL_LAYERS if variant.weights == WeightSource.CUSTOM else _estimate(variant).layers
+
+
+def _estimate(variant: Variant) -> Estimate:
+    return estimate(variant.architecture, variant.width, variant.resolution, variant.classes)
 
 
 def _needs(state: CaseState, refusal: str) -> str:
