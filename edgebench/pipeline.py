@@ -19,7 +19,7 @@ from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.measure import answer, budget, open_session
+from edgebench.measure import answer, budget, builders, open_session
 from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
@@ -53,11 +53,11 @@ class RunOutcome:
     interrupted: int
 
 
-def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) -> RunOutcome:
+def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1) -> RunOutcome:
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
     `address` replaces the target's address; the sweep must then have only one target. Only the cases of the shard are
-    measured.
+    measured. If `jobs` is more than 1, so many processes first make the files of all targets.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -69,9 +69,9 @@ def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) -> RunO
         sessions = [_session(sweep, held, shard) for held in targets]  # all targets are checked before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
+            remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions, jobs))
             try:
-                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
+                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining, jobs)
             finally:
                 durations.keep(remaining.pairs)
 
@@ -91,11 +91,15 @@ def _session(sweep: Sweep, held: Held, shard: Shard) -> Session:
     return open_session(sweep, environment, shard)
 
 
-def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
+def _answered(
+    sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show, jobs: int
+) -> RunOutcome:
     """Measure the unfinished cases, session by session; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
+        if jobs > 1:
+            builders.build([session for session, _ in sessions], tuple(journal), jobs, show)
         for session, held in sessions:
             _measure(sweep, session, held, journal, show)
     except KeyboardInterrupt as interruption:
@@ -197,7 +201,9 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
     raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
-def forecast(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) -> tuple[forecasting.Forecast, ...]:
+def forecast(
+    sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1
+) -> tuple[forecasting.Forecast, ...]:
     """Forecast what `run` would do, without training, exporting or measuring.
 
     Raises:
@@ -208,9 +214,9 @@ def forecast(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL) ->
     _announce(sweep, address, show)
     with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
         sessions = [_session(sweep, held, shard) for held in targets]
-    return _forecasts(sweep, sessions)
+    return _forecasts(sweep, sessions, jobs)
 
 
-def _forecasts(sweep: Sweep, sessions: Sequence[Session]) -> tuple[forecasting.Forecast, ...]:
+def _forecasts(sweep: Sweep, sessions: Sequence[Session], jobs: int) -> tuple[forecasting.Forecast, ...]:
     records = tuple(Journal(RESULTS / sweep.name))
-    return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)
+    return tuple(forecasting.forecast(sweep, session, case_states(session, records), jobs) for session in sessions)

@@ -97,6 +97,19 @@ def shard(text: str, requested: Sweep) -> Shard:
     return parse_shard(text)
 
 
+def jobs(text: str, requested: Sweep) -> int:
+    """Return how many processes make a sweep's files; 1 for an empty text.
+
+    Raises:
+        RequestError: the text is no number, or the sweep has a budget, which decides file by file what is made.
+    """
+    if not (count := _whole("jobs")(text) if text else 1):
+        raise RequestError("wanted 1 or more for --jobs, found 0")
+    if count > 1 and requested.budget:
+        raise RequestError(f"--jobs makes all files first, found a budget of {requested.budget}; leave out one")
+    return count
+
+
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:
     """Return the sweep of a results folder with networks and sizes taken from another sweep or from options.
 

@@ -125,6 +125,9 @@ def run(
     shard: Annotated[
         str, typer.Option(help="Measure only a fixed part of the cases, 2/8 for the second eighth; then use merge.")
     ] = "",
+    jobs: Annotated[
+        str, typer.Option(help="Processes that train and export at the same time, before anything is measured.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
@@ -143,12 +146,12 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
-    part = reader.shard(shard, requested)
+    part, builders = reader.shard(shard, requested), reader.jobs(jobs, requested)
     with terminal.progress(quiet=quiet) as show:
         if dry_run:
-            forecasts = pipeline.forecast(requested, show, address, part)
+            forecasts = pipeline.forecast(requested, show, address, part, builders)
         else:
-            outcome = pipeline.run(requested, show, address, part)
+            outcome = pipeline.run(requested, show, address, part, builders)
     if dry_run:
         terminal.show_forecast(forecasts, json=json, shard=shard)
         return

@@ -69,6 +69,7 @@ class Forecast:
         work: each case with its next step in words.
         tasks: what is trained, exported, evaluated and measured, in this order.
         workers: number of trainings at the same time.
+        jobs: number of exports at the same time.
         budget_s: limit of the total time; 0 for no limit.
     """
 
@@ -77,13 +78,15 @@ class Forecast:
     tasks: tuple[Task, ...]
     workers: int
     budget_s: float = 0.0
+    jobs: int = 1
 
     @property
     def prepare_s(self) -> float:
         """The estimated time to train, export and evaluate."""
         trained = [task.expected_s for task in self.tasks if task.activity == "train"]
-        others = [task.expected_s for task in self.tasks if task.activity in ("export", "evaluate")]
-        return side_by_side(trained, self.workers) + sum(others)
+        exported = [task.expected_s for task in self.tasks if task.activity == "export"]
+        evaluated = [task.expected_s for task in self.tasks if task.activity == "evaluate"]
+        return side_by_side(trained, self.workers) + side_by_side(exported, self.jobs) + sum(evaluated)
 
     @property
     def measure_s(self) -> float:
@@ -102,8 +105,8 @@ def side_by_side(seconds: Sequence[float], workers: int) -> float:
     return max(sum(seconds) / max(workers, 1), max(seconds, default=0.0))
 
 
-def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> Forecast:
-    """Estimate the time of a session."""
+def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState], jobs: int = 1) -> Forecast:
+    """Estimate the time of a session whose files are made by `jobs` processes; by 1, one after the other."""
     factors = durations.read()
     refusals = _refusals(states)
     open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
@@ -119,8 +122,9 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
         target=session.environment.target,
         work=tuple((state.case, _needs(state, refusals[state.case])) for state in states),
         tasks=tasks,
-        workers=min(len(families), len(os.sched_getaffinity(0))),
+        workers=min(len(families), jobs if jobs > 1 else len(os.sched_getaffinity(0))),
         budget_s=parse_duration(sweep.budget) if sweep.budget else 0.0,
+        jobs=jobs,
     )
 
 
