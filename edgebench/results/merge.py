@@ -250,8 +250,9 @@ def _order(sources: Sequence[_Source]) -> Iterator[bytes]:
     started = {id: session.started_at for source in sources for id, (_, session) in source.sessions.items()}
     ids = {id for source in sources for id in source.lines}
     for _, id in sorted((started.get(id, ""), id) for id in ids):
-        copies = {tuple(source.lines[id]) for source in sources if id in source.lines}
-        yield from dict.fromkeys(chain.from_iterable(sorted(copies, key=lambda copy: (-len(copy), copy))))
+        copies: set[tuple[bytes, ...]] = {tuple(source.lines[id]) for source in sources if id in source.lines}
+        longest_first = sorted(copies, key=lambda copy: (-len(copy), copy))
+        yield from dict.fromkeys(chain.from_iterable(longest_first))
 
 
 def _replaced(path: Path, lines: Iterable[bytes], *, keep: bool) -> Path | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from edgebench.measure.plan.shard import Shard
 from edgebench.results.journal import JOURNAL, Journal, line_of
 from edgebench.schema.case import Case
-from edgebench.schema.record import Accuracy, Deployment, Record, Run, Session
+from edgebench.schema.record import Accuracy, Deployment, Run, Session
 from tests import ROOT
 
 SHARDS, PROCESSES = 8, 4
@@ -30,15 +30,14 @@ widths = {WIDTHS}
 """
 
 
-def measured() -> tuple[Session, list[Record]]:
+def measured() -> tuple[Session, list[Deployment | Accuracy | Run]]:
     """A session of this repository, and the records of its first case."""
     every = list(Journal(ROOT / "results" / "scenes"))
     session = next(record for record in every if isinstance(record, Session))
-    own = [
-        record for record in every if not isinstance(record, Session) and getattr(record, "case", 0) == session.cases[0]
-    ]
+    own = [record for record in every if isinstance(record, (Deployment, Accuracy, Run))]
+    own = [record for record in own if record.case == session.cases[0]]
     runs = [record for record in own if isinstance(record, Run)][:PROCESSES]
-    return session, [*(record for record in own if isinstance(record, (Deployment, Accuracy))), *runs]
+    return session, [*(record for record in own if not isinstance(record, Run)), *runs]
 
 
 def write(folder: Path, number: int) -> int:
@@ -51,7 +50,7 @@ def write(folder: Path, number: int) -> int:
     with (folder / JOURNAL).open("wb") as stream:
         stream.write(line_of(replace(session, id=id, cases=cases)))
         for case in cases:
-            stream.writelines(line_of(replace(record, case=case, session=id)) for record in records)  # type: ignore[call-arg, misc]
+            stream.writelines(line_of(replace(record, case=case, session=id)) for record in records)
     return len(cases)
 
 

@@ -1,12 +1,16 @@
 """Shards of a sweep: every case is in exactly one, whatever else the sweep has, and whatever machine asks."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.units import counted
 from edgebench.measure.plan.shard import ALL, Shard, parse
+from edgebench.results import folders
 from edgebench.schema.case import Case
 from edgebench.schema.quantization import parse as scheme
 from edgebench.schema.variant import Precision
@@ -91,3 +95,22 @@ def test_a_budget_has_no_shards() -> None:
     done = cli("run", "--model", "null", "--weights", "none", "--budget", "1m", "--shard", "1/2")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "--shard takes a fixed part of the cases, found a budget of 1m" in done.stderr
+
+
+@pytest.mark.slow
+def test_shards_that_are_measured_apart_and_merged_are_the_whole_sweep(place: Path) -> None:
+    (place / "my.toml").write_text(
+        'weights = "none"\nprecisions = ["fp32"]\nruntimes = ["null"]\nbatches = [1, 2, 3, 4]\npreset = "quick"\n'
+        '[[models]]\nname = "null"\n'
+    )
+    listed = [cli("run", "my.toml", "--shard", f"{number}/2", "--dry-run", "--json").stdout for number in (1, 2)]
+    planned = [json.loads(text)["forecasts"][0]["cases"] for text in listed]
+    for number in (1, 2):
+        assert cli("run", "my.toml", "--shard", f"{number}/2", "--name", f"shard-{number}").returncode == 0
+    again = cli("run", "my.toml", "--shard", "1/2", "--name", "shard-1")
+    assert f"nothing to measure on cpu: {counted(len(planned[0]), 'case', 'is')} complete" in again.stderr
+    merged = cli("merge", "results/shard-1", "results/shard-2", "--name", "all")
+    assert merged.returncode == 0
+    assert sorted(row.setup.batch for row in folders.read(place / "results" / "all").rows) == [1, 2, 3, 4]
+    assert sorted(case["batch"] for cases in planned for case in cases) == [1, 2, 3, 4]
+    assert "nothing to measure on cpu: 4 cases are complete" in cli("run", "my.toml", "--name", "all").stderr

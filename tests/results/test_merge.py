@@ -29,10 +29,9 @@ def at(seconds: float) -> str:
     return (START + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
-def records(id: str, *cases: Case, start_s: float = 0.0, median_s: float = 1e-3, **facts: str) -> list[Record]:
+def records(id: str, *cases: Case, start_s: float = 0.0, median_s: float = 1e-3, epoch: str = "e1") -> list[Record]:
     """A session of a host: a file and three runs of each case, one second after the other."""
-    epoch = facts.get("epoch", "e1")
-    made: list[Record] = [replace(session(*cases, id=id, **facts), started_at=at(start_s))]
+    made: list[Record] = [replace(session(*cases, id=id, epoch=epoch), started_at=at(start_s))]
     made += [replace(deployment(artifact(), session=id, epoch=epoch), case=each) for each in cases]
     made += [
         run(median_s, case=each, session=id, round=number, epoch=epoch, started_at=at(start_s + number))
