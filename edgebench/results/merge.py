@@ -325,15 +325,18 @@ def _described(session: Session) -> dict[str, str]:
 
 
 def _simultaneous(target: str, used: Sequence[tuple[tuple[str, str], Path]]) -> Iterator[str]:
-    """Yield a sentence for folders whose sessions overlap; `used` has the sessions' spans, sorted by their start."""
+    """Yield a sentence with the folders whose sessions overlap; `used` has the spans, sorted by their start."""
     ((_, end), where), *others = used
+    overlapping = set[Path]()
     for (first, last), folder in others:
         if folder != where and first < end:
-            yield (
-                f"target {target} measured in {where} and in {folder} at the same time, so these are two machines with"
-                " equal facts, or their clocks differ; the table shows them as one machine"
-            )
+            overlapping |= {where, folder}
         end, where = max((end, where), (last, folder))
+    if overlapping:
+        yield (
+            f"target {target} measured at the same time in {', '.join(sorted(map(str, overlapping)))}, so these are"
+            " different machines with equal facts, or their clocks differ; the table shows them as one machine"
+        )
 
 
 def _copy_pictures(folders: Iterable[Path], goal: Path) -> None:

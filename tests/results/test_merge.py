@@ -183,7 +183,7 @@ def test_many_differences_are_counted() -> None:
 def test_equal_machines_that_measured_at_the_same_time_are_two_machines() -> None:
     a, b = write("a", *records("s1", ONE)), write("b", *records("s2", TWO, start_s=1))
     (said,) = merge([b, a], "all").conflicts
-    assert said.startswith("target cpu measured in results/a and in results/b at the same time, so these are two")
+    assert said.startswith("target cpu measured at the same time in results/a, results/b, so these are")
     assert merge([a, b, ALL], "all").conflicts == (said,)
     assert said in " ".join(cli("merge", str(a), str(b), "--name", "all").stderr.split())
 
