@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from edgebench.measure.plan.state import CaseState
     from edgebench.schema.record import Record, Session
 
+END_S = 10.0  # time that a process gets to end by itself
 MOST_TRIES = 2  # a file during whose making a process ended is tried again once
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -144,7 +145,11 @@ class _Builder:
             self.connection.send(file)
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Let the process end by itself if it has nothing to do, else terminate it."""
+        if not self.file:  # a terminated process leaves behind semaphores of libraries, of which Python would warn
+            with suppress(OSError):
+                self.connection.send(None)
+            self.process.join(END_S)
         self.process.terminate()
         self.process.join()
         self.connection.close()
@@ -198,8 +203,8 @@ def _serve(connection: Connection, threads: int) -> None:
     cohort.end_with_parent()
     os.environ |= dict.fromkeys(THREADS, str(threads))  # read when torch is imported
     with suppress(EOFError):
-        while True:
-            _export(connection.recv(), connection.send)
+        while file := connection.recv():
+            _export(file, connection.send)
             connection.send(None)
 
 

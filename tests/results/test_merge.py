@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edgebench.foundation.lock import lock_folder
 from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.results.merge import SWEEP, merge
@@ -339,6 +340,17 @@ def test_a_merge_needs_a_name(name: tuple[str, ...], message: str) -> None:
     done = cli("merge", "results/a", "results/b", *name)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("command", [("merge", "results/a", "--name", "b"), ("repair", "results/b")])
+def test_a_folder_that_a_run_writes_is_neither_merged_into_nor_repaired(command: tuple[str, ...]) -> None:
+    _, b = two_hosts()
+    before = state(b)
+    with lock_folder(b):
+        done = cli(*command)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "results/b is in use by process" in done.stderr
+    assert state(b) == before
 
 
 def test_a_full_disk_is_one_line_and_the_merged_journal_stands() -> None:
