@@ -186,8 +186,8 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
-    for number in (1, 2):
-        shutil.copytree(golden, place / "results" / f"shard-{number}")
+    for name in ("shard-1", "shard-2", "all"):
+        shutil.copytree(golden, place / "results" / name)
     if arguments[0] in ("export-script", "take"):
         assert cli("run", "--model", "net.onnx", "--precision", "fp32", "--preset", "quick", "--name", "mine").stdout
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
