@@ -19,12 +19,13 @@ from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.measure import fleet
+from edgebench.measure import builders, fleet
 from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.remaining import with_time_left
+from edgebench.measure.plan.shard import ALL, Shard
 from edgebench.measure.plan.training import to_train
 from edgebench.measure.stage import Stage
 from edgebench.networks.custom import channels
@@ -37,7 +38,7 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
 from edgebench.schema.names import require_name
-from edgebench.schema.record import Accuracy
+from edgebench.schema.record import Accuracy, Session
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant, parent
@@ -52,10 +53,11 @@ class RunOutcome:
     interrupted: int
 
 
-def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
+def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1) -> RunOutcome:
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
-    `address` replaces the target's address; the sweep must then have only one target.
+    `address` replaces the target's address; the sweep must then have only one target. Only the cases of the shard are
+    measured. If `jobs` is more than 1, so many processes first make the files of all targets.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -64,10 +66,10 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     require_name(sweep.name)
     targets = catalogue.targets_of(sweep.targets, address)
     _announce(targets, show)
-    with fleet.opened(sweep, targets, show) as lab:  # every target is queried before any measurement
+    with fleet.opened(sweep, targets, show, shard) as lab:  # every target is queried before any measurement
         folder = results_folder(sweep.name)
         with lock_folder(folder):
-            return _measured(sweep, lab, folder, show)
+            return _measured(sweep, lab, folder, show, jobs)
 
 
 def _announce(targets: Sequence[Target], show: Show) -> None:
@@ -79,11 +81,13 @@ def _announce(targets: Sequence[Target], show: Show) -> None:
             show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
-def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show) -> RunOutcome:
+def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show, jobs: int) -> RunOutcome:
     """Measure the unfinished cases on all machines; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
+        if jobs > 1:
+            _build(sweep, lab.sessions, journal, show, jobs)
         with closing(fleet.measured(sweep, lab, journal, show)) as records:
             for record in records:  # only this loop writes the journal
                 journal.append(record)
@@ -96,6 +100,13 @@ def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show) -> RunOutc
             _table(folder, journal, show)
         raise
     return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
+
+
+def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Show, jobs: int) -> None:
+    """Make the files of all sessions in several processes, before anything is measured."""
+    records = journal.current()
+    with with_time_left(show, fleet.forecasts(sweep, sessions, records, jobs)) as remaining:
+        builders.build(sessions, records, jobs, remaining)
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:
@@ -192,7 +203,9 @@ def _case(artifact: Artifact, environment: Environment, threads: int) -> Case:
     raise RequestError(f"no runtime on target {environment.target} opens {artifact.format}; install one there with pip")
 
 
-def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.Forecast, ...]:
+def forecast(
+    sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1
+) -> tuple[forecasting.Forecast, ...]:
     """Forecast what `run` would do, without training, exporting or measuring.
 
     Raises:
@@ -202,6 +215,6 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     require_name(sweep.name)
     targets = catalogue.targets_of(sweep.targets, address)
     _announce(targets, show)
-    with fleet.opened(sweep, targets, show) as lab:
-        sessions = [session for machine in lab.machines for session, _ in machine.sessions]
-    return fleet.forecasts(sweep, sessions, tuple(Journal(RESULTS / sweep.name)))
+    with fleet.opened(sweep, targets, show, shard) as lab:
+        sessions = lab.sessions
+    return fleet.forecasts(sweep, sessions, tuple(Journal(RESULTS / sweep.name)), jobs)

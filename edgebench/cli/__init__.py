@@ -28,6 +28,7 @@ COMMANDS = (
     results.report,
     results.figures,
     results.repair,
+    results.merge,
     analysis.describe,
     analysis.inspect,
     analysis.evaluate,

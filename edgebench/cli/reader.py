@@ -14,6 +14,8 @@ from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
 from edgebench.measure.plan import sweeps
+from edgebench.measure.plan.shard import Shard
+from edgebench.measure.plan.shard import parse as parse_shard
 from edgebench.schema.names import is_custom, task, title
 from edgebench.schema.quantization import DIGITS, parse
 from edgebench.schema.runtime import ALL
@@ -82,6 +84,32 @@ def sweep(given: str, options: SweepOptions) -> Sweep:
     outside.look_beside(given)
     start = _of_models(_many(str)(options.model)) if options.model else sweeps.sweep(given or DEFAULT)
     return _changed(start, options)
+
+
+def shard(text: str, requested: Sweep) -> Shard:
+    """Return the shard of a sweep's cases that the text names, such as `2/8`; an empty text names all cases.
+
+    Raises:
+        RequestError: the text names no shard, or the sweep has a budget, which chooses cases by what is measured.
+    """
+    if text and requested.budget:
+        raise RequestError(
+            f"--shard takes a fixed part of the cases, found a budget of {requested.budget}; leave out one"
+        )
+    return parse_shard(text)
+
+
+def jobs(text: str, requested: Sweep) -> int:
+    """Return how many processes make a sweep's files; 1 for an empty text.
+
+    Raises:
+        RequestError: the text is no number, or the sweep has a budget, which decides file by file what is made.
+    """
+    if not (count := _whole("jobs")(text) if text else 1):
+        raise RequestError("wanted 1 or more for --jobs, found 0")
+    if count > 1 and requested.budget:
+        raise RequestError(f"--jobs makes all files first, found a budget of {requested.budget}; leave out one")
+    return count
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:

@@ -169,19 +169,20 @@ def _left(step: Step) -> str:
     return "" if step.left_s is None else f"{duration(max(step.left_s, 0))} left"
 
 
-def show_forecast(forecasts: Iterable[Forecast], *, json: bool) -> None:
-    """Print the cases of a run, and the time that the run is expected to take."""
+def show_forecast(forecasts: Iterable[Forecast], *, json: bool, shard: str = "") -> None:
+    """Print the cases of a run, or of a shard of it, and the time that the run is expected to take."""
     if json:
-        show_json("run", {"forecasts": [*map(_forecast, forecasts)]})
+        part = {"shard": shard} if shard else {}
+        show_json("run", part | {"forecasts": [*map(_forecast, forecasts)]})
         return
     for one in forecasts:
-        _print(_forecast_sheet(one), _console())
+        _print(_forecast_sheet(one, shard), _console())
 
 
-def _forecast_sheet(forecast: Forecast) -> Sheet:
+def _forecast_sheet(forecast: Forecast, shard: str) -> Sheet:
     """Return a table of the run's cases, with the next step that each case needs; a note gives the expected time."""
-    count = len(forecast.work)
-    return Sheet.of(f"{forecast.target}: {counted(count, 'case')}", _WORK, forecast.work, (_times(forecast),))
+    title = f"{forecast.target}: {counted(len(forecast.work), 'case')}{f' in shard {shard}' if shard else ''}"
+    return Sheet.of(title, _WORK, forecast.work, (_times(forecast),))
 
 
 def _times(forecast: Forecast) -> str:

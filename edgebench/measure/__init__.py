@@ -21,6 +21,7 @@ from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.units import counted
 from edgebench.images import splits
 from edgebench.measure.plan import cases
+from edgebench.measure.plan.shard import ALL
 from edgebench.measure.plan.state import CaseState, Progress, case_states
 from edgebench.measure.rounds import measure, nothing_arrives
 from edgebench.measure.stage import Stage
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from edgebench.deploy import Held
     from edgebench.measure.arrivals import Helper
+    from edgebench.measure.plan.shard import Shard
     from edgebench.measure.rounds import Job
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
 MOMENT_S = 1e-3  # time limit of a session whose budget is used up; 0 would mean that there is no limit
 
 
-def open_session(sweep: Sweep, environment: Environment) -> Session:
-    """Return a session with the sweep's cases on a target, each completed with facts of the target's environment.
+def open_session(sweep: Sweep, environment: Environment, shard: Shard = ALL) -> Session:
+    """Return a session with a shard's cases on a target, each completed with facts of the target's environment.
 
     Raises:
         RequestError: a case is impossible on this target.
@@ -52,7 +54,7 @@ def open_session(sweep: Sweep, environment: Environment) -> Session:
             f"a budget shares time out, and target {environment.target} measures none: leave --budget out"
         )
     cells = [cell for cell in sweep.cells() if cell.target == environment.target]
-    return cases.session(sweep, environment, cases.cases(cells, environment))
+    return cases.session(sweep, environment, shard.of(cases.cases(cells, environment)))
 
 
 def answer(
@@ -111,6 +113,8 @@ def _nothing_to_measure(session: Session, states: Sequence[CaseState], records: 
     spent = sum(state.progress == Progress.OUT_OF_TIME for state in states)
     more = f"; {spent} of them ran out of time: continue them with a longer --time-limit" if spent else ""
     here = session.environment
+    if not states:
+        return Notice(text=f"nothing to measure on {here.target}: the shard has none of the sweep's cases")
     environments = (record.environment for record in records if isinstance(record, Session))
     others = {each.epoch for each in environments if each.target == here.target} - {here.epoch}
     which = f" (epoch {here.epoch})" if others else ""

@@ -24,6 +24,7 @@ from edgebench.measure.arrivals import Helper
 from edgebench.measure.plan import cases, engines
 from edgebench.measure.plan import forecast as forecasting
 from edgebench.measure.plan.remaining import with_time_left
+from edgebench.measure.plan.shard import ALL, Shard
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.pool import Pool
 from edgebench.measure.workshop import Workshop
@@ -74,10 +75,16 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """The machines of a sweep, and the boards that could not be reached."""
+    """The machines of a shard of a sweep, and the boards that could not be reached."""
 
     machines: tuple[Machine, ...]
     lost: tuple[Lost, ...] = ()
+    shard: Shard = ALL
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions of all machines."""
+        return tuple(session for machine in self.machines for session, _ in machine.sessions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +102,7 @@ class _Reached:
 
 
 @contextmanager
-def opened(sweep: Sweep, targets: Sequence[Target], show: Show) -> Iterator[Lab]:
+def opened(sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = ALL) -> Iterator[Lab]:
     """Lock the machines of these targets and connect to them, to all boards at the same time; release them at the end.
 
     Targets on one machine are measured one after another. The lock of this machine is taken first, so that a
@@ -121,7 +128,7 @@ def opened(sweep: Sweep, targets: Sequence[Target], show: Show) -> Iterator[Lab]
             raise Unreachable("; ".join(dict.fromkeys(each.reason for each in lost)))
         for each in lost:
             show(Notice(text=each.reason, board=each.target.label))
-        yield Lab(machines=tuple(_machines(sweep, reached, targets)), lost=lost)
+        yield Lab(machines=tuple(_machines(sweep, reached, targets, shard)), lost=lost, shard=shard)
 
 
 def _attempt(
@@ -147,11 +154,11 @@ def _surveyed(sweep: Sweep, held: Held) -> Environment:
     return survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
 
 
-def _machines(sweep: Sweep, reached: Iterable[_Reached], targets: Sequence[Target]) -> Iterator[Machine]:
+def _machines(sweep: Sweep, reached: Iterable[_Reached], targets: Sequence[Target], shard: Shard) -> Iterator[Machine]:
     """Plan the sessions of each machine, in the order of the targets; all that lead to this machine are one machine."""
     order, here, labels = list(targets), list[tuple[Session, Held]](), list[str]()
     for each in sorted(reached, key=lambda each: order.index(each.targets[0][0].target)):
-        sessions = tuple((open_session(sweep, environment), held) for held, environment in each.targets)
+        sessions = tuple((open_session(sweep, environment, shard), held) for held, environment in each.targets)
         label = " and ".join(_label(held, environment) for held, environment in each.targets)
         if each.is_here:
             here += sessions
@@ -171,9 +178,11 @@ def _label(held: Held, environment: Environment) -> str:
     return f"{target.name} {environment.facts[SERIAL]}" if target.number else target.name
 
 
-def forecasts(sweep: Sweep, sessions: Iterable[Session], records: Sequence[Record]) -> tuple[Forecast, ...]:
-    """Estimate the time of each session."""
-    return tuple(forecasting.forecast(sweep, session, case_states(session, records)) for session in sessions)
+def forecasts(
+    sweep: Sweep, sessions: Iterable[Session], records: Sequence[Record], jobs: int = 1
+) -> tuple[Forecast, ...]:
+    """Estimate the time of each session; `jobs` processes make the files."""
+    return tuple(forecasting.forecast(sweep, session, case_states(session, records), jobs) for session in sessions)
 
 
 def measured(sweep: Sweep, lab: Lab, journal: Journal, show: Show) -> Generator[Record, None, None]:
@@ -233,7 +242,7 @@ def _of_lost(sweep: Sweep, lab: Lab, records: Sequence[Record]) -> Iterator[Reco
     for lost in {each.target.name: each for each in lab.lost if each.target.name not in there}.values():
         environment = expected(lost.target, engines.requests(sweep, lost.target))
         try:
-            session = open_session(sweep, environment)
+            session = open_session(sweep, environment, lab.shard)
         except RequestError:  # nothing is known of the target's runtimes; the notice must do
             continue
         known = {name(case) for case in answered(records)}

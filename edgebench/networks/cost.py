@@ -11,7 +11,8 @@ import functools
 import gzip
 import json
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,15 +42,50 @@ def blueprint(name: str, width: float, resolution: int = 0, classes: int = 0) ->
         UnknownName, RequestError: there is no such network, or it does not support the width or resolution.
     """
     stem = _stem(name, width, resolution, classes)
-    with suppress(RequestError):  # if the cache cannot be read, the description is computed each time
-        if kept := cache.find(stem, Description):
-            return kept
-    if known := _shipped(stem):
+    if known := _known(stem):
         return known
     drawn = draw(name, width, resolution, classes)
     with suppress(RequestError):  # if the cache cannot be written, the description is computed again the next time
         cache.put(stem, drawn)
     return drawn
+
+
+def _known(stem: str) -> Description | None:
+    """Return a description from the cache or the package; None if it must be computed."""
+    with suppress(RequestError):  # if the cache cannot be read, the description is computed each time
+        if kept := cache.find(stem, Description):
+            return kept
+    return _shipped(stem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The size of a network, for an estimate of the time that work on it takes."""
+
+    macs: float
+    layers: int
+
+
+@functools.cache
+def estimate(name: str, width: float, resolution: int, classes: int) -> Estimate:
+    """Estimate a built-in network's multiply-adds and layers without building the network.
+
+    If the network is not described yet, scale the description at the nearest published width: the multiply-adds grow
+    with the square of the width and with the square of the resolution.
+    """
+    if known := _known(_stem(name, width, resolution, classes)):
+        return Estimate(macs=known.macs, layers=len(known.layers))
+    published = min(load("architectures", name).WIDTHS, key=lambda each: abs(each - width))
+    like = blueprint(name, published)
+    scale = (width / like.width * resolution / like.resolution) ** 2
+    return Estimate(macs=like.macs * scale, layers=len(like.layers))
+
+
+@functools.cache
+def shares_weights(name: str, resolution: int, other: int, classes: int) -> bool:
+    """Return whether a network has the same number of parameters at two resolutions, whatever its width."""
+    width = load("architectures", name).WIDTHS[0]
+    return blueprint(name, width, resolution, classes).params == blueprint(name, width, other, classes).params
 
 
 def draw(name: str, width: float, resolution: int = 0, classes: int = 0) -> Description:
@@ -104,7 +140,7 @@ def _stem(name: str, width: float, resolution: int, classes: int) -> str:
 def _torch() -> str:
     """Return the installed version of torch; without torch, the version that made the shipped descriptions."""
     try:
-        return version(TORCH).partition("+")[0]  # builds of torch for a CPU or a GPU give the same shapes
+        return provenance.version(TORCH).partition("+")[0]  # builds of torch for a CPU or a GPU give the same shapes
     except PackageNotFoundError:
         return _every_shipped()[TORCH]
 

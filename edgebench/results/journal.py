@@ -15,6 +15,7 @@ from collections import defaultdict
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from weakref import finalize
@@ -90,10 +91,9 @@ def _invalid() -> type[ValidationError]:
 
 
 class _Distinct:
-    """A counter of distinct records; equal records are counted once, even if their lines are formatted differently."""
+    """The distinct records so far; equal records are one record, even if their lines are formatted differently."""
 
     def __init__(self) -> None:
-        self.count = 0
         # Lists, because records contain dictionaries and cannot be hashed.
         self._alike: dict[Hashable, list[Record]] = defaultdict(list)
 
@@ -104,7 +104,6 @@ class _Distinct:
         if record in alike:
             return False
         alike.append(record)
-        self.count += 1
         return True
 
 
@@ -163,19 +162,37 @@ class Journal:
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
         """
+        distinct = _Distinct()
+        for text, record, is_older in self._valid():
+            if distinct.add(record):
+                self.older += is_older
+                yield text, record
+
+    def records(self) -> Iterator[Record]:
+        """Yield the record of every valid line, in the order of the lines; equal lines are one record.
+
+        In contrast to `sound`, no earlier record is kept in memory. So a record is yielded again if another line has
+        the same record in a different format.
+
+        Raises:
+            InvalidFile: the file cannot be read, or none of its lines can.
+        """
+        return (record for _, record, _ in self._valid())
+
+    def _valid(self) -> Iterator[tuple[bytes, Record, bool]]:
+        """Yield each distinct valid line, its record, and whether an older version wrote it; count the other lines."""
         self.torn = self.older = self.aside = 0
-        self.reasons, distinct, copies = [], _Distinct(), set[bytes]()
+        self.reasons, copies, is_empty = [], set[bytes](), True
         for line, follower in self._with_followers():
             digest = hashlib.sha256(line.text).digest()
             if digest in copies:
                 continue
             copies.add(digest)
             todays = upgraded(line.text) if line.is_whole else line.text
-            record = self._decoded(line, todays, may_be_torn=_SESSION in follower)
-            if record and distinct.add(record):
-                self.older += todays is not line.text
-                yield line.text, record
-        if not distinct.count and self.aside:
+            if record := self._decoded(line, todays, may_be_torn=_SESSION in follower):
+                is_empty = False
+                yield line.text, record, todays is not line.text
+        if is_empty and self.aside:
             first = self.reasons[0].removeprefix(f"{JOURNAL}:")
             raise InvalidFile(f"{self.path}:{first}; none of its {self.aside} lines can be read")
 
@@ -383,6 +400,23 @@ def _explained(error: ValidationError, line: bytes) -> str:
     key = ".".join(str(part) for part in first["loc"])[:200]
     wanted = f"this edgebench reads version {VERSION}" if key == "version" else first["msg"]
     return f"{key or 'line'}: {wanted}"
+
+
+def line_of(record: Record) -> bytes:
+    """Return a record's line in the current format, with its line break; equal records have equal lines."""
+    return _line_adapter().dump_json(JournalLine(version=VERSION, record=record)) + b"\n"
+
+
+def keep_damaged(path: Path) -> Path:
+    """Give a damaged journal a second name, the first free one of `runs.jsonl.damaged-<number>`; return that path.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
+    original = next(name for name in names if not name.exists())
+    original.hardlink_to(path)
+    return original
 
 
 def existing(folder: Path) -> Journal:

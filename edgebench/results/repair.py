@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.lock import lock
-from edgebench.results.journal import Journal, existing
+from edgebench.foundation.lock import lock_folder
+from edgebench.results.journal import existing, keep_damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edgebench.results.journal import Journal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ def repair(folder: Path) -> Repaired:
         InvalidFile: there is no journal, or none of its lines can be read.
         RequestError: the folder cannot be written; the journal is unchanged.
     """
-    with lock(str(folder.resolve())):
-        journal = existing(folder)
+    journal = existing(folder)
+    with lock_folder(folder):
         kept = sum(1 for _ in journal.sound())
         aside = journal.aside + journal.torn
         original = _replaced(journal) if aside else None
@@ -53,19 +53,14 @@ def repair(folder: Path) -> Repaired:
 def _replaced(journal: Journal) -> Path:
     """Replace the journal by its valid lines; return the path of the original, which no interruption can destroy."""
     path = journal.path
-    original, scratch = next(_free_names(path)), path.with_name(f"making-{path.name}")
+    scratch = path.with_name(f"making-{path.name}")
     try:
         with scratch.open("wb") as stream:
             stream.writelines(line.rstrip(b"\r\n") + b"\n" for line, _ in journal.sound())
-        original.hardlink_to(path)
+        original = keep_damaged(path)
         scratch.replace(path)
     except OSError as error:
         raise RequestError(f"cannot repair {path}: {error.strerror}; it is unchanged") from error
     finally:
         scratch.unlink(missing_ok=True)
     return original
-
-
-def _free_names(path: Path) -> Iterator[Path]:
-    names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
-    return (name for name in names if not name.exists())

@@ -154,6 +154,8 @@ class Sweep:
             self._resolutions(model),
             _schemes(_first(model.precisions, self.precisions), _first(model.quantizations, self.quantizations)),
         )
+        dataset = model.dataset or self.dataset or bundled_dataset(model.name)
+        decode = (model.decode or self.decode) if is_custom(model.name) else ""
         for target, runtime, threads, batch, width, resolution, (precision, quantization) in axes:
             yield Cell(
                 model=model.name,
@@ -164,14 +166,14 @@ class Sweep:
                 runtime=runtime,
                 weights=model.weights or self.weights,
                 weights_dir=("" if model.weights else model.weights_dir or self.weights_dir),
-                dataset=model.dataset or self.dataset or bundled_dataset(model.name),
+                dataset=dataset,
                 preprocessing=model.preprocessing or self.preprocessing,
                 classes=model.classes or self.classes,
                 input=model.input or self.input,
                 calibration=model.calibration or self.calibration,
                 input_data=model.input_data or self.input_data,
                 task=model.task or self.task,
-                decode=(model.decode or self.decode) if is_custom(model.name) else "",
+                decode=decode,
                 target=target,
                 threads=threads,
                 batch=batch,

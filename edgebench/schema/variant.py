@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol
 
@@ -153,8 +153,14 @@ def identity(variant: Variant) -> dict[str, str]:
     A field of `_LATER`, which older versions of edgebench did not have, is left out if it is empty, so that cache keys
     of older versions stay valid. The values that a feed gives to its inputs do not affect an artifact.
     """
-    shaping = replace(variant, feed=variant.feed.without_data if variant.feed else None)
-    return {name: repr(value) for name, value in asdict(shaping).items() if value or name not in _LATER}
+    shaping = replace(variant, feed=variant.feed.without_data) if variant.feed else variant
+    values = ((name, getattr(shaping, name)) for name in Variant.__slots__)
+    # A nested value is shown as the dictionary of its fields. `asdict(variant)` would copy every other value first.
+    return {
+        name: repr(asdict(value) if is_dataclass(value) and not isinstance(value, type) else value)
+        for name, value in values
+        if value or name not in _LATER
+    }
 
 
 class Sized(Protocol):

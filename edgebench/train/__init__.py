@@ -16,7 +16,7 @@ from edgebench.images.catalogue import family
 from edgebench.images.splits import recipe as preprocessing
 from edgebench.images.splits import sources, split
 from edgebench.networks.build import SEED, accepts, build
-from edgebench.networks.cost import cost
+from edgebench.networks.cost import cost, estimate, shares_weights
 from edgebench.networks.custom import channels
 from edgebench.schema.cards import Weights
 from edgebench.schema.names import task
@@ -150,9 +150,10 @@ def estimate_s(variant: Variant, options: Options = ORDINARY) -> float:
     """Estimate how long one training takes, without the one at the base resolution, on an idle machine, in seconds."""
     part, images = task_of(variant).PART, len(_split(variant, "train"))
     epochs = options.epochs or (EPOCHS if _has_base(variant) else BASE_EPOCHS)
-    shown, network = epochs * min(images, part or images), cost(variant)
+    shown = epochs * min(images, part or images)
+    network = estimate(variant.architecture, variant.width, variant.resolution, variant.classes)
     read_s = READ_S * (shown if part else images)  # an epoch of a task with PART has pictures of its own
-    compute_s = shown / options.batch * LAYER_S * len(network.layers) + 3 * shown * network.macs / TRAINED_MACS
+    compute_s = shown / options.batch * LAYER_S * network.layers + 3 * shown * network.macs / TRAINED_MACS
     return (START_S + read_s + compute_s) / (GPU_FACTOR if device() == "cuda" else 1)
 
 
@@ -176,7 +177,7 @@ def _has_base(variant: Variant) -> bool:
         or not accepts(variant.architecture, BASE_RESOLUTION)
     ):
         return False
-    return cost(replace(variant, resolution=BASE_RESOLUTION)).params == cost(variant).params
+    return shares_weights(variant.architecture, variant.resolution, BASE_RESOLUTION, variant.classes)
 
 
 def _base(variant: Variant, options: Options) -> Path | None:

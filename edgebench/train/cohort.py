@@ -32,13 +32,16 @@ PR_SET_PDEATHSIG = 1  # an option of prctl(2)
 Family = tuple[Variant, ...]  # a family: the variants of one architecture and width
 
 
-def train(variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY) -> None:
+def train(
+    variants: Iterable[Variant], show: Show, options: training.Options = training.ORDINARY, workers: int = 0
+) -> None:
     """Train all variants that are not trained yet, in parallel, if the machine has several cores and no GPU.
 
+    `workers` is the number of trainings at the same time; 0 for one per core.
     If nothing is trained here, each variant is trained when its weights are needed.
     """
     families = _untrained(variants, options)
-    workers = min(len(families), len(os.sched_getaffinity(0)))
+    workers = min(len(families), workers or len(os.sched_getaffinity(0)))
     if workers > 1 and not _computes_on_gpu():
         with _started([families[start::workers] for start in range(workers)], options) as readers:
             _follow(readers, show)
@@ -90,13 +93,13 @@ def _started(shares: Sequence[Sequence[Family]], options: training.Options) -> I
 def _train(share: Sequence[Family], options: training.Options, writer: Connection) -> None:
     """Train a share of the networks in this process, and send messages about the progress to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process terminates this one
-    _end_with_parent()
+    end_with_parent()
     for variant in (variant for family in share for variant in family):
         with suppress(CaseError):
             training.find(variant, options) or training.train(variant, writer.send, options)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let the kernel kill this process when its parent process ends, even if the parent process is killed."""
     import ctypes
 
@@ -121,10 +124,11 @@ def _follow(readers: list[Connection], show: Show) -> None:
                 show(event)
             else:
                 steps[reader] = event
-                show(_together(list(steps.values())))
+                show(together(list(steps.values())))
 
 
-def _together(steps: Sequence[Step]) -> Step:
+def together(steps: Sequence[Step]) -> Step:
+    """Return the combined progress of activities that run at the same time."""
     left_s = [step.left_s for step in steps if step.left_s is not None]
     return Step(
         activity=steps[0].activity,

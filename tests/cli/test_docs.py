@@ -186,6 +186,8 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     golden = place / "results" / "default"
     golden.mkdir(parents=True)
     (golden / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
+    for name in ("shard-1", "shard-2", "all"):
+        shutil.copytree(golden, place / "results" / name)
     if arguments[0] in ("export-script", "take"):
         assert cli("run", "--model", "net.onnx", "--precision", "fp32", "--preset", "quick", "--name", "mine").stdout
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
@@ -294,6 +296,22 @@ def test_a_documented_workflow_is_yaml_whose_step_bash_takes(command: str) -> No
     *_, step = workflows[command]["jobs"][command]["steps"]
     assert f"edgebench {command} nightly.toml" in step["run"]
     assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
+
+
+def test_the_documented_workflow_of_shards_is_yaml_and_runs_every_shard_by_commands_that_exist() -> None:
+    workflow = next(workflow for workflow in map(yaml.safe_load, blocks("yaml")) if workflow["name"] == "shards")
+    measure, merge = workflow["jobs"]["measure"], workflow["jobs"]["merge"]
+    shards = measure["strategy"]["matrix"]["shard"]
+    steps = [step["run"] for job in (measure, merge) for step in job["steps"] if "run" in step]
+    lines = [line for step in steps for line in step.splitlines()]
+    texts = {line.replace("${{ matrix.shard }}", str(shard)) for line in lines for shard in shards}
+    requested = {word for text in texts for word in shlex.split(text) if re.fullmatch(r"\d+/\d+", word)}
+    assert requested == {f"{shard}/{len(shards)}" for shard in shards}
+    for text in texts:
+        program, name, *arguments = shlex.split(text.partition(">>")[0])
+        command = getattr(get_command(app), "commands", {})[name]
+        assert program == "edgebench" and command.make_context(name, arguments).params
+        assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
 
 
 def test_every_column_is_documented() -> None:

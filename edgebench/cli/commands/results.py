@@ -1,4 +1,4 @@
-"""Render a results folder's reports again, repair its journal, or write its figures for a paper."""
+"""Render a results folder's reports again, repair or merge journals, or write figures for a paper."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ from edgebench.cli.options import (
     resolved,
 )
 from edgebench.foundation import escape
-from edgebench.foundation.errors import require
+from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.units import counted
 
 if TYPE_CHECKING:
@@ -85,6 +85,27 @@ def repair(results: Results) -> None:
         else "nothing was changed"
     )
     typer.echo(f"{results}: {counted(done.kept, 'valid record')}; {what}")
+
+
+def merge(
+    results: Annotated[list[Path], typer.Argument(help="Results folders of one sweep, such as those of its shards.")],
+    name: Annotated[str, typer.Option(help="Name of the new or existing folder under results/.")] = "",
+) -> None:
+    """Join the journals of results folders in one folder, each record once; the given folders are only read."""
+    from edgebench.cli import terminal
+    from edgebench.results.merge import merge as merged
+
+    if not name:
+        raise RequestError("wanted a name for the merged results, found none; add --name all")
+    done = merged(results, name)
+    for reason in done.reasons:
+        typer.echo(escape.terminal(f"left out {reason}"))
+    for conflict in done.conflicts:
+        terminal.warn(escape.terminal(conflict))
+    changes = [f"{done.new} of them new"] if done.new else ["nothing was changed"]
+    changes += [f"{counted(done.aside, 'line')} left out"] if done.aside else []
+    changes += [f"the damaged journal is now {done.original}"] if done.original else []
+    typer.echo(f"results/{name}: {counted(done.records, 'record')}; {'; '.join(changes)}")
 
 
 def figures(

@@ -122,6 +122,12 @@ def run(
     name: Annotated[
         str, typer.Option(help="Name of the new or existing folder under results/; default: the sweep's name.")
     ] = "",
+    shard: Annotated[
+        str, typer.Option(help="Measure only a fixed part of the cases, 2/8 for the second eighth; then use merge.")
+    ] = "",
+    jobs: Annotated[
+        str, typer.Option(help="Processes that train and export at the same time, before anything is measured.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
@@ -143,14 +149,15 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
+    part, builders = reader.shard(shard, requested), reader.jobs(jobs, requested)
     json = json or json_lines
     with terminal.progress(quiet=quiet, json_lines=json_lines) as show:
         if dry_run:
-            forecasts = pipeline.forecast(requested, show, address)
+            forecasts = pipeline.forecast(requested, show, address, part, builders)
         else:
-            outcome = pipeline.run(requested, show, address)
+            outcome = pipeline.run(requested, show, address, part, builders)
     if dry_run:
-        terminal.show_forecast(forecasts, json=json)
+        terminal.show_forecast(forecasts, json=json, shard=shard)
         return
     if json:
         terminal.show_rows("run", outcome.table)

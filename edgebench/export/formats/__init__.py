@@ -17,6 +17,7 @@ The module of a format offers
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from edgebench.agent.runtimes import onnxruntime
 from edgebench.foundation.provenance import version
@@ -37,6 +38,7 @@ class Written:
     outputs: tuple[OutputNoise, ...] = ()
 
 
+@cache  # each case needs the versions several times, and reading a package's metadata takes 2 ms
 def tool_version(tool: str) -> str:
     """Return the version of an installed tool; several packages can provide the tool onnxruntime.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edgebench.foundation.errors import RequestError, UnknownName, require
@@ -48,7 +49,8 @@ def check(sweep: Sweep) -> None:
     own_cells.check(sweep)
     if not (cells := list(sweep.cells())):
         raise RequestError("the sweep is empty: every list needs at least one entry")
-    for cell in cells:
+    # Widths and resolutions are not checked here, so cells that differ only in these are checked once.
+    for cell in dict.fromkeys(replace(cell, width=1.0, resolution=1) for cell in cells):
         _check_cell(cell)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edgebench import train
@@ -22,7 +22,7 @@ from edgebench.images.splits import split, why_no_accuracy
 from edgebench.measure.plan.custom import model_of
 from edgebench.measure.plan.state import Progress
 from edgebench.measure.rounds import TIMES_FIRST
-from edgebench.networks.cost import cost
+from edgebench.networks.cost import Estimate, estimate
 from edgebench.results.measurement.evidence import process_medians
 from edgebench.schema.case import PRESETS, Case, Purpose, Workload
 from edgebench.schema.record import Run
@@ -70,6 +70,7 @@ class Forecast:
         work: each case with its next step in words.
         tasks: what is trained, exported, evaluated and measured, in this order.
         workers: number of trainings at the same time.
+        jobs: number of exports at the same time.
         budget_s: limit of the total time; 0 for no limit.
     """
 
@@ -78,13 +79,15 @@ class Forecast:
     tasks: tuple[Task, ...]
     workers: int
     budget_s: float = 0.0
+    jobs: int = 1
 
     @property
     def prepare_s(self) -> float:
         """The estimated time to train, export and evaluate."""
         trained = [task.expected_s for task in self.tasks if task.activity == "train"]
-        others = [task.expected_s for task in self.tasks if task.activity in ("export", "evaluate")]
-        return side_by_side(trained, self.workers) + sum(others)
+        exported = [task.expected_s for task in self.tasks if task.activity == "export"]
+        evaluated = [task.expected_s for task in self.tasks if task.activity == "evaluate"]
+        return side_by_side(trained, self.workers) + side_by_side(exported, self.jobs) + sum(evaluated)
 
     @property
     def measure_s(self) -> float:
@@ -103,10 +106,10 @@ def side_by_side(seconds: Sequence[float], workers: int) -> float:
     return max(sum(seconds) / max(workers, 1), max(seconds, default=0.0))
 
 
-def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> Forecast:
-    """Estimate the time of a session."""
+def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState], jobs: int = 1) -> Forecast:
+    """Estimate the time of a session whose files are made by `jobs` processes; by 1, one after the other."""
     factors = durations.read()
-    refusals = {state.case: _refusal(state) for state in states}
+    refusals = _refusals(states)
     open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
     trainings = dict.fromkeys(training for state in open_states for training in _trainings(state))
     tasks = (
@@ -119,8 +122,9 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState]) -> For
         target=session.environment.target,
         work=tuple((state.case, _needs(state, refusals[state.case])) for state in states),
         tasks=tasks,
-        workers=_workers(trainings),
+        workers=_workers(trainings, jobs),
         budget_s=parse_duration(sweep.budget) if sweep.budget else 0.0,
+        jobs=jobs,
     )
 
 
@@ -140,10 +144,10 @@ def of_trainings(variants: Iterable[Variant], options: train.Options) -> Forecas
     )
 
 
-def _workers(trainings: Iterable[Variant]) -> int:
+def _workers(trainings: Iterable[Variant], jobs: int = 1) -> int:
     """Return how many trainings run at the same time; variants of one network and width are trained in turn."""
     families = {(variant.architecture, variant.width) for variant in trainings}
-    return min(len(families), len(os.sched_getaffinity(0)))
+    return min(len(families), jobs if jobs > 1 else len(os.sched_getaffinity(0)))
 
 
 def learned(session: Session, records: Iterable[Record]) -> Iterator[Pair]:
@@ -168,12 +172,29 @@ def _trainings(state: CaseState) -> tuple[Variant, ...]:
     return train.lacking(as_float(variant)) if variant.weights == WeightSource.TRAINED and not state.artifact else ()
 
 
-def _refusal(state: CaseState) -> str:
-    """Return why a case will fail: it cannot be measured, or its training is refused; an empty text if neither."""
-    if state.refusal or state.progress != Progress.OPEN or not _trainings(state):
-        return state.refusal
+def _refusals(states: Sequence[CaseState]) -> dict[Case, str]:
+    """Map each case to the reason why it will fail: it cannot be measured, or its training is refused; else to "".
+
+    A training is refused only if the networks of its family are too large or have too few images. So the largest one
+    is checked first, and the others only if it is refused.
+    """
+    families: dict[Variant, list[CaseState]] = defaultdict(list)
+    for state in states:
+        if not state.refusal and state.progress == Progress.OPEN and _trainings(state):
+            families[replace(as_float(state.case.variant), width=1.0, resolution=1)].append(state)
+    reasons = {state.case: state.refusal for state in states}
+    for family in families.values():
+        variants = [as_float(state.case.variant) for state in family]
+        sides = (max(variant.width for variant in variants), max(variant.resolution for variant in variants))
+        if _untrainable(replace(variants[0], width=sides[0], resolution=sides[1])):
+            reasons |= {state.case: _untrainable(as_float(state.case.variant)) for state in family}
+    return reasons
+
+
+def _untrainable(variant: Variant) -> str:
+    """Return why a training is refused; an empty text if it is accepted."""
     try:
-        train.require_small(as_float(state.case.variant), train.ORDINARY)
+        train.require_small(variant, train.ORDINARY)
     except CaseError as error:
         return str(error)
     return ""
@@ -243,13 +264,17 @@ def _process_s(variant: Variant) -> float:
 
 def _macs(variant: Variant) -> float:
     if variant.weights != WeightSource.CUSTOM:
-        return float(cost(variant).macs)
+        return _estimate(variant).macs
     model = model_of(variant)
     return float((model and (model.macs or model.least_macs)) or USUAL_MACS)
 
 
 def _layers(variant: Variant) -> int:
-    return USUAL_LAYERS if variant.weights == WeightSource.CUSTOM else len(cost(variant).layers)
+    return USUAL_LAYERS if variant.weights == WeightSource.CUSTOM else _estimate(variant).layers
+
+
+def _estimate(variant: Variant) -> Estimate:
+    return estimate(variant.architecture, variant.width, variant.resolution, variant.classes)
 
 
 def _needs(state: CaseState, refusal: str) -> str:

@@ -139,7 +139,9 @@ class Remaining:
         for running in self._running.values():
             pending[running.step.activity].append(self._left_of(running))
         workers = max((forecast.workers for forecast in self.forecasts), default=1)
-        left_s = side_by_side(pending.pop("train", []), workers) + sum(map(sum, pending.values()))
+        jobs = max((forecast.jobs for forecast in self.forecasts), default=1)
+        left_s = side_by_side(pending.pop("train", []), workers) + side_by_side(pending.pop("export", []), jobs)
+        left_s += sum(map(sum, pending.values()))
         left_s += self.further * (self.forecasts[-1].measure_s if self.forecasts else 0.0)
         budget_s = sum(forecast.budget_s for forecast in self.forecasts)
         return min(left_s, max(budget_s - (self.clock() - self._started), 0.0)) if budget_s else left_s
