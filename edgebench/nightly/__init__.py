@@ -5,16 +5,15 @@ sweep + history -> measure -> examine -> pair -> judge -> write
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench.deploy import hold
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
@@ -23,7 +22,7 @@ from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreacha
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
-from edgebench.foundation.units import counted, duration
+from edgebench.foundation.units import counted
 from edgebench.measure import answer, open_session
 from edgebench.measure.plan import engines, sweeps
 from edgebench.measure.plan.check import check
@@ -36,6 +35,7 @@ from edgebench.nightly.rule.limits import NO_LIMITS, Limits, LimitsOfFile
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.nightly.triage import episodes
+from edgebench.nightly.waiting import held_when_free
 from edgebench.results.journal import Journal
 from edgebench.schema.record import Run
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from edgebench.deploy import Held
     from edgebench.nightly.night import History, Night
     from edgebench.nightly.summary import Bulletin
     from edgebench.schema.sweep import Sweep
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
-POLL_S = 5.0  # pause between two attempts to reach a busy target
 REGRESSED, UNMEASURED = 1, 3  # exit codes; after a RequestError the exit code is 2
 
 
@@ -130,7 +128,7 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s
     """
     session = None
     try:
-        with _held_when_free(target, show, wait_s) as held:
+        with held_when_free(target, show, wait_s) as held:
             requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
             for record in answer(session, held, tuple(journal), show):
@@ -139,29 +137,6 @@ def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s
         show(Notice(text=f"target {target.name}: {error}"))
         return Reached(target=target, session=session, why=str(error))
     return Reached(target=target, session=session)
-
-
-@contextmanager
-def _held_when_free(target: Target, show: Show, wait_s: float) -> Iterator[Held]:
-    """Hold a target; if another process holds it, try again for up to `wait_s` seconds.
-
-    Raises:
-        Busy: the other process still holds the target after this time.
-    """
-    until, busy = monotonic() + wait_s, ""
-    with ExitStack() as stack:
-        while True:
-            try:
-                (held,) = stack.enter_context(hold(target))
-                break
-            except Busy as error:
-                if monotonic() >= until:
-                    raise
-                if not busy:
-                    show(Notice(text=f"waiting up to {duration(wait_s)}: {error}"))
-                busy = str(error)
-                sleep(min(POLL_S, max(until - monotonic(), 0.0)))
-        yield held
 
 
 def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:

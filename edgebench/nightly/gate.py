@@ -12,8 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +19,12 @@ from edgebench.foundation import escape
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice
 from edgebench.nightly import history
+from edgebench.nightly.git import checked_out, commit_of, git
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule.figures import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from edgebench.foundation.progress import Show
     from edgebench.nightly.summary import Bulletin, SummaryLine
@@ -34,7 +33,6 @@ NAMED = 3  # number of configurations that the comment describes; the others are
 HEAD = "head"
 NO_NIGHT = "nothing was measured"
 REVISION_DIGITS = 12
-ADVICE = "run it in a clone of the repository that has this revision, such as after git fetch"
 
 
 def measure_base(sweep: str, revision: str, folder: Path, show: Show, address: str = "", wait: str = "") -> Path:
@@ -43,11 +41,11 @@ def measure_base(sweep: str, revision: str, folder: Path, show: Show, address: s
     Raises:
         RequestError: this is no git repository, it has no such revision, or the revision could not be measured.
     """
-    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", refused=f"no revision {revision!r}")
+    commit = commit_of(revision)
     place = folder / commit[:REVISION_DIGITS]
     if not _unusable(place):
         return place
-    with _checked_out(commit) as tree:
+    with checked_out(commit) as tree:
         command = [sys.executable, "-m", "edgebench", "nightly", "run", sweep, "--history", str(place.resolve())]
         options = [*(["--address", address] if address else []), *(["--wait", wait] if wait else [])]
         last = _show_all([*command, *options], tree / _below_top(), show)
@@ -112,28 +110,4 @@ def _described(line: SummaryLine) -> str:
 
 def _below_top() -> Path:
     """Return the working folder, relative to the top folder of its repository."""
-    return Path.cwd().resolve().relative_to(_git("rev-parse", "--show-toplevel", refused="no git repository"))
-
-
-@contextmanager
-def _checked_out(commit: str) -> Iterator[Path]:
-    """Check a commit out into a temporary folder, which is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="edgebench-gate-") as folder:
-        tree = Path(folder) / "tree"
-        _git("worktree", "add", "--quiet", "--detach", str(tree), commit, refused=f"cannot check out {commit}")
-        try:
-            yield tree
-        finally:
-            _git("worktree", "remove", "--force", str(tree), refused=f"cannot remove {tree}")
-
-
-def _git(*arguments: str, refused: str) -> str:
-    """Run git in the working folder and return what it prints; `refused` begins the error message if git fails."""
-    try:
-        done = subprocess.run(["git", *arguments], check=False, capture_output=True, encoding="utf-8", errors="replace")  # noqa: S607  # the user's own git
-    except OSError as error:
-        raise RequestError(f"cannot run git: {error.strerror}; install git") from error
-    if done.returncode:
-        reason = escape.plain(done.stderr.strip().partition("\n")[0])
-        raise RequestError(f"{refused}{': ' if reason else ''}{reason}; {ADVICE}")
-    return done.stdout.strip()
+    return Path.cwd().resolve().relative_to(git("rev-parse", "--show-toplevel", refused="no git repository"))

@@ -147,11 +147,16 @@ def _pin(screened: Screened, folder: Path) -> Pin:
     return history.read_pin(folder, screened.past.baseline.entry.pin)
 
 
-def take(paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE) -> None:
-    """Run all pairs, round by round; the two processes of a pair run one after the other, in random order."""
+def take(
+    paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE, first: int = 1
+) -> None:
+    """Run all pairs, round by round; the two processes of a pair run one after the other, in random order.
+
+    `first` is the number of the first pair; it is above 1 if earlier pairs have been run.
+    """
     draw, journals = Random(session.id), _journals(folder)
     rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
-    for number in range(1, rounds + 1):
+    for number in range(first, rounds + 1):
         _stop_early(paired_runs, number - 1, rule)
         pending = [paired_run for paired_run in paired_runs if paired_run.pairs >= number]
         draw.shuffle(pending)

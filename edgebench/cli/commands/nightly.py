@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HISTORY = Path("results/nightly")
 GATE = Path("results/gate")
+BISECT = Path("results/bisect")
+NOT_FOUND = 3  # exit code of a bisection that does not find the first slower step
 History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
 
 
@@ -170,6 +172,54 @@ def _decide(history: Path, state: str, case: str, reason: str, person: str = "",
     decision = nightly.decide(history, State(state), case, reason, person, link)
     for name in decision.configurations:
         typer.echo(escape.terminal(f"{decision.state}: {name}"))
+
+
+@app.command()
+def bisect(
+    case: Annotated[
+        str,
+        typer.Argument(
+            help="A configuration of the history (as for ack), or a model file; with --git, its path there."
+        ),
+    ],
+    good: Annotated[str, typer.Option(help="The last version that is fast: 1.29.0, 1.29.x; with --git, a revision.")],
+    bad: Annotated[str, typer.Option(help="A later version that is slow; with --git, a revision.")],
+    runtime: Annotated[str, typer.Option(help="The runtime; default: the configuration's, or onnxruntime.")] = "",
+    git: Annotated[
+        Path | None, typer.Option(help="Walk the commits of this repository instead of the versions of the runtime.")
+    ] = None,
+    build: Annotated[
+        str, typer.Option(help="With --git: the command that writes the model file, run in a checkout of each commit.")
+    ] = "",
+    history: OfHistory = HISTORY,
+    target: Annotated[str, typer.Option(help="Where to measure a model file; default: cpu.")] = "",
+    address: Annotated[str, typer.Option(help="Address of the target.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="Threads per inference of a model file.")] = 1,
+    input: Annotated[str, typer.Option(help="Input shape of a model file with open axes: 1x3x224x224.")] = "",
+    every: Annotated[bool, typer.Option("--every", help="Measure every step, to see more than one change.")] = False,
+    wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    folder: Annotated[Path, typer.Option(help="Folder of the report and of the samples.")] = BISECT,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the first version of a runtime, or the first commit, that is slower; exit code 3 if it is not found."""
+    from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
+    from edgebench.nightly import bisect
+    from edgebench.nightly.bisect import report
+
+    request = bisect.Request(
+        case=case, good=good, bad=bad, runtime=runtime, history=history, folder=folder, repository=git, build=build,
+        target=target, address=address, threads=threads, shape=input, every=every,
+        wait_s=parse_duration(wait) if wait else 0.0,
+    )  # fmt: skip
+    with terminal.progress(quiet=quiet) as show:
+        walk = bisect.bisect(request, show)
+    if json:
+        terminal.show_json(report.COMMAND, report.fields(walk))
+    else:
+        terminal.show_sheets(report.COMMAND, [report.sheet(walk)])
+    raise typer.Exit(0 if walk.first else NOT_FOUND)
 
 
 @app.command()
