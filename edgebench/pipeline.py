@@ -3,23 +3,23 @@
 schema -> networks, images, train -> export -> deploy -> measure -> results -> analysis | nightly
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgebench import train as training
-from edgebench.deploy import Held, hold, install
+from edgebench.deploy import Access, Held, hold, install
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
 from edgebench.foundation import cache, durations, ending
-from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.errors import Busy, CaseError, RequestError
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import splits
-from edgebench.measure import answer, budget, open_session
+from edgebench.measure import answer, budget, open_session, prepare, unprepared
 from edgebench.measure.evaluate import album
 from edgebench.measure.plan import cases, engines, sweeps
 from edgebench.measure.plan import forecast as forecasting
@@ -27,7 +27,7 @@ from edgebench.measure.plan.check import check
 from edgebench.measure.plan.remaining import Remaining
 from edgebench.measure.plan.state import case_states
 from edgebench.measure.plan.training import to_train
-from edgebench.measure.stage import Stage
+from edgebench.measure.stage import NO_FAILURES, Stage
 from edgebench.networks.custom import channels
 from edgebench.results import write_reports
 from edgebench.results.folders import RESULTS, results_folder
@@ -63,13 +63,13 @@ def run(sweep: Sweep, show: Show, address: str = "") -> RunOutcome:
     check(sweep)
     require_name(sweep.name)
     _announce(sweep, address, show)
-    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]  # all targets are checked before any measurement
+    with Access(*catalogue.targets_of(sweep.targets, address)) as access:
+        sessions = [_session(sweep, held) for held in access.connect()]  # all targets are checked before any work
         folder = results_folder(sweep.name)
         with lock_folder(folder):
             remaining = Remaining(show=show, forecasts=_forecasts(sweep, sessions))
             try:
-                return _answered(sweep, list(zip(sessions, targets, strict=True)), folder, remaining)
+                return _answered(sweep, sessions, access, folder, remaining)
             finally:
                 durations.keep(remaining.pairs)
 
@@ -89,13 +89,15 @@ def _session(sweep: Sweep, held: Held) -> Session:
     return open_session(sweep, environment)
 
 
-def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Path, show: Show) -> RunOutcome:
+def _answered(sweep: Sweep, sessions: Sequence[Session], access: Access, folder: Path, show: Show) -> RunOutcome:
     """Measure the unfinished cases, session by session; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
-    sweeps.write_sweep(folder, sweep)
     try:
-        for session, held in sessions:
-            _measure(sweep, session, held, journal, show)
+        failures = _prepared(sweep, sessions, access, tuple(journal), show)
+        held = _locked(access, folder)
+        sweeps.write_sweep(folder, sweep)
+        for session, target, failed in zip(sessions, held, failures, strict=True):
+            _measure(sweep, session, target, journal, show, failed)
     except KeyboardInterrupt as interruption:
         interrupted = ending.signal_of(interruption)
     except BaseException:
@@ -103,6 +105,35 @@ def _answered(sweep: Sweep, sessions: Sequence[tuple[Session, Held]], folder: Pa
             _table(folder, journal, show)
         raise
     return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
+
+
+def _prepared(
+    sweep: Sweep, sessions: Sequence[Session], access: Access, records: Sequence[Record], show: Show
+) -> list[Mapping[Case, Exception]]:
+    """Train and export what the sessions need, while no target is locked; return the errors of each session's cases.
+
+    With a budget, a session is divided into parts, which train and export in turn with measuring.
+    """
+    if sweep.budget:
+        return [NO_FAILURES for _ in sessions]
+    wanted = [unprepared(case_states(session, records)) for session in sessions]
+    if any(wanted):
+        access.release()
+    return [prepare(session, states, show) for session, states in zip(sessions, wanted, strict=True)]
+
+
+def _locked(access: Access, folder: Path) -> tuple[Held, ...]:
+    """Lock the targets; if they are in use, remove a folder that has no results yet.
+
+    Raises:
+        Busy: another process measures on a target.
+    """
+    try:
+        return access.lock()
+    except Busy:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:
@@ -118,13 +149,15 @@ def _table(folder: Path, journal: Journal, show: Show) -> Table:
     return replace(table, notes=(*table.notes, *filter(None, [journal.note])))
 
 
-def _measure(sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show) -> None:
+def _measure(
+    sweep: Sweep, session: Session, held: Held, journal: Journal, show: Show, failures: Mapping[Case, Exception]
+) -> None:
     """Measure the cases of a session and append the records to the journal; a budget divides the session into parts."""
     records = list[Record]()
     try:
         for part, deadline in budget.rounds(sweep, session, journal, show):
             journal.settle()
-            for record in answer(part, held, tuple(journal), show, deadline=deadline):
+            for record in answer(part, held, tuple(journal), show, deadline=deadline, failures=failures):
                 journal.append(record)
                 records.append(record)
                 if isinstance(record, Accuracy):
@@ -204,8 +237,8 @@ def forecast(sweep: Sweep, show: Show, address: str = "") -> tuple[forecasting.F
     check(sweep)
     require_name(sweep.name)
     _announce(sweep, address, show)
-    with hold(*catalogue.targets_of(sweep.targets, address)) as targets:
-        sessions = [_session(sweep, held) for held in targets]
+    with Access(*catalogue.targets_of(sweep.targets, address)) as access:
+        sessions = [_session(sweep, held) for held in access.connect()]
     return _forecasts(sweep, sessions)
 
 

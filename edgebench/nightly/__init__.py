@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from edgebench.deploy import Access
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
@@ -23,10 +24,11 @@ from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
 from edgebench.foundation.units import counted
-from edgebench.measure import answer, open_session
+from edgebench.measure import answer, open_session, prepare, unprepared
 from edgebench.measure.plan import engines, sweeps
 from edgebench.measure.plan.check import check
-from edgebench.nightly import history, summary, trust
+from edgebench.measure.plan.state import case_states
+from edgebench.nightly import gate, history, selection, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
 from edgebench.nightly.night import Acceptance, Decision, Outcome, State, following
 from edgebench.nightly.pairs import aa_pairs, paired_times
@@ -35,8 +37,9 @@ from edgebench.nightly.rule.limits import NO_LIMITS, Limits, LimitsOfFile
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.nightly.triage import episodes
-from edgebench.nightly.waiting import held_when_free
+from edgebench.nightly.waiting import when_free
 from edgebench.results.journal import Journal
+from edgebench.schema.case import names as names_of
 from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
@@ -61,11 +64,12 @@ def run(
     rule: Rule = RULE,
     limits: Limits = NO_LIMITS,
     wait_s: float = 0.0,
+    left_out: Sequence[str] = (),
 ) -> Bulletin:
     """Measure a sweep tonight, judge the night against the history in `folder`, store it there and write its reports.
 
     A night that measured nothing is reported, but not stored. If another process uses a target, the night waits up to
-    `wait_s` seconds for it.
+    `wait_s` seconds for it. The configurations `left_out` are not measured, and a note names them.
 
     Raises:
         RequestError: the sweep is impossible, or another process uses the history; in both cases nothing was measured.
@@ -84,16 +88,18 @@ def run(
         journal = Journal(raw)
         # A continued night has records from before it was killed; the time that they took is part of the night.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
-        reached = tuple(_measured(sweep, target, journal, show, wait_s) for target in targets)
+        reached = tuple(_measured(sweep, target, journal, show, wait_s, left_out) for target in targets)
         journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
         measured = entries(evidence, records, partial(pinned, folder, agent))
-        night = complete_night(night, measured, reached, sweep, earlier)
+        night = complete_night(night, measured, reached, sweep, earlier, left_out)
         if all(entry.verdict == Outcome.MISSING for entry in night.entries):
             return _report_unmeasured(folder, night, earlier)
         night = replace(night, measured_s=monotonic() - started)
-        context = NightContext(folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=evidence)
+        context = NightContext(
+            folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=evidence, wait_s=wait_s
+        )
         screened = examine(night, earlier, rule)
         night = judge(night, screened, paired_times(screened, context), rule, limits)
         night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
@@ -101,6 +107,28 @@ def run(
         history.write_night(folder, night)
         history.prune(folder, (*earlier.nights, night))
         return report(folder)
+
+
+def _decided(night: Night, earlier: History, context: NightContext, limits: Limits) -> Night:
+    """Run the pairs of suspected configurations, and return the night with its verdicts and its noise of pairs."""
+    screened = examine(night, earlier, context.rule)
+    night = judge(night, screened, paired_times(screened, context), context.rule, limits)
+    return replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
+
+
+def compare_with_revision(request: gate.Request, sweep: Sweep, limits: Limits, wait_s: float, show: Show) -> Bulletin:
+    """Measure a git revision, if it is not measured yet, and then the working tree; return the night of the latter.
+
+    Raises:
+        RequestError: there is no such revision, it cannot be measured, or the sweep is impossible.
+    """
+    place = gate.place_of(request)
+    without = list[str]()
+    if request.limit_s:
+        without = selection.left_out(sweep, request.limit_s, show, request.address, wait_s, gate.measured(place))
+    gate.measure_base(request, place, show, without)
+    head = gate.begin_head(place)
+    return run(sweep, head, show, request.address, limits=limits, wait_s=wait_s, left_out=without)
 
 
 @contextmanager
@@ -121,17 +149,26 @@ def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin
     return bulletin
 
 
-def _measured(sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s: float) -> Reached:
-    """Measure the sweep on one target.
+def _measured(
+    sweep: Sweep, target: Target, journal: Journal, show: Show, wait_s: float, left_out: Sequence[str]
+) -> Reached:
+    """Measure the sweep on one target, which is locked only after everything is trained and exported.
 
     If the target cannot be reached, record why and continue with the other targets.
     """
     session = None
     try:
-        with held_when_free(target, show, wait_s) as held:
+        with Access(target) as access:
+            (held,) = when_free(access.connect, show, wait_s)
             requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
-            for record in answer(session, held, tuple(journal), show):
+            named = names_of(session.cases)
+            session = replace(session, cases=tuple(case for case in session.cases if named[case] not in left_out))
+            if wanted := unprepared(case_states(session, tuple(journal))):
+                access.release()
+            failures = prepare(session, wanted, show)
+            (held,) = when_free(access.lock, show, wait_s)
+            for record in answer(session, held, tuple(journal), show, failures=failures):
                 journal.append(record)
     except (AgentError, Busy, Unreachable) as error:
         show(Notice(text=f"target {target.name}: {error}"))

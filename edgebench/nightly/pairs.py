@@ -12,7 +12,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import hold
 from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
 from edgebench.foundation.files import make
 from edgebench.foundation.progress import Notice, Show, Step
@@ -25,6 +24,7 @@ from edgebench.nightly.rule.confirm import compare
 from edgebench.nightly.rule.figures import LATENCY
 from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
+from edgebench.nightly.waiting import held_when_free
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.schema.case import Purpose
@@ -107,7 +107,7 @@ def _times_on(
     text = f"target {target.name}: comparing {suspected} in pairs with what was accepted"
     context.show(Notice(text=text))
     try:
-        with hold(target) as (held,):
+        with held_when_free(target, context.show, context.wait_s) as held:
             paired_runs = list[PairedRun]()
             for suspect in suspects:
                 try:
@@ -215,7 +215,7 @@ def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> 
     processes = sum(len(candidate.entry.figures.latencies_s) for candidate in timed)
     pairs = min(context.rule.pairs // 2, max(LEAST_PAIRS, round(processes * ARM_SHARE)))
     try:
-        with hold(target) as (held,):
+        with held_when_free(target, context.show, context.wait_s) as held:
             return _aa_pairs(chosen, pairs, held.connection, context)
     except (CaseError, RequestError) as error:
         context.show(Notice(text=f"the noise between two copies of one environment was not measured: {error}"))

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
 from edgebench.foundation import escape, outside
+from edgebench.foundation.errors import RequestError
 
 if TYPE_CHECKING:
     from edgebench.nightly.rule.limits import Limits
@@ -48,6 +49,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(hidden=True, help="A configuration that is not measured; may be repeated.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -62,7 +66,9 @@ def run(
         terminal.show_forecast(forecasts, json=json)
         return
     with terminal.progress(quiet=quiet) as show:
-        bulletin = nightly.run(requested, history, show, address, limits=limits, wait_s=wait_s)
+        bulletin = nightly.run(
+            requested, history, show, address, limits=limits, wait_s=wait_s, left_out=leave_out or ()
+        )
     _show("nightly run", bulletin, json=json)
     raise typer.Exit(nightly.exit_code(bulletin))
 
@@ -110,29 +116,68 @@ def accept(
 
 
 def gate(
-    sweep: Annotated[str, typer.Argument(help="A nightly sweep: nightly.toml.")],
-    base: Annotated[str, typer.Option(help="The git revision to compare with: main, origin/main, HEAD~1.")],
+    base: Annotated[
+        str, typer.Option(help="The git revision to compare with: main, origin/main, HEAD~1; with --head, a folder.")
+    ],
+    sweep: Annotated[str, typer.Argument(help="A nightly sweep: nightly.toml; leave it out with --head.")] = "",
+    head: Annotated[
+        Path | None, typer.Option(help="Compare two results folders, --base and this one, without measuring.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Folder of the measurements; a revision is measured once.")] = GATE,
     address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    time_limit: Annotated[
+        str, typer.Option(help="Limit on the expected time: 10m; the least informative configurations are left out.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare the working tree with a git revision in pairs of processes, and print a comment for a pull request."""
     from edgebench import nightly
     from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
     from edgebench.nightly import gate
 
-    requested, limits, wait_s = _read(sweep, wait)
+    if head is not None:
+        _require_folders_alone(sweep, address, wait, time_limit)
+        _gate_of_folders(Path(base), head, json=json)
+    if not sweep:
+        raise RequestError("wanted a nightly sweep such as nightly.toml, or --head with a second results folder")
+    limit_s = parse_duration(time_limit) if time_limit else 0.0
+    request = gate.Request(
+        sweep=sweep, revision=base, folder=folder, address=address, wait=wait, limit_s=limit_s
+    )  # fmt: skip
     with terminal.progress(quiet=quiet) as show:
-        head = gate.begin_head(gate.measure_base(sweep, base, folder, show, address, wait))
-        bulletin = nightly.run(requested, head, show, address, limits=limits, wait_s=wait_s)
+        bulletin = nightly.compare_with_revision(request, *_read(sweep, wait), show)
     if json:
         _show("gate", bulletin, json=True)
     else:
-        for line in gate.comment(bulletin, base).splitlines():
-            typer.echo(escape.terminal(line))
+        _echo(gate.comment(bulletin, base))
     raise typer.Exit(nightly.exit_code(bulletin))
+
+
+def _require_folders_alone(*options: str) -> None:
+    if any(options):
+        raise RequestError("wanted --base and --head alone, which compare two results folders; leave other options out")
+
+
+def _gate_of_folders(base: Path, head: Path, *, json: bool) -> None:
+    """Judge the results folder `head` against the results folder `base`; print the comment and end the command."""
+    from edgebench.analysis.compare import gate
+    from edgebench.analysis.compare.folders import contrast
+    from edgebench.cli import terminal
+
+    comparison = contrast(base, head)
+    if json:
+        terminal.show_json("gate", gate.fields(comparison))
+    else:
+        _echo(gate.comment(comparison))
+    raise typer.Exit(gate.exit_code(comparison))
+
+
+def _echo(text: str) -> None:
+    for line in text.splitlines():
+        typer.echo(escape.terminal(line))
 
 
 Changed = Annotated[str, typer.Argument(help="A changed configuration: its name, a part of it, or a pattern with *.")]

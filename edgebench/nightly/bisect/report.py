@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = "nightly bisect"
+UNKNOWN = Evidence(finding=Finding.UNCLEAR)  # for a step without evidence
 ADVICE = "free disk space, or choose another --folder"
 
 
@@ -50,24 +51,24 @@ class Walk:
 class _Row:
     label: str
     words: str
-    evidence: Evidence | None
-    is_good: bool
-
-    @property
-    def finding(self) -> str:
-        if self.is_good:
-            return "good end"
-        return str(self.evidence.finding) if self.evidence else "not measured"
+    finding: str
+    evidence: Evidence
 
 
 def sheet(walk: Walk) -> Sheet:
     """Lay out a row for each step, from the good end to the bad end."""
     rows = [
-        _Row(label=label, words=words, evidence=walk.evidence.get(number), is_good=number == 0)
+        _Row(label=label, words=words, finding=_finding(walk, number), evidence=walk.evidence.get(number, UNKNOWN))
         for number, (label, words) in enumerate(walk.steps)
     ]
     title = f"{walk.name}: {walk.label(0)} to {walk.label(len(walk.steps) - 1)}"
     return Sheet.of(title, _COLUMNS, rows).closed(conclusions(walk))
+
+
+def _finding(walk: Walk, step: int) -> str:
+    if step == 0:
+        return "good end"
+    return str(walk.evidence[step].finding) if step in walk.evidence else "not measured"
 
 
 def fields(walk: Walk) -> dict[str, Value]:
@@ -178,14 +179,14 @@ def _turns(walk: Walk) -> str:
     )
 
 
-def _interval(evidence: Evidence | None) -> str:
-    if evidence is None or evidence.low is None or evidence.high is None:
+def _interval(evidence: Evidence) -> str:
+    if evidence.low is None or evidence.high is None:
         return "-"
     return f"[{evidence.low:+.1%}, {evidence.high:+.1%}]"
 
 
-def _change(evidence: Evidence | None) -> str:
-    return "-" if evidence is None or evidence.change is None else f"{evidence.change:+.1%}"
+def _change(evidence: Evidence) -> str:
+    return "-" if evidence.change is None else f"{evidence.change:+.1%}"
 
 
 def _ms(seconds: float | None) -> float | None:
@@ -195,24 +196,22 @@ def _ms(seconds: float | None) -> float | None:
 _COLUMNS: tuple[Column[_Row], ...] = (
     Column.text("step", lambda row: row.label, IDENTITY),
     Column.text("finding", lambda row: row.finding, OBJECTIVE),
-    Column.number(
-        "change", lambda row: _change(row.evidence), OBJECTIVE, change=lambda row: row.evidence and row.evidence.change
-    ),
+    Column.number("change", lambda row: _change(row.evidence), OBJECTIVE, change=lambda row: row.evidence.change),
     Column.number(
         "[95 %]",
         lambda row: _interval(row.evidence),
         OBJECTIVE,
-        low=lambda row: row.evidence and row.evidence.low,
-        high=lambda row: row.evidence and row.evidence.high,
+        low=lambda row: row.evidence.low,
+        high=lambda row: row.evidence.high,
     ),
-    Column.figure("pairs", lambda row: row.evidence.pairs if row.evidence else None),
+    Column.figure("pairs", lambda row: row.evidence.pairs),
     Column.number(
         "p",
-        lambda row: "-" if row.evidence is None or row.evidence.p is None else f"{row.evidence.p:.1g}",
-        p=lambda row: row.evidence and row.evidence.p,
+        lambda row: "-" if row.evidence.p is None else f"{row.evidence.p:.1g}",
+        p=lambda row: row.evidence.p,
     ),
-    Column.figure("good ms", lambda row: _ms(row.evidence and row.evidence.good_s), milliseconds),
-    Column.figure("step ms", lambda row: _ms(row.evidence and row.evidence.step_s), milliseconds),
+    Column.figure("good ms", lambda row: _ms(row.evidence.good_s), milliseconds),
+    Column.figure("step ms", lambda row: _ms(row.evidence.step_s), milliseconds),
     Column.text("message", lambda row: row.words),
-    Column.text("why", lambda row: row.evidence.why if row.evidence else ""),
+    Column.text("why", lambda row: row.evidence.why),
 )
