@@ -60,7 +60,7 @@ def prepare(session: Session, states: Sequence[CaseState], show: Show) -> dict[C
 
     `answer` then finds the artifacts in the cache, and records a failure for each of these errors.
     """
-    failures = dict[Case, Exception]()
+    failures: dict[Case, Exception] = {}
     _train([state.case.variant for state in states], show)
     for state in states:
         case = state.case

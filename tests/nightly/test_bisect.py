@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Sequence
 from math import exp, inf
 from pathlib import Path
 from random import Random
 
+import numpy
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edgebench.foundation.errors import RequestError
 from edgebench.nightly.bisect import report, steps
@@ -18,7 +22,7 @@ from edgebench.nightly.bisect.walk import Conclusion, Finding, conclude, next_st
 from edgebench.nightly.night import ArmTimes, PairedTimes
 from edgebench.nightly.rule.thresholds import RULE
 from tests.cli.test_json import documented, objects
-from tests.support.command import cli
+from tests.support.command import cli, process
 
 FINDINGS = {"+": Finding.SLOWER, ".": Finding.NOT_SLOWER, "?": Finding.UNCLEAR, "x": Finding.SKIPPED}
 
@@ -240,3 +244,100 @@ def test_an_impossible_request_is_one_line(place: Path, arguments: list[str], re
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert reason in line
+
+
+SPIN = '''"""A runtime that takes as long as its file is large: a tenth of a microsecond per byte."""
+from pathlib import Path
+from time import perf_counter
+
+FORMAT, NEEDS, OPTIONS, DEVICES, SCHEMES = "onnx", (), (), {}, {}
+NO_PROFILE, WARMS_UP = "no operators", False
+
+
+class Session:
+    def __init__(self, size):
+        self.delay_s = size * 1e-7
+
+    def run(self):
+        end = perf_counter() + self.delay_s
+        while perf_counter() < end:
+            pass
+
+    def infer(self, data, shape, classes=0):
+        raise NotImplementedError
+
+    def facts(self):
+        return {}
+
+
+def version():
+    return "1"
+
+
+def prepare():
+    pass
+
+
+def refuses(variant, options):
+    return ""
+
+
+def open(path, *, threads, batch, options, feed=None):
+    return Session(Path(path).stat().st_size)
+'''
+# what each commit changes in the repository; the file `width` names the model that the build copies
+COMMITS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("a network", {"width": "small"}),
+    ("documentation", {"README": "words"}),
+    ("a build that fails", {"width": "nothing"}),
+    ("other weights", {"width": "other"}),
+    ("wider", {"width": "large"}),
+    ("more documentation", {"README": "more words"}),
+)
+
+
+@pytest.fixture
+def repository(place: Path) -> Path:
+    """A repository whose build command copies one of three models, in a folder with a runtime of its own."""
+    (place / "plugins" / "runtimes").mkdir(parents=True)
+    (place / "plugins" / "runtimes" / "spin.py").write_text(SPIN)
+    top = place / "top"
+    top.mkdir()
+    for name, channels, value in (("small", 60, 0.0), ("other", 60, 1.0), ("large", 90, 0.0)):
+        image = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 8, 8])
+        weights = numpy_helper.from_array(numpy.full((channels, 3, 1, 1), value, "f4"), "w")
+        nodes = [
+            helper.make_node("Conv", ["x", "w"], ["c"]),
+            helper.make_node("GlobalAveragePool", ["c"], ["g"]),
+            helper.make_node("Flatten", ["g"], ["y"]),
+        ]
+        output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, channels])
+        graph = helper.make_graph(nodes, "net", [image], [output], [weights])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), top / name)
+    git(top, "init", "-q", "-b", "main")
+    for message, files in COMMITS:
+        for name, text in files.items():
+            (top / name).write_text(text)
+        git(top, "add", "-A")
+        git(top, "commit", "-qm", message)
+    return top
+
+
+def git(folder: Path, *arguments: str) -> str:
+    named = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(folder))
+    return subprocess.run(["git", *named, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.slow
+def test_the_commit_that_made_a_model_slower_is_found(repository: Path) -> None:
+    options = ["--target", "null", "--runtime", "spin", "--good", "main~5", "--bad", "main", "--quiet", "--json"]
+    done = process("nightly", "bisect", "net.onnx", "--git", "top", "--build", "cp $(cat width) net.onnx", *options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    wider = next(row for row in document["rows"] if row["message"] == "wider")
+    assert document["first"] == wider["step"] == git(repository, "rev-parse", "main~1").strip()[: len(wider["step"])]
+    assert 0.2 < wider["low"] < wider["high"] < 0.8
+    findings = {row["message"]: (row["finding"], row["pairs"]) for row in document["rows"]}
+    assert findings["other weights"] == ("not slower", RULE.interim_every)
+    assert findings["more documentation"][0] == "slower"
+    assert git(repository, "worktree", "list").count("\n") == 1

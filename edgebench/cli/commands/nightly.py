@@ -242,6 +242,7 @@ def bisect(
     threads: Annotated[int, typer.Option(min=1, help="Threads per inference of a model file.")] = 1,
     input: Annotated[str, typer.Option(help="Input shape of a model file with open axes: 1x3x224x224.")] = "",
     every: Annotated[bool, typer.Option("--every", help="Measure every step, to see more than one change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the steps.")] = False,
     wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
     folder: Annotated[Path, typer.Option(help="Folder of the report and of the samples.")] = BISECT,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
@@ -255,7 +256,7 @@ def bisect(
 
     request = bisect.Request(
         case=case, good=good, bad=bad, runtime=runtime, history=history, folder=folder, repository=git, build=build,
-        target=target, address=address, threads=threads, shape=input, every=every,
+        target=target, address=address, threads=threads, shape=input, every=every, is_dry=dry_run,
         wait_s=parse_duration(wait) if wait else 0.0,
     )  # fmt: skip
     with terminal.progress(quiet=quiet) as show:
@@ -264,7 +265,7 @@ def bisect(
         terminal.show_json(report.COMMAND, report.fields(walk))
     else:
         terminal.show_sheets(report.COMMAND, [report.sheet(walk)])
-    raise typer.Exit(0 if walk.first else NOT_FOUND)
+    raise typer.Exit(0 if walk.first or dry_run else NOT_FOUND)
 
 
 @app.command()

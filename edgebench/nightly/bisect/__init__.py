@@ -56,6 +56,7 @@ class Request:
         runtime: the runtime to measure with; empty for the runtime of the configuration, or for onnxruntime.
         repository, build: the repository of a walk over commits, and the command; None and an empty text for versions.
         shape: the shapes of the inputs of a model file with open axes; empty for other models.
+        is_dry: whether the steps are only listed.
         every: whether all steps are measured, also those that the search does not need.
         wait_s: how long to wait for a target that another process uses, seconds.
     """
@@ -72,6 +73,7 @@ class Request:
     address: str = ""
     threads: int = 1
     shape: str = ""
+    is_dry: bool = False
     every: bool = False
     wait_s: float = 0.0
 
@@ -93,6 +95,8 @@ class _Bench:
 def bisect(request: Request, show: Show, rule: Rule = RULE) -> Walk:
     """Measure steps between the good and the bad end until the first slower one is known; write the report.
 
+    A dry request only lists the steps.
+
     Raises:
         RequestError: the request cannot be met, or one of the two ends cannot be measured.
     """
@@ -101,17 +105,21 @@ def bisect(request: Request, show: Show, rule: Rule = RULE) -> Walk:
     named = _runtime(request, pinned)
     with held_when_free(target, show, request.wait_s) as held:
         environment = survey(held.connection, target, held.agent_sha256, [named])
-    steps, good, session = _planned(request, pinned, named, environment, show)
+    sessions = list[Session]()
+    steps = _steps(request, pinned, named, environment, sessions, show)
+    walk = Walk(name=_name(request, pinned, sessions), steps=tuple((step.label, step.words) for step in steps))
+    if request.is_dry:
+        return walk
+    good = _prepared(steps[0])
     bench = _Bench(
         request=request,
         target=target,
         environment=environment,
-        session=session,
+        session=sessions[0],
         good=(steps[0], good),
         show=show,
         rule=rule,
     )
-    walk = Walk(name=_name(request, good), steps=tuple((step.label, step.words) for step in steps))
     return _walked(walk, steps, bench)
 
 
@@ -265,37 +273,52 @@ def _target(request: Request, pinned: Subject | None) -> Target:
     return catalogue.targets_of((name,), request.address)[0]
 
 
-def _planned(
-    request: Request, pinned: Subject | None, runtime: RuntimeRequest, environment: Environment, show: Show
-) -> tuple[tuple[Step, ...], Subject, Session]:
-    """Return the steps, the file of the good end, and a session.
+def _steps(
+    request: Request,
+    pinned: Subject | None,
+    runtime: RuntimeRequest,
+    environment: Environment,
+    sessions: list[Session],
+    show: Show,
+) -> tuple[Step, ...]:
+    """Return the steps; add a session that can measure them to `sessions`, as soon as a file is known.
 
     Raises:
-        RequestError: the request is impossible, or the good end cannot be prepared.
+        RequestError: the request is impossible.
     """
-    sessions = list[Session]()
 
     def adopt(path: Path) -> Subject:
         subject, session = adopted(path, str(runtime), environment, show, threads=request.threads, shape=request.shape)
         sessions.append(session)
         return subject
 
-    try:
-        if request.repository:
-            logs = request.folder / "builds"
-            steps = of_commits(request.repository, request.good, request.bad, request.build, request.case, adopt, logs)
-        else:
-            subject = pinned or adopt(Path(request.case))
-            steps = of_versions(subject, environment, request.good, request.bad)
-        good = steps[0].prepare()
-    except CaseError as error:
-        raise RequestError(f"the good end {request.good} cannot be measured: {error}") from error
+    if request.repository:
+        logs = request.folder / "builds"
+        return of_commits(request.repository, request.good, request.bad, request.build, request.case, adopt, logs)
     if pinned:
         sweep = Sweep(models=(), targets=(environment.target,), preset="nightly")
         sessions.append(cases.session(sweep, environment, (pinned.case,)))
-    return steps, good, sessions[0]
+    try:
+        subject = pinned or adopt(Path(request.case))
+    except CaseError as error:
+        raise RequestError(f"{request.case} cannot be measured: {error}") from error
+    return of_versions(subject, environment, request.good, request.bad)
 
 
-def _name(request: Request, good: Subject) -> str:
+def _prepared(good: Step) -> Subject:
+    """Return the file of the good end.
+
+    Raises:
+        RequestError: the good end cannot be prepared.
+    """
+    try:
+        return good.prepare()
+    except (CaseError, RequestError) as error:
+        raise RequestError(f"the good end {good.label} cannot be measured: {error}") from error
+
+
+def _name(request: Request, pinned: Subject | None, sessions: list[Session]) -> str:
     """Return the name of what is measured: the configuration, or the model file with its runtime and target."""
-    return request.case if request.repository else name_of(good.case)
+    if pinned:
+        return name_of(pinned.case)
+    return name_of(sessions[0].cases[0]) if sessions else request.case
