@@ -21,7 +21,7 @@ from edgebench.measure.plan import cases
 from edgebench.measure.rounds import observe
 from edgebench.nightly import history
 from edgebench.nightly.arms import ACCEPTED, TONIGHT, Arm
-from edgebench.nightly.bisect.evidence import Evidence, weigh
+from edgebench.nightly.bisect.evidence import Evidence, interim_analyses, weigh
 from edgebench.nightly.bisect.report import Walk, write
 from edgebench.nightly.bisect.steps import Step, Subject, adopted, installed, of_commits, of_versions
 from edgebench.nightly.bisect.walk import Finding, conclude, next_step
@@ -209,17 +209,15 @@ def _first_run(good: Arm, bench: _Bench) -> None:
 def _compared(paired_run: PairedRun, bad: Evidence | None, bench: _Bench) -> Evidence:
     """Run pairs until they show whether a step is slower, at most as many as on a noisy host."""
     folder = bench.request.folder / "raw" / bench.session.id / paired_run.name
-    rule, evidence = bench.rule, Evidence(finding=Finding.UNCLEAR)
-    for is_noisy in (False, True):
-        first, every = len(paired_run.tonight.runs) + 1, rule.interim_every_for(is_noisy=is_noisy)
-        paired_run.pairs = rule.confirmation(is_noisy=is_noisy)[0]
-        paired_run.interim_every = 0 if is_noisy else every
-        take([paired_run], bench.session, folder, bench.show, rule, first)
+    evidence = Evidence(finding=Finding.UNCLEAR)
+    for pairs in interim_analyses(bench.rule):
+        first, paired_run.pairs = paired_run.pairs + 1, pairs
+        take([paired_run], bench.session, folder, bench.show, bench.rule, first)
         if paired_run.failure:
             return Evidence(finding=Finding.SKIPPED, why=paired_run.failure)
-        evidence = weigh(paired_run.times, bad, rule)
+        evidence = weigh(paired_run.times, bad, bench.rule)
         if evidence.finding != Finding.UNCLEAR:
-            return evidence
+            break
     return evidence
 
 

@@ -1,8 +1,8 @@
 """The times of pairs of a step and the good end -> a finding, by the rule of a night.
 
-A step is slower if its pairs confirm a slowdown as on any night. It is not slower if the interval of its change lies
-below the change of the bad end. If neither is shown, more pairs are run; after the most pairs the step cannot be told.
-This module does no I/O.
+A step is slower if its pairs confirm a slowdown as on any night; at an earlier interim analysis, this needs a smaller
+p-value. It is not slower if the interval of its change lies below the change of the bad end. If neither is shown, more
+pairs are run; after the most pairs the step cannot be told. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from edgebench.nightly.rule.thresholds import RULE, Rule
 
 if TYPE_CHECKING:
     from edgebench.nightly.night import PairedTimes
+
+
+# An interim analysis requires p below this share of the rule's, so that all interim analyses together add few errors.
+EARLY = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,13 @@ class Evidence:
     why: str = ""
 
 
+def interim_analyses(rule: Rule = RULE) -> tuple[int, ...]:
+    """Return the numbers of pairs after which the pairs are weighed; the last one is the largest number of pairs."""
+    usual = range(rule.interim_every, rule.pairs, rule.interim_every)
+    noisy = range(rule.pairs, rule.noisy_pairs, rule.noisy_interim_every)
+    return tuple(dict.fromkeys((*usual, *noisy, rule.noisy_pairs)))
+
+
 def weigh(times: PairedTimes, bad: Evidence | None, rule: Rule = RULE) -> Evidence:
     """Return the finding that the pairs so far allow; `bad` is the evidence on the bad end, None for this end itself.
 
@@ -53,9 +64,9 @@ def weigh(times: PairedTimes, bad: Evidence | None, rule: Rule = RULE) -> Eviden
     if not good:
         return Evidence(finding=Finding.UNCLEAR, pairs=times.pairs, why="a latency is zero")
     effect = compare_pairs(numpy.array([good]), numpy.array([step]))
-    p = rule.confirmation(is_noisy=times.pairs > rule.pairs)[1]
-    is_whole = times.pairs >= rule.pairs
-    is_slower = is_whole and bool(effect.is_slower(p, rule.effect)[0])
+    is_whole, pairs = times.pairs >= rule.pairs, (rule.pairs, rule.noisy_pairs)
+    p = rule.confirmation(is_noisy=times.pairs > rule.pairs)[1] * (1.0 if times.pairs in pairs else EARLY)
+    is_slower = bool(effect.is_slower(p, rule.effect)[0])
     may_be_slower = bool(effect.is_slower(rule.futile_p, rule.futile_effect)[0])
     limit = max(log1p(rule.effect), log1p(bad.low) if bad and bad.low is not None else 0.0)
     is_clear = effect.change[0] <= log1p(rule.effect) or times.pairs >= rule.noisy_pairs

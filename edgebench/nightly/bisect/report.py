@@ -42,6 +42,12 @@ class Walk:
         """The label of the first slower step; None if it is not known."""
         return None if self.conclusion.first is None else self.label(self.conclusion.first)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether steps are left to measure between the two bounds of the first slower step."""
+        before = self.conclusion.before or 0
+        return any(step not in self.evidence for step in range(self.conclusion.after + 1, before))
+
     def label(self, step: int) -> str:
         """Return the label of a step."""
         return self.steps[step][0]
@@ -111,6 +117,12 @@ def conclusions(walk: Walk) -> Iterator[str]:
     before, after = _described(walk, conclusion.before), _described(walk, conclusion.after)
     if conclusion.is_found:
         yield f"The first slower step is {before}. The step before it is not slower: {after}."
+    elif walk.is_open:
+        yield (
+            f"The walk has not ended: the first slower step is after {walk.label(conclusion.after)}, and"
+            f" {walk.label(conclusion.before)} at the latest."
+        )
+        return
     else:
         yield (
             f"The first slower step is between {walk.label(conclusion.after)} and {walk.label(conclusion.before)}; it"
@@ -145,7 +157,8 @@ def _described(walk: Walk, step: int) -> str:
     if evidence is None or evidence.change is None:
         return f"{walk.label(step)}{words}" + (", the good end" if step == 0 else "")
     pairs = f" in {evidence.pairs} pairs" if evidence.pairs else ""
-    return f"{walk.label(step)}{words} with {evidence.change:+.1%} {_interval(evidence)}{pairs}"
+    interval = "" if evidence.low is None else f" {_interval(evidence)}"
+    return f"{walk.label(step)}{words} with {evidence.change:+.1%}{interval}{pairs}"
 
 
 def _obstacles(walk: Walk) -> str:
@@ -204,7 +217,7 @@ _COLUMNS: tuple[Column[_Row], ...] = (
         low=lambda row: row.evidence.low,
         high=lambda row: row.evidence.high,
     ),
-    Column.figure("pairs", lambda row: row.evidence.pairs),
+    Column.figure("pairs", lambda row: row.evidence.pairs or None),
     Column.number(
         "p",
         lambda row: "-" if row.evidence.p is None else f"{row.evidence.p:.1g}",
