@@ -23,7 +23,6 @@ from edgebench.nightly.night import Acceptance, Night, Outcome, following
 from edgebench.nightly.rule.judge import examine, judge
 from edgebench.nightly.tonight import begin_night
 from edgebench.schema.sweep import Model, Sweep
-from tests import ROOT
 from tests.nightly.test_judge import paired_times
 from tests.support.nights import NAME, STACK, entry, night, quiet_history, slower
 
@@ -152,39 +151,19 @@ def test_a_night_does_not_go_on_after_a_later_one() -> None:
     assert begin_night(HISTORY, NULL, history.read(HISTORY))[0].number == killed.number + 1
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library, source = tmp_path_factory.mktemp("world") / "world.so", Path(__file__).parents[1] / "support" / "world.c"
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
+def test_a_monotonic_clock_that_steps_back_gives_a_reason_and_no_number(tmp_path: Path) -> None:
+    library, source = tmp_path / "world.so", Path(__file__).parents[1] / "support" / "world.c"
     subprocess.run(["gcc", "-O1", "-shared", "-fPIC", source, "-ldl", "-o", library], check=True)
-    return library
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
-def test_each_regression_of_ten_real_nights_is_found_in_its_first_night_whatever_the_clock_says(
-    world: Path, place: Path
-) -> None:
-    command = [sys.executable, "-m", "tests.support.ten_nights"]
-    own = {"LD_PRELOAD": str(world), "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own, check=False)
-    nights = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(nights) == 10, done.stderr
-    for history_name, delay, is_slower, verdict, _ in nights:
-        assert (verdict == "REGRESSION") == is_slower, (history_name, delay, nights)
-    assert sum(is_slower for _, _, is_slower, _, _ in nights) == 4
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
-def test_a_monotonic_clock_that_steps_back_gives_a_reason_and_no_number(world: Path) -> None:
     request = {"do": "measure", "purpose": "latency", "reference": "compute", "iterations": 1500, "warmup_s": 0.0}
     rest = {"warmup_iterations": 1, "least_iterations": 1, "most_iterations": 1}
     reasons = []
     for after in (1, 2600, 10**9):  # before, while and after it measures
-        faults = {"LD_PRELOAD": str(world), "STEP_AFTER": str(after), "STEP_BACK": "3600"}
+        world = {"LD_PRELOAD": str(library), "STEP_AFTER": str(after), "STEP_BACK": "3600"}
         done = subprocess.run(
             [sys.executable, "-I", bundle()[0]], input=json.dumps(request | rest).encode(), capture_output=True,
-            env=os.environ | faults, check=False,
+            env=os.environ | world, check=False,
         )  # fmt: skip
         try:
             assert min(read_answer(done.stdout, done.stderr, done.returncode)["samples_s"]) > 0
