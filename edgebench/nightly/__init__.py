@@ -100,10 +100,7 @@ def run(
         context = NightContext(
             folder=folder, raw=raw, rule=rule, show=show, reached=reached, evidence=evidence, wait_s=wait_s
         )
-        screened = examine(night, earlier, rule)
-        night = judge(night, screened, paired_times(screened, context), rule, limits)
-        night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
-        night = replace(night, spent_s=monotonic() - started)
+        night = replace(_decided(night, earlier, context, limits), spent_s=monotonic() - started)
         history.write_night(folder, night)
         history.prune(folder, (*earlier.nights, night))
         return report(folder)
