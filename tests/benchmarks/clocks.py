@@ -87,7 +87,7 @@ def _taken(history: str, delay: int) -> str:
 
     Only the latency counts, because all nights run in this process, whose memory grows.
     """
-    null.write = lambda path, variant, *_: path.write_text(  # type: ignore[assignment]
+    null.write = lambda path, variant, *_: path.write_text(
         json.dumps({"delay_s": delay * 1e-6, "classes": variant.classes}), encoding="utf-8"
     )
     for _ in range(TRIES):
