@@ -20,7 +20,7 @@ from edgebench.measure.plan.forecast import forecast
 from edgebench.measure.plan.state import case_states
 from edgebench.nightly.rule.thresholds import RULE
 from edgebench.nightly.waiting import when_free
-from edgebench.schema.case import PRESETS, Case, names
+from edgebench.schema.case import PRESETS, Case, Workload, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +66,9 @@ def gate_s(sweep: Sweep, session: Session, cases: Sequence[Case], *, is_base_mea
     expected = forecast(sweep, session, case_states(replace(session, cases=tuple(cases)), ()))
     settings = PRESETS[session.preset]
     processes = settings.interim_analyses[0] + settings.memory_runs
-    pairs_s = expected.measure_s * 2 * RULE.pairs / processes
+    references = 0 if session.environment.emulator else len(Workload)  # pairs run no reference workloads
+    process_s = expected.measure_s / ((len(cases) + references) * processes)
+    pairs_s = len(cases) * 2 * RULE.pairs * process_s
     return expected.total_s * (1 if is_base_measured else 2) + pairs_s
 
 
