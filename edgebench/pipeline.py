@@ -14,7 +14,7 @@ from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
 from edgebench.export.lookup import named, require_todays
 from edgebench.foundation import cache, ending
-from edgebench.foundation.errors import CaseError, RequestError
+from edgebench.foundation.errors import Busy, CaseError, RequestError
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
@@ -95,11 +95,22 @@ def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show, jobs: int)
                     album.copy(record.artifact_sha256, folder)
     except KeyboardInterrupt as interruption:
         interrupted = ending.signal_of(interruption)
+    except Busy:
+        _remove_without_results(folder)
+        raise
     except BaseException:
         with suppress(RequestError):  # a further error must not replace the first
             _table(folder, journal, show)
         raise
     return RunOutcome(table=_table(folder, journal, show), interrupted=interrupted)
+
+
+def _remove_without_results(folder: Path) -> None:
+    """Remove the folder of a run that was refused before its first result."""
+    if not Journal(folder).path.exists():
+        (folder / sweeps.SWEEP).unlink(missing_ok=True)
+        with suppress(OSError):  # the user's own files are kept
+            folder.rmdir()
 
 
 def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Show, jobs: int) -> None:
@@ -215,6 +226,6 @@ def forecast(
     require_name(sweep.name)
     targets = catalogue.targets_of(sweep.targets, address)
     _announce(targets, show)
-    with fleet.opened(sweep, targets, show, shard) as lab:
+    with fleet.opened(sweep, targets, show, shard, is_measured=False) as lab:
         sessions = lab.sessions
     return fleet.forecasts(sweep, sessions, tuple(Journal(RESULTS / sweep.name)), jobs)

@@ -22,7 +22,7 @@ from edgebench.results import folders
 from edgebench.results.journal import JOURNAL, Journal
 from edgebench.schema.case import Purpose
 from edgebench.schema.record import Run
-from edgebench.schema.target import Target
+from edgebench.schema.target import THIS_MACHINE, Target
 from tests import GOLDEN
 from tests.support.command import EDGEBENCH, cli
 from tests.support.passing_on import PASS_ON
@@ -146,15 +146,28 @@ def test_a_run_connects_to_each_target_once(connected: list[str]) -> None:
     assert (done.returncode, connected) == (0, ["null"]), done.stderr
 
 
-@pytest.mark.parametrize("command", [("run", *NULL), ("run", "--dry-run", *NULL), ("targets", "check")])
-def test_nothing_is_started_on_a_machine_that_another_command_measures_on(
-    command: tuple[str, ...], connected: list[str]
-) -> None:
-    command = (*command, "cpu") if command[0] == "targets" else (*command, "--target", "cpu")
+def test_a_machine_is_not_checked_while_another_command_measures_on_it(connected: list[str]) -> None:
     with locked(catalogue.target("cpu").machine, "target cpu"):
-        done = cli(*command)
+        done = cli("targets", "check", "cpu")
     assert (done.returncode, connected) == (2, [])
     assert done.stderr.startswith("edgebench: target cpu is in use by process ")
+
+
+@pytest.mark.slow
+def test_only_measuring_needs_the_lock(place: Path) -> None:
+    own = {"EDGEBENCH_CACHE": str(place / "cache")}
+    network = ("--target", "cpu", "--preset", "quick", "--precision", "fp32", *NULL)
+    with locked(THIS_MACHINE, "target cpu"):
+        assert cli("run", "--dry-run", *network, **own).returncode == 0
+        assert not list((place / "cache").rglob("*.null*"))
+        done = cli("run", *network, **own)
+        assert done.returncode == 2
+        assert f"target cpu is in use by process {os.getpid()} (" in done.stderr
+        made = {path: path.stat().st_mtime_ns for path in (place / "cache" / "artifacts").iterdir()}
+    assert made  # it was exported while another process measured
+    assert not (place / "results" / "null").exists()
+    assert cli("run", *network, **own).returncode == 0
+    assert made == {path: path.stat().st_mtime_ns for path in (place / "cache" / "artifacts").iterdir()}
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ The module `bundle` packs the agent into one file, `wheels` gathers the packages
 `exchange` is the agent's protocol, and `emulation` emulates a board.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -30,7 +30,7 @@ from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import FedData
 from edgebench.schema.environment import Environment
 from edgebench.schema.runtime import Runtime, RuntimeRequest
-from edgebench.schema.target import Target
+from edgebench.schema.target import THIS_MACHINE, Target
 from edgebench.schema.variant import Variant
 
 SHORT = 12  # length of a hash or version in a message
@@ -107,9 +107,70 @@ def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
         Unreachable, AgentError: a target does not answer.
     """
     with ExitStack() as stack:
-        for machine, name in {target.machine: target.name for target in reversed(targets)}.items():
-            stack.enter_context(locked(machine, f"target {name}"))
+        _lock_all(stack, targets)
         yield tuple(_held(target, stack) for target in targets)
+
+
+class Access:
+    """Access to targets in two phases: connected to be queried, then locked to be measured on.
+
+    This machine is locked only in the second phase. A board is locked as long as it is connected; `release` ends the
+    connection, so that other hosts can use the board while this host trains and exports.
+    """
+
+    def __init__(self, *targets: Target) -> None:
+        self._targets, self._stack, self._held = targets, ExitStack(), tuple[Held, ...]()
+
+    def __enter__(self) -> "Access":
+        """Return this object; nothing is connected yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release all targets."""
+        self._close()
+
+    def connect(self) -> tuple[Held, ...]:
+        """Connect to the targets in order to query them.
+
+        Raises:
+            Busy: another process holds a board's lock.
+            Unreachable, AgentError: a target does not answer.
+        """
+        with ExitStack() as stack:
+            _lock_all(stack, (target for target in self._targets if target.machine != THIS_MACHINE))
+            self._held = tuple(_held(target, stack) for target in self._targets)
+            self._stack = stack.pop_all()
+        return self._held
+
+    def release(self) -> None:
+        """Disconnect, if this unlocks a board."""
+        if any(target.machine != THIS_MACHINE for target in self._targets):
+            self._close()
+
+    def lock(self) -> tuple[Held, ...]:
+        """Lock all targets for this process, and connect again to those that were released.
+
+        Raises:
+            Busy: another process holds a machine's lock.
+            Unreachable, AgentError: a target does not answer.
+        """
+        with ExitStack() as stack:
+            if self._held:
+                _lock_all(stack, (target for target in self._targets if target.machine == THIS_MACHINE))
+            else:
+                self._held = stack.enter_context(hold(*self._targets))
+            self._stack.push(stack.pop_all())
+        return self._held
+
+    def _close(self) -> None:
+        self._held = ()
+        self._stack.close()
+
+
+def _lock_all(stack: ExitStack, targets: Iterable[Target]) -> None:
+    """Lock the targets' machines until the stack is closed; an error message names the first target of a machine."""
+    for machine, name in {target.machine: target.name for target in reversed([*targets])}.items():
+        stack.enter_context(locked(machine, f"target {name}"))
 
 
 def _held(target: Target, stack: ExitStack) -> Held:

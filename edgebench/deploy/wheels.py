@@ -87,6 +87,22 @@ def gather(runtime: str, version: str, target: Platform) -> Packages:
     return cache.once(f"{runtime}-{version}-{key}", ".zip", Packages, partial(_make, wanted, target))
 
 
+def versions(runtime: str, target: Platform) -> tuple[str, ...]:
+    """Return the versions of a runtime that pip finds for a target, the oldest first, without pre-releases.
+
+    Raises:
+        RequestError: the runtime comes with edgebench, or pip finds no version.
+    """
+    needs = load("runtimes", runtime).NEEDS
+    if not needs:
+        raise RequestError(f"runtime {runtime} comes with edgebench, so it has no versions; name another runtime")
+    done = _pip("index", "versions", *_options(target), needs[0])
+    listed = re.search(r"^Available versions: (.+)$", done.stdout, re.MULTILINE)
+    if done.returncode or not listed:
+        raise RequestError(_refusal(done.stderr, (needs[0],), target))
+    return tuple(reversed(listed.group(1).split(", ")))
+
+
 def _numpy(target: Platform) -> str:
     major, minor = map(int, target.python.split("."))
     return NUMPY if (major, minor) <= LAST_WITH_NUMPY_1 else "numpy"
@@ -107,18 +123,20 @@ def _make(wanted: tuple[str, ...], target: Platform, path: Path) -> Packages:
 
 def _install(wanted: tuple[str, ...], target: Platform, folder: str) -> None:
     """Install these packages without the dependencies that their metadata list; inference does not need them."""
-    platforms = [word for tag in target.tags for word in ("--platform", tag)]
-    options = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", target.python]
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    done = subprocess.run(
-        [*command, *options, *platforms, "--target", folder, *wanted],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    done = _pip("install", "--quiet", "--no-compile", "--no-deps", *_options(target), "--target", folder, *wanted)
     if done.returncode:
         raise RequestError(_refusal(done.stderr, wanted, target))
+
+
+def _options(target: Platform) -> tuple[str, ...]:
+    """Return the options by which pip chooses wheels for a target."""
+    platforms = [word for tag in target.tags for word in ("--platform", tag)]
+    return ("--only-binary=:all:", "--implementation", "cp", "--python-version", target.python, *platforms)
+
+
+def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def _refusal(output: str, wanted: tuple[str, ...], target: Platform) -> str:

@@ -13,13 +13,13 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import Held, hold
+from edgebench.deploy import Access, Held
 from edgebench.deploy.survey import expected, survey
 from edgebench.foundation import durations, ending
 from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreachable
 from edgebench.foundation.progress import Notice, shown_by
 from edgebench.foundation.together import together
-from edgebench.measure import MOMENT_S, answer, budget, open_session
+from edgebench.measure import MOMENT_S, answer, budget, open_session, prepare, unprepared
 from edgebench.measure.arrivals import Helper
 from edgebench.measure.plan import cases, engines
 from edgebench.measure.plan import forecast as forecasting
@@ -29,13 +29,13 @@ from edgebench.measure.plan.state import case_states
 from edgebench.measure.pool import Pool
 from edgebench.measure.workshop import Workshop
 from edgebench.results.measurement.evidence import answered
-from edgebench.schema.case import name
+from edgebench.schema.case import Case, name
 from edgebench.schema.environment import SERIAL
 from edgebench.schema.record import Record, Session, Stop
 from edgebench.schema.target import THIS_MACHINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from edgebench.foundation.progress import Show, Step
     from edgebench.measure.plan.forecast import Forecast
@@ -54,6 +54,7 @@ class Machine:
     Attributes:
         label: the name of the machine in messages: its target's name, and its serial number if it is one of several.
         release: disconnects the machine and releases its lock, before the other machines end.
+        lock: locks the machine for measuring, unless it is locked already.
         is_here: whether it is this machine.
         pool: the cases that the machine shares with others of its kind; None if it has its own.
     """
@@ -61,6 +62,7 @@ class Machine:
     label: str
     sessions: tuple[tuple[Session, Held], ...]
     release: Callable[[], None]
+    lock: Callable[[], object]
     is_here: bool = False
     pool: Pool | None = None
 
@@ -93,6 +95,7 @@ class _Reached:
 
     targets: tuple[tuple[Held, Environment], ...]
     release: Callable[[], None]
+    lock: Callable[[], object]
 
     @property
     def is_here(self) -> bool:
@@ -102,11 +105,14 @@ class _Reached:
 
 
 @contextmanager
-def opened(sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = ALL) -> Iterator[Lab]:
-    """Lock the machines of these targets and connect to them, to all boards at the same time; release them at the end.
+def opened(
+    sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = ALL, *, is_measured: bool = True
+) -> Iterator[Lab]:
+    """Connect to the machines of these targets, to all boards at the same time; release them at the end.
 
-    Targets on one machine are measured one after another. The lock of this machine is taken first, so that a
-    connection that leads to this machine finds the lock taken by this process.
+    Targets on one machine are measured one after another. A board is locked as long as it is connected. If this machine
+    is the only one, it is locked only to measure. Beside boards, it is locked first, so that a connection that leads to
+    this machine finds the lock taken by this process. If nothing is measured, it is not locked.
 
     Raises:
         RequestError: a request is impossible, or no machine can be reached; nothing was measured.
@@ -118,8 +124,10 @@ def opened(sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = A
         raise RequestError("several boards of a kind cannot share a budget; use --time-limit, or name one --address")
     here, boards = groups.pop(THIS_MACHINE, []), list(groups.values())
     with ExitStack() as stack:
-        attempts = [_attempt(sweep, group, stack, is_alone=not here and len(boards) == 1) for group in boards]
-        found = list(_attempt(sweep, here, stack, is_alone=not boards)) if here else []
+        is_alone = len(boards) + bool(here) == 1
+        attempts = [_attempt(sweep, group, stack, is_alone=is_alone, locks=True) for group in boards]
+        locks = is_measured and bool(boards)
+        found = list(_attempt(sweep, here, stack, is_alone=is_alone, locks=locks)) if here else []
         with closing(together(attempts)) as arriving:
             found += arriving
         lost = tuple(each for each in found if isinstance(each, Lost))
@@ -132,12 +140,13 @@ def opened(sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = A
 
 
 def _attempt(
-    sweep: Sweep, group: Sequence[Target], stack: ExitStack, *, is_alone: bool
+    sweep: Sweep, group: Sequence[Target], stack: ExitStack, *, is_alone: bool, locks: bool
 ) -> Generator[_Reached | Lost, None, None]:
     """Yield a machine with the environments of its targets; if it cannot be reached, yield why, for each target."""
     with ExitStack() as own:
         try:
-            held = own.enter_context(hold(*group))
+            access = own.enter_context(Access(*group))
+            held = access.lock() if locks else access.connect()
             found = tuple((each, _surveyed(sweep, each)) for each in held)
         except LOSSES as error:
             if is_alone or (isinstance(error, AgentError) and group[0].machine == THIS_MACHINE):
@@ -146,7 +155,7 @@ def _attempt(
         else:
             lost, kept = [], own.pop_all()
             stack.push(kept)
-            yield _Reached(targets=found, release=kept.close)
+            yield _Reached(targets=found, release=kept.close, lock=_nothing if locks else access.lock)
     yield from lost
 
 
@@ -154,7 +163,7 @@ def _surveyed(sweep: Sweep, held: Held) -> Environment:
     return survey(held.connection, held.target, held.agent_sha256, engines.requests(sweep, held.target))
 
 
-def _machines(sweep: Sweep, reached: Iterable[_Reached], targets: Sequence[Target], shard: Shard) -> Iterator[Machine]:
+def _machines(sweep: Sweep, reached: Sequence[_Reached], targets: Sequence[Target], shard: Shard) -> Iterator[Machine]:
     """Plan the sessions of each machine, in the order of the targets; all that lead to this machine are one machine."""
     order, here, labels = list(targets), list[tuple[Session, Held]](), list[str]()
     for each in sorted(reached, key=lambda each: order.index(each.targets[0][0].target)):
@@ -164,13 +173,14 @@ def _machines(sweep: Sweep, reached: Iterable[_Reached], targets: Sequence[Targe
             here += sessions
             labels.append(label)
         else:
-            yield Machine(label=label, sessions=sessions, release=each.release)
+            yield Machine(label=label, sessions=sessions, release=each.release, lock=each.lock)
     if here:
-        yield Machine(label=" and ".join(labels), sessions=tuple(here), release=_nothing, is_here=True)
+        locks = [each.lock for each in reached if each.is_here]
+        yield Machine(label=" and ".join(labels), sessions=tuple(here), release=_nothing, lock=locks[0], is_here=True)
 
 
 def _nothing() -> None:
-    """Release nothing: this machine stays locked until the command ends."""
+    """Do nothing: a machine that is locked already needs no lock, and this machine stays locked to the end."""
 
 
 def _label(held: Held, environment: Environment) -> str:
@@ -273,9 +283,11 @@ class _Run:
         planned_work = forecasts(self.sweep, planned, records)
         try:
             with with_time_left(_labelled(self.show, label), planned_work) as remaining, shown_by(remaining):
+                failures = {} if self.workshop or self.sweep.budget else _prepared(machine, records, remaining)
+                machine.lock()
                 for session, held in machine.sessions:
                     is_last = session is machine.sessions[-1][0]
-                    yield from self._session(machine, session, held, records, remaining, is_last=is_last)
+                    yield from self._session(machine, session, held, records, remaining, failures, is_last=is_last)
         finally:
             if self.workshop:
                 self.workshop.end(machine.label)
@@ -288,6 +300,7 @@ class _Run:
         held: Held,
         earlier: Sequence[Record],
         show: Show,
+        failures: Mapping[Case, Exception],
         *,
         is_last: bool,
     ) -> Iterator[Record]:
@@ -299,7 +312,7 @@ class _Run:
         try:
             for part, deadline in parts:
                 known = self.journal.current() if records else earlier
-                for record in answer(part, held, known, show, deadline=deadline, helper=helper):
+                for record in answer(part, held, known, show, deadline=deadline, helper=helper, failures=failures):
                     yield record
                     records.append(record)
         except LOSSES as error:
@@ -340,6 +353,14 @@ class _Run:
             last = cases.session(self.sweep, part.environment, left)
             yield cases.following(last, self.journal.current())
             yield Stop(session=last.id, spent_s=0.0, lost=str(error))
+
+
+def _prepared(machine: Machine, records: Sequence[Record], show: Show) -> dict[Case, Exception]:
+    """Train and export what the sessions need, before this machine is locked; return the errors of the cases."""
+    failures = dict[Case, Exception]()
+    for session, _ in machine.sessions:
+        failures |= prepare(session, unprepared(case_states(session, records)), show)
+    return failures
 
 
 def _labelled(show: Show, label: str) -> Show:

@@ -5,9 +5,11 @@ The steps are export, install and evaluate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from edgebench.deploy import Deployed, install
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
 
 
+NO_FAILURES: Mapping[Case, Exception] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Prepares the cases of a session on the session's target.
@@ -46,6 +51,7 @@ class Stage:
         float_answers: the outputs of the last float artifact, because outputs of int8 artifacts are compared with them.
         made: when each case's file is made, if another thread makes the files; a case that is missing is exported here.
         bench: held while this machine evaluates in place of a board.
+        failures: the errors of cases that were already exported in vain.
     """
 
     session: Session
@@ -54,16 +60,20 @@ class Stage:
     float_answers: FloatAnswers = field(default_factory=FloatAnswers)
     made: Mapping[Case, Made] = field(default_factory=dict)
     bench: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    failures: Mapping[Case, Exception] = field(default_factory=dict)
 
     def ready(self, state: CaseState) -> Generator[Record, None, Job | None]:
         """Export, install and evaluate a case; yield the new records; return a job, or None if the case failed."""
         case, session = state.case, self.session
+        if error := self.failures.get(case):
+            yield self._failure(case, "export", error)
+            return None
         try:
             if case in self.made:
                 self.made[case].result()
             artifact, deployed = self._deployed(case, case.variant)
-        except Exception as error:  # a bug in edgebench makes only this case fail, and the row says so
-            yield self._failure(case, "export", error)
+        except Exception as bug:  # a bug in edgebench makes only this case fail, and the row says so
+            yield self._failure(case, "export", bug)
             return None
         yield Deployment(case=case, session=session.id, epoch=session.environment.epoch, artifact=artifact)
         state = state.of(artifact)

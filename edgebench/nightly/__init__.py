@@ -5,16 +5,16 @@ sweep + history -> measure -> examine -> pair -> judge -> write
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from edgebench.deploy import hold
+from edgebench.deploy import Access
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.survey import survey
 from edgebench.deploy.targets import catalogue
@@ -23,14 +23,14 @@ from edgebench.foundation.errors import AgentError, Busy, RequestError, Unreacha
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Show
 from edgebench.foundation.shelf import load, names
-from edgebench.foundation.units import counted, duration
-from edgebench.measure import answer, open_session
+from edgebench.foundation.units import counted
+from edgebench.measure import answer, open_session, prepare, unprepared
 from edgebench.measure.plan import engines, sweeps
 from edgebench.measure.plan.check import check
 from edgebench.measure.plan.forecast import forecast, learned
 from edgebench.measure.plan.remaining import with_time_left
 from edgebench.measure.plan.state import case_states
-from edgebench.nightly import history, summary, trust
+from edgebench.nightly import gate, history, selection, summary, trust
 from edgebench.nightly.entries import entries, named_evidence
 from edgebench.nightly.night import Acceptance, Decision, Outcome, State, following
 from edgebench.nightly.pairs import aa_pairs, noise_task, paired_times
@@ -39,14 +39,15 @@ from edgebench.nightly.rule.limits import NO_LIMITS, Limits, LimitsOfFile
 from edgebench.nightly.rule.thresholds import RULE, Rule
 from edgebench.nightly.tonight import NightContext, Reached, begin_night, complete_night, pinned
 from edgebench.nightly.triage import episodes
+from edgebench.nightly.waiting import when_free
 from edgebench.results.journal import Journal
+from edgebench.schema.case import names as names_of
 from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from edgebench.deploy import Held
     from edgebench.measure.plan.remaining import Remaining
     from edgebench.nightly.night import History, Night
     from edgebench.nightly.summary import Bulletin
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 
 CANDIDATES = 5  # maximum number of configurations that an error message lists
 BULLETINS = "nightly.bulletins"  # the folder of plug-ins that write a night's reports
-POLL_S = 5.0  # pause between two attempts to reach a busy target
 WAIT = "30m"  # the time that a message suggests to wait for a busy target
 REGRESSED, UNMEASURED = 1, 3  # exit codes; after a RequestError the exit code is 2
 
@@ -69,11 +69,12 @@ def run(
     rule: Rule = RULE,
     limits: Limits = NO_LIMITS,
     wait_s: float = 0.0,
+    left_out: Sequence[str] = (),
 ) -> Bulletin:
     """Measure a sweep tonight, judge the night against the history in `folder`, store it there and write its reports.
 
     A night that measured nothing is reported, but not stored. If another process uses a target, the night waits up to
-    `wait_s` seconds for it.
+    `wait_s` seconds for it. The configurations `left_out` are not measured, and a note names them.
 
     Raises:
         RequestError: the sweep is impossible, or another process uses the history; in both cases nothing was measured.
@@ -92,23 +93,45 @@ def run(
         journal = Journal(raw)
         # A continued night has records from before it was killed; the time that they took is part of the night.
         started -= sum(record.took_s or 0.0 for record in journal if isinstance(record, Run))
-        reached = tuple(_all_measured(sweep, targets, journal, remaining, wait_s, will_pair=bool(earlier.nights)))
+        will_pair = bool(earlier.nights)
+        reached = tuple(_all_measured(sweep, targets, journal, remaining, wait_s, left_out, will_pair=will_pair))
         journal.settle()
         records, agent = tuple(journal), bundle()
         evidence = named_evidence(records)
         measured = entries(evidence, records, partial(pinned, folder, agent))
-        night = complete_night(night, measured, reached, sweep, earlier)
+        night = complete_night(night, measured, reached, sweep, earlier, left_out)
         if all(entry.verdict == Outcome.MISSING for entry in night.entries):
             return _report_unmeasured(folder, night, earlier)
         night = replace(night, measured_s=monotonic() - started)
-        context = NightContext(folder=folder, raw=raw, rule=rule, show=remaining, reached=reached, evidence=evidence)
-        screened = examine(night, earlier, rule)
-        night = judge(night, screened, paired_times(screened, context), rule, limits)
-        night = replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
-        night = replace(night, spent_s=monotonic() - started)
+        context = NightContext(
+            folder=folder, raw=raw, rule=rule, show=remaining, reached=reached, evidence=evidence, wait_s=wait_s
+        )
+        night = replace(_decided(night, earlier, context, limits), spent_s=monotonic() - started)
         history.write_night(folder, night)
         history.prune(folder, (*earlier.nights, night))
         return report(folder)
+
+
+def _decided(night: Night, earlier: History, context: NightContext, limits: Limits) -> Night:
+    """Run the pairs of suspected configurations, and return the night with its verdicts and its noise of pairs."""
+    screened = examine(night, earlier, context.rule)
+    night = judge(night, screened, paired_times(screened, context), context.rule, limits)
+    return replace(night, arms=aa_pairs(screened, len(earlier.nights), context))
+
+
+def compare_with_revision(request: gate.Request, sweep: Sweep, limits: Limits, wait_s: float, show: Show) -> Bulletin:
+    """Measure a git revision, if it is not measured yet, and then the working tree; return the night of the latter.
+
+    Raises:
+        RequestError: there is no such revision, it cannot be measured, or the sweep is impossible.
+    """
+    place = gate.place_of(request)
+    without = list[str]()
+    if request.limit_s:
+        without = selection.left_out(sweep, request.limit_s, show, request.address, wait_s, gate.measured(place))
+    gate.measure_base(request, place, show, without)
+    head = gate.begin_head(place)
+    return run(sweep, head, show, request.address, limits=limits, wait_s=wait_s, left_out=without)
 
 
 @contextmanager
@@ -130,31 +153,53 @@ def _report_unmeasured(folder: Path, night: Night, earlier: History) -> Bulletin
 
 
 def _all_measured(
-    sweep: Sweep, targets: Sequence[Target], journal: Journal, remaining: Remaining, wait_s: float, *, will_pair: bool
+    sweep: Sweep,
+    targets: Sequence[Target],
+    journal: Journal,
+    remaining: Remaining,
+    wait_s: float,
+    left_out: Sequence[str],
+    *,
+    will_pair: bool,
 ) -> Iterator[Reached]:
     """Measure the sweep on each target; with `will_pair`, the time left includes that of the A/A pairs afterwards."""
     for place, target in enumerate(targets, 1):
         remaining.further = len(targets) - place
-        yield _measured(sweep, target, journal, remaining, wait_s, will_pair=will_pair)
+        yield _measured(sweep, target, journal, remaining, wait_s, left_out, will_pair=will_pair)
 
 
 def _measured(
-    sweep: Sweep, target: Target, journal: Journal, remaining: Remaining, wait_s: float, *, will_pair: bool
+    sweep: Sweep,
+    target: Target,
+    journal: Journal,
+    remaining: Remaining,
+    wait_s: float,
+    left_out: Sequence[str],
+    *,
+    will_pair: bool,
 ) -> Reached:
-    """Measure the sweep on one target.
+    """Measure the sweep on one target, which is locked only after everything is trained and exported.
 
     If the target cannot be reached, record why and continue with the other targets.
     """
     session, earlier = None, tuple(journal)
     records: list[Record] = []
     try:
-        with _held_when_free(target, remaining, wait_s) as held:
+        with Access(target) as access:
+            (held,) = when_free(access.connect, remaining, wait_s)
             requests = engines.requests(sweep, target)
             session = open_session(sweep, survey(held.connection, target, held.agent_sha256, requests))
-            expected = forecast(sweep, session, case_states(session, earlier))
+            name_of = names_of(session.cases)
+            session = replace(session, cases=tuple(case for case in session.cases if name_of[case] not in left_out))
+            states = case_states(session, earlier)
+            expected = forecast(sweep, session, states)
             is_paired = will_pair and not session.environment.emulator
             remaining.expect(expected, [noise_task(expected, sweep.preset)] if is_paired else [])
-            for record in answer(session, held, earlier, remaining):
+            if wanted := unprepared(states):
+                access.release()
+            failures = prepare(session, wanted, remaining)
+            (held,) = when_free(access.lock, remaining, wait_s)
+            for record in answer(session, held, earlier, remaining, failures=failures):
                 journal.append(record)
                 records.append(record)
             durations.keep(learned(session, records))
@@ -164,29 +209,6 @@ def _measured(
         remaining(Notice(text=f"{named}{advice}"))
         return Reached(target=target, session=session, why=str(error))
     return Reached(target=target, session=session)
-
-
-@contextmanager
-def _held_when_free(target: Target, show: Show, wait_s: float) -> Iterator[Held]:
-    """Hold a target; if another process holds it, try again for up to `wait_s` seconds.
-
-    Raises:
-        Busy: the other process still holds the target after this time.
-    """
-    until, busy = monotonic() + wait_s, ""
-    with ExitStack() as stack:
-        while True:
-            try:
-                (held,) = stack.enter_context(hold(target))
-                break
-            except Busy as error:
-                if monotonic() >= until:
-                    raise
-                if not busy:
-                    show(Notice(text=f"waiting up to {duration(wait_s)}: {error}"))
-                busy = str(error)
-                sleep(min(POLL_S, max(until - monotonic(), 0.0)))
-        yield held
 
 
 def report(folder: Path, refused: Callable[[str], None] | None = None) -> Bulletin:

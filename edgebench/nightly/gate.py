@@ -12,49 +12,87 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import escape
+from edgebench.foundation.comment import comment as written
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.progress import Notice
 from edgebench.nightly import history
+from edgebench.nightly.git import checked_out, commit_of, git
 from edgebench.nightly.night import Outcome
 from edgebench.nightly.rule.figures import described
+from edgebench.nightly.tonight import LEFT_OUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from edgebench.foundation.progress import Show
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
-NAMED = 3  # number of configurations that the comment describes; the others are in summary.md and index.html
 HEAD = "head"
 NO_NIGHT = "nothing was measured"
 REVISION_DIGITS = 12
-ADVICE = "run it in a clone of the repository that has this revision, such as after git fetch"
 
 
-def measure_base(sweep: str, revision: str, folder: Path, show: Show, address: str = "", wait: str = "") -> Path:
-    """Measure a revision once, and return the history with this night below `folder`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to compare the working tree with.
+
+    Attributes:
+        sweep: the path or the name of the sweep, which is read at the revision, too.
+        revision: the git revision to compare with.
+        folder: folder of the measurements.
+        wait: how long to wait for a target that another process uses, as the user wrote it; may be empty.
+        limit_s: limit of the expected time, seconds; 0 for no limit.
+    """
+
+    sweep: str
+    revision: str
+    folder: Path
+    address: str = ""
+    wait: str = ""
+    limit_s: float = 0.0
+
+
+def measure_base(request: Request, place: Path, show: Show, left_out: Sequence[str] = ()) -> None:
+    """Measure a revision and write the history with this night to `place`, unless it is there already.
 
     Raises:
-        RequestError: this is no git repository, it has no such revision, or the revision could not be measured.
+        RequestError: the revision could not be measured.
     """
-    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", refused=f"no revision {revision!r}")
-    place = folder / commit[:REVISION_DIGITS]
     if not _unusable(place):
-        return place
-    with _checked_out(commit) as tree:
-        command = [sys.executable, "-m", "edgebench", "nightly", "run", sweep, "--history", str(place.resolve())]
-        options = [*(["--address", address] if address else []), *(["--wait", wait] if wait else [])]
-        last = _show_all([*command, *options], tree / _below_top(), show)
+        return
+    with checked_out(commit_of(request.revision)) as tree:
+        last = _show_all(_command(request, place, left_out), tree / _below_top(), show)
     if why := _unusable(place):
         reason = last.removeprefix("edgebench: ") if why == NO_NIGHT else why
-        raise RequestError(f"revision {revision} could not be measured: {reason}")
-    return place
+        raise RequestError(f"revision {request.revision} could not be measured: {reason}")
+
+
+def _command(request: Request, place: Path, left_out: Sequence[str]) -> list[str]:
+    options = {"--history": str(place.resolve()), "--address": request.address, "--wait": request.wait}
+    given = [word for option, value in options.items() if value for word in (option, value)]
+    without = [word for name in left_out for word in ("--leave-out", name)]
+    return [sys.executable, "-m", "edgebench", "nightly", "run", request.sweep, *given, *without]
+
+
+def place_of(request: Request) -> Path:
+    """Return the folder of the revision's measurement: of the whole sweep, or else of its part for a time limit.
+
+    Raises:
+        RequestError: this is no git repository, or it has no such revision.
+    """
+    whole = request.folder / commit_of(request.revision)[:REVISION_DIGITS]
+    is_part = request.limit_s and _unusable(whole)
+    return whole.with_name(f"{whole.name}-{request.limit_s:.0f}s") if is_part else whole
+
+
+def measured(place: Path) -> tuple[str, ...]:
+    """Return the names of the configurations of the baseline at `place`; an empty result if it has no baseline."""
+    return () if _unusable(place) else tuple(entry.name for entry in history.read(place).nights[-1].entries)
 
 
 def _unusable(place: Path) -> str:
@@ -97,43 +135,18 @@ def begin_head(base: Path) -> Path:
 
 def comment(bulletin: Bulletin, revision: str) -> str:
     """Return a comment for a pull request, in Markdown: the headline, and the first configurations that changed."""
-    lines = bulletin.needs_attention
-    told = "".join(f"- **{line.entry.verdict}** {_described(line)}\n" for line in lines[:NAMED])
-    rest = f"- and {len(lines) - NAMED} more, see `summary.md`\n" if len(lines) > NAMED else ""
+    changed = [(str(line.entry.verdict), _described(line)) for line in bulletin.needs_attention]
     against = f"Compared with `{revision}` in pairs of processes, run in turns on one machine."
-    return f"**edgebench: {escape.markdown_line(bulletin.headline)}.** {against}\n\n{told}{rest}".rstrip() + "\n"
+    notes = [note for note in bulletin.notes if note.startswith(LEFT_OUT)]
+    return written(bulletin.headline, against, changed, "`summary.md`", notes)
 
 
 def _described(line: SummaryLine) -> str:
     """Return a configuration with its changes, or with the reason for its verdict if nothing changed."""
     why = "; ".join(map(described, line.findings)) or line.entry.why or str(Outcome.OK)
-    return escape.markdown_line(f"{line.entry.name}: {why}")
+    return f"{line.entry.name}: {why}"
 
 
 def _below_top() -> Path:
     """Return the working folder, relative to the top folder of its repository."""
-    return Path.cwd().resolve().relative_to(_git("rev-parse", "--show-toplevel", refused="no git repository"))
-
-
-@contextmanager
-def _checked_out(commit: str) -> Iterator[Path]:
-    """Check a commit out into a temporary folder, which is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="edgebench-gate-") as folder:
-        tree = Path(folder) / "tree"
-        _git("worktree", "add", "--quiet", "--detach", str(tree), commit, refused=f"cannot check out {commit}")
-        try:
-            yield tree
-        finally:
-            _git("worktree", "remove", "--force", str(tree), refused=f"cannot remove {tree}")
-
-
-def _git(*arguments: str, refused: str) -> str:
-    """Run git in the working folder and return what it prints; `refused` begins the error message if git fails."""
-    try:
-        done = subprocess.run(["git", *arguments], check=False, capture_output=True, encoding="utf-8", errors="replace")  # noqa: S607  # the user's own git
-    except OSError as error:
-        raise RequestError(f"cannot run git: {error.strerror}; install git") from error
-    if done.returncode:
-        reason = escape.plain(done.stderr.strip().partition("\n")[0])
-        raise RequestError(f"{refused}{': ' if reason else ''}{reason}; {ADVICE}")
-    return done.stdout.strip()
+    return Path.cwd().resolve().relative_to(git("rev-parse", "--show-toplevel", refused="no git repository"))

@@ -12,7 +12,6 @@ from statistics import fmean, median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from edgebench.deploy import hold
 from edgebench.foundation.errors import AgentError, Busy, CaseError, RequestError, Unreachable
 from edgebench.foundation.files import make
 from edgebench.foundation.progress import Notice, Show, Step
@@ -26,6 +25,7 @@ from edgebench.nightly.rule.confirm import compare
 from edgebench.nightly.rule.figures import LATENCY
 from edgebench.nightly.rule.judge import is_open
 from edgebench.nightly.rule.thresholds import RULE, Rule
+from edgebench.nightly.waiting import held_when_free
 from edgebench.results.journal import Journal
 from edgebench.results.measurement import beats
 from edgebench.schema.case import PRESETS, Purpose, Workload
@@ -120,7 +120,7 @@ def _times_on(
     text = f"target {target.name}: comparing {suspected} in pairs with what was accepted"
     context.show(Notice(text=text))
     try:
-        with hold(target) as (held,):
+        with held_when_free(target, context.show, context.wait_s) as held:
             paired_runs = list[PairedRun]()
             for suspect in suspects:
                 try:
@@ -161,15 +161,22 @@ def _pin(screened: Screened, folder: Path) -> Pin:
 
 
 def take(
-    activity: str, paired_runs: Sequence[PairedRun], session: Session, folder: Path, show: Show, rule: Rule = RULE
+    activity: str,
+    paired_runs: Sequence[PairedRun],
+    session: Session,
+    folder: Path,
+    show: Show,
+    rule: Rule = RULE,
+    first: int = 1,
 ) -> None:
     """Run all pairs, round by round; the two processes of a pair run one after the other, in random order.
 
-    `activity` is the name of these pairs in progress messages.
+    `activity` is the name of these pairs in progress messages. `first` is the number of the first pair; it is above 1
+    if earlier pairs have been run.
     """
     draw, journals = Random(session.id), _journals(folder)
     rounds = max((paired_run.pairs for paired_run in paired_runs), default=0)
-    for number in range(1, rounds + 1):
+    for number in range(first, rounds + 1):
         _stop_early(paired_runs, number - 1, rule)
         pending = [paired_run for paired_run in paired_runs if paired_run.pairs >= number]
         draw.shuffle(pending)
@@ -235,7 +242,7 @@ def aa_pairs(screened: Sequence[Screened], turn: int, context: NightContext) -> 
     processes = sum(len(candidate.entry.figures.latencies_s) for candidate in timed)
     pairs = _aa_count(processes, context.rule)
     try:
-        with hold(target) as (held,):
+        with held_when_free(target, context.show, context.wait_s) as held:
             return _aa_pairs(chosen, pairs, held.connection, context)
     except (CaseError, RequestError) as error:
         context.show(Notice(text=f"the noise between two copies of one environment was not measured: {error}"))

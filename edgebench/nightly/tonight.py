@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 
+LEFT_OUT = "not measured within the time limit"  # begins the note that names these configurations
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
     """A target of tonight with its session; `why` is the reason if it was not reached or stopped answering."""
@@ -53,6 +56,7 @@ class NightContext:
         raw: folder for the samples of the night.
         reached: all targets of the night; a target that could not be reached has no session.
         evidence: the measurements of tonight, by configuration name.
+        wait_s: how long to wait for a target that another process uses, seconds.
     """
 
     folder: Path
@@ -61,6 +65,7 @@ class NightContext:
     show: Show
     reached: tuple[Reached, ...]
     evidence: Mapping[str, Evidence]
+    wait_s: float = 0.0
 
     def reached_as(self, target: str) -> Reached:
         """Return the target with this name."""
@@ -98,19 +103,33 @@ def _new_night(sweep: Sweep, number: int) -> Night:
 
 
 def complete_night(
-    night: Night, measured: Sequence[Entry], reached: Sequence[Reached], sweep: Sweep, earlier: History
+    night: Night,
+    measured: Sequence[Entry],
+    reached: Sequence[Reached],
+    sweep: Sweep,
+    earlier: History,
+    left_out: Sequence[str] = (),
 ) -> Night:
-    """Return the night with its hosts, its measured and missing entries, and the configurations that left the sweep."""
+    """Return the night with its hosts, its measured and missing entries, and the configurations that left the sweep.
+
+    The configurations `left_out` are neither missing nor gone; they were not measured on purpose.
+    """
     environments = [target.session.environment for target in reached if target.session]
     listed = {entry.name for entry in measured}
-    missing = [entry for target in reached for entry in _missing(target, sweep, earlier) if entry.name not in listed]
-    still_expected = listed | {entry.name for entry in missing}
+    missing = [
+        entry
+        for target in reached
+        for entry in _missing(target, sweep, earlier)
+        if entry.name not in {*listed, *left_out}
+    ]
+    still_expected = {*listed, *left_out} | {entry.name for entry in missing}
     last = earlier.nights[-1].entries if earlier.nights else ()
     return replace(
         night,
         entries=(*measured, *missing),
         hosts={environment.target: host(environment) for environment in environments},
         gone=tuple(entry.name for entry in last if entry.name not in still_expected),
+        notes=(f"{LEFT_OUT}: {'; '.join(left_out)}",) if left_out else (),
     )
 
 

@@ -66,6 +66,7 @@ CASES: dict[
     "targets check": [("targets", "check", "cpu"), ("targets", "check", "null")],
     "targets prepare": [],  # needs a board: below
     "gate": [],  # needs a repository: tests/nightly/test_gate.py
+    "nightly bisect": [],  # needs versions or commits: tests/nightly/test_bisect.py
     "nightly run": [("nightly", "run", "null.toml")],
     "nightly report": [("nightly", "report", "unchanged")],
     "plugins": [("plugins",)],

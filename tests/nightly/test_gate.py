@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from edgebench.analysis.compare import gate as folders_gate
+from edgebench.analysis.compare.folders import Contrast
+from edgebench.analysis.compare.pairing import Pair
 from edgebench.foundation.errors import RequestError
-from edgebench.nightly import gate, history
+from edgebench.foundation.sheet import as_json
+from edgebench.foundation.stats import Ratio
+from edgebench.nightly import gate, history, selection
 from edgebench.nightly.night import Change, History, Outcome
 from edgebench.nightly.summary import bulletin
+from edgebench.nightly.tonight import LEFT_OUT
+from edgebench.schema.case import Case
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.variant import Precision, Variant
+from tests import ROOT
+from tests.cli.test_json import documented, objects
 from tests.support.command import cli
 from tests.support.nights import entry, night, quiet_history
 
@@ -76,14 +88,152 @@ def test_a_revision_that_does_not_exist_is_refused(
 ) -> None:
     monkeypatch.chdir(repository)
     with pytest.raises(RequestError, match=reason) as refusal:
-        gate.measure_base("nightly.toml", revision, Path("out"), lambda _: None)
+        gate.place_of(gate.Request(sweep="nightly.toml", revision=revision, folder=Path("out")))
     assert "\n" not in str(refusal.value)
 
 
 def test_outside_of_a_repository_it_is_refused(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(place.parent))
     with pytest.raises(RequestError, match="not a git repository"):
-        gate.measure_base("nightly.toml", "main", Path("out"), lambda _: None)
+        gate.place_of(gate.Request(sweep="nightly.toml", revision="main", folder=Path("out")))
+
+
+def test_a_time_limit_names_what_it_left_out() -> None:
+    past = changed(1)
+    *earlier, last = past.nights
+    note = f"{LEFT_OUT}: net-5; net-6"
+    past = replace(past, nights=(*earlier, replace(last, notes=(note, "another note"))))
+    lines = gate.comment(bulletin(past), "main").splitlines()
+    assert lines[-1] == note
+
+
+def test_a_part_of_a_revision_has_a_folder_of_its_own(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    request = gate.Request(sweep="nightly.toml", revision="main", folder=Path("out"))
+    whole = gate.place_of(request)
+    part = gate.place_of(replace(request, limit_s=600.0))
+    assert part.name == f"{whole.name}-600s"
+    history.write_night(whole, night(1, entry()))
+    assert gate.place_of(replace(request, limit_s=600.0)) == whole  # the whole sweep was measured before
+    assert gate.measured(whole) == (entry().name,)
+    assert gate.measured(part) == ()
+
+
+def cases() -> list[Case]:
+    """Three networks with two runtimes and two numbers of threads, at two widths."""
+    return [
+        Case(
+            variant=Variant(
+                architecture=network,
+                width=width,
+                resolution=32,
+                classes=10,
+                precision=Precision.FP32,
+                weights="none",
+                dataset="null",
+            ),
+            runtime=Runtime(name=runtime, version="1"),
+            target="cpu",
+            threads=threads,
+            batch=1,
+        )
+        for network in ("a", "b", "c")
+        for width in (0.5, 1.0)
+        for runtime in ("engine", "other")
+        for threads in (1, 2)
+    ]
+
+
+def test_the_most_informative_configurations_come_first() -> None:
+    first = selection.ordered(cases())
+    assert sorted(map(str, first)) == sorted(map(str, cases()))
+    assert {case.variant.architecture for case in first[:3]} == {"a", "b", "c"}
+    assert {case.runtime.name for case in first[:2]} == {"engine", "other"}
+    assert {case.threads for case in first[:2]} == {1, 2}
+    assert {case.variant.width for case in first[:2]} == {0.5, 1.0}
+
+
+@pytest.mark.parametrize(("limit_s", "count"), [(0.5, 0), (3.0, 3), (3.9, 3), (1e9, 24)])
+def test_as_many_configurations_as_fit_are_kept(limit_s: float, count: int) -> None:
+    chosen, took_s = selection.fitting(cases(), limit_s, len)
+    assert (len(chosen), took_s) == (count, float(count))
+
+
+def test_a_large_configuration_leaves_room_for_smaller_ones() -> None:
+    def seconds(chosen: Sequence[Case]) -> float:
+        return sum(100.0 if case.variant.architecture == "a" else 1.0 for case in chosen)
+
+    chosen, took_s = selection.fitting(cases(), 10.0, seconds)
+    assert {case.variant.architecture for case in chosen} == {"b", "c"}
+    assert took_s == 10.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--base", "main"], "wanted a nightly sweep such as nightly.toml, or --head"),
+        (["nightly.toml", "--base", "a", "--head", "b"], "wanted --base and --head alone"),
+        (["--base", "a", "--head", "b", "--time-limit", "5m"], "wanted --base and --head alone"),
+        (["--base", "a", "--head", "b"], "no runs.jsonl in a"),
+        (["nightly.toml", "--base", "main", "--time-limit", "soon"], "wanted a time such as 90s"),
+    ],
+)
+def test_an_impossible_gate_is_one_line(repository: Path, arguments: list[str], reason: str) -> None:
+    done = cli("gate", *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert reason in line
+
+
+def pair(name: str, ratio: float, sessions: float = 0.01) -> Pair:
+    beats = Ratio(value=ratio, low=ratio * 0.98, high=ratio * 1.02)
+    return Pair(name=name, before_ms=1.0, after_ms=ratio, ratio=None, in_beats=beats, sessions=sessions)
+
+
+UNJUDGED = Pair(name="few", before_ms=1.0, after_ms=1.0, ratio=None, why="too few processes for an interval")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "missing", "headline", "code"),
+    [
+        ((pair("a", 1.0), pair("b", 1.01)), (), "nothing changed: 2 configurations", 0),
+        ((pair("a", 1.0), pair("b", 1.3), pair("c", 0.7)), (), "1 REGRESSION, 1 IMPROVEMENT of 3 configurations", 1),
+        ((pair("a", 0.5),), (), "1 IMPROVEMENT of 1 configuration", 0),
+        ((pair("a", 1.0), UNJUDGED), (), "1 INVALID of 2 configurations", 3),
+        ((pair("a", 1.0),), ("b",), "1 MISSING of 2 configurations", 3),
+        ((pair("a", 1.3),), ("b",), "1 REGRESSION, 1 MISSING of 2 configurations", 1),
+        ((pair("a", 1.3, sessions=0.5),), (), "nothing changed: 1 configuration", 0),
+        ((), ("a", "b"), "2 MISSING of 2 configurations", 3),
+    ],
+)
+def test_two_folders_are_judged_with_the_exit_codes_of_a_night(
+    pairs: tuple[Pair, ...], missing: tuple[str, ...], headline: str, code: int
+) -> None:
+    found = Contrast(before="main", after="pr", pairs=pairs, missing=missing, new=(), differences=(), references=())
+    assert folders_gate.headline(found) == headline
+    assert folders_gate.exit_code(found) == code
+    assert folders_gate.comment(found).startswith(f"**edgebench: {headline}.** Compared with `main`")
+    keys = {key for each in objects(json.loads(as_json("gate", folders_gate.fields(found)))) for key in each}
+    assert not keys - documented("gate")
+
+
+def test_a_comment_on_folders_names_the_largest_slowdowns_first() -> None:
+    pairs = tuple(pair(f"net-{n}", 1.1 + n / 10) for n in range(5))
+    found = Contrast(before="main", after="pr", pairs=pairs, missing=("gone",), new=(), differences=(), references=())
+    _, *lines = folders_gate.comment(found).split("\n- ")
+    assert [line.split(":")[0] for line in lines[:3]] == [f"**REGRESSION** net-{n}" for n in (4, 3, 2)]
+    assert "latency +50.0% [+47.0%, +53.0%] (1.000 ms -> 1.500 ms)" in lines[0]
+    assert lines[3].strip() == "and 3 more, see `edgebench compare`"
+
+
+def test_recorded_folders_are_compared_by_the_command() -> None:
+    folder = str(ROOT / "results" / "x86_vm")
+    done = cli("gate", "--base", folder, "--head", folder)
+    assert done.returncode in (0, 3)
+    assert done.stdout.startswith("**edgebench: ")
+    assert "REGRESSION" not in done.stdout
+    document = json.loads(cli("gate", "--base", folder, "--head", folder, "--json").stdout)
+    assert document["command"] == "gate"
 
 
 def test_the_head_begins_with_the_night_of_the_base_and_forgets_an_earlier_head(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edgebench.export.formats import null
 from edgebench.foundation.errors import Busy, RequestError
 from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.progress import Notice, Step
-from edgebench.nightly import arms, history, pairs
+from edgebench.nightly import arms, history, pairs, waiting
 from edgebench.nightly.night import History, Outcome
 from edgebench.nightly.rule import judge
 from edgebench.nightly.rule.figures import PAIRED_FIGURES
@@ -203,7 +203,7 @@ def test_a_night_that_measured_nothing_is_reported_and_not_kept() -> None:
 
 
 def test_a_night_waits_for_a_target_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nightly, "POLL_S", 0.01)
+    monkeypatch.setattr(waiting, "POLL_S", 0.01)
     said = list[str]()
     (target,) = catalogue.targets_of(("null",), "")
 
@@ -213,11 +213,11 @@ def test_a_night_waits_for_a_target_that_is_in_use(monkeypatch: pytest.MonkeyPat
 
     other = ExitStack()
     other.enter_context(locked(target.machine, "the test"))
-    with nightly._held_when_free(target, end_the_other, 60.0) as held:
+    with waiting.held_when_free(target, end_the_other, 60.0) as held:
         assert held.target == target
     assert len(said) == 1
     assert "waiting up to 1 min 00 s" in said[0]
-    with locked(target.machine, "the test"), pytest.raises(Busy), nightly._held_when_free(target, lambda _: None, 0.02):
+    with locked(target.machine, "the test"), pytest.raises(Busy), waiting.held_when_free(target, lambda _: None, 0.02):
         pass
 
 

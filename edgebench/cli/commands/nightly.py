@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from edgebench.cli.exit_codes import EPILOG_OF_NIGHTLY
 from edgebench.cli.options import Quiet
 from edgebench.foundation import escape, outside
+from edgebench.foundation.errors import RequestError
 
 if TYPE_CHECKING:
     from edgebench.nightly.rule.limits import Limits
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 HISTORY = Path("results/nightly")
 GATE = Path("results/gate")
+BISECT = Path("results/bisect")
+NOT_FOUND = 3  # exit code of a bisection that does not find the first slower step
 History = Annotated[Path, typer.Argument(help="Folder with the history of nights.")]
 
 
@@ -46,6 +49,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(hidden=True, help="A configuration that is not measured; may be repeated.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -60,7 +66,9 @@ def run(
         terminal.show_forecast(forecasts, json=json)
         return
     with terminal.progress(quiet=quiet) as show:
-        bulletin = nightly.run(requested, history, show, address, limits=limits, wait_s=wait_s)
+        bulletin = nightly.run(
+            requested, history, show, address, limits=limits, wait_s=wait_s, left_out=leave_out or ()
+        )
     _show("nightly run", bulletin, json=json)
     raise typer.Exit(nightly.exit_code(bulletin))
 
@@ -108,29 +116,68 @@ def accept(
 
 
 def gate(
-    sweep: Annotated[str, typer.Argument(help="A nightly sweep: nightly.toml.")],
-    base: Annotated[str, typer.Option(help="The git revision to compare with: main, origin/main, HEAD~1.")],
+    base: Annotated[
+        str, typer.Option(help="The git revision to compare with: main, origin/main, HEAD~1; with --head, a folder.")
+    ],
+    sweep: Annotated[str, typer.Argument(help="A nightly sweep: nightly.toml; leave it out with --head.")] = "",
+    head: Annotated[
+        Path | None, typer.Option(help="Compare two results folders, --base and this one, without measuring.")
+    ] = None,
     folder: Annotated[Path, typer.Option(help="Folder of the measurements; a revision is measured once.")] = GATE,
     address: Annotated[str, typer.Option(help="Address of the target, for a sweep with only one.")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    time_limit: Annotated[
+        str, typer.Option(help="Limit on the expected time: 10m; the least informative configurations are left out.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Compare the working tree with a git revision in pairs of processes, and print a comment for a pull request."""
     from edgebench import nightly
     from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
     from edgebench.nightly import gate
 
-    requested, limits, wait_s = _read(sweep, wait)
+    if head is not None:
+        _require_folders_alone(sweep, address, wait, time_limit)
+        _gate_of_folders(Path(base), head, json=json)
+    if not sweep:
+        raise RequestError("wanted a nightly sweep such as nightly.toml, or --head with a second results folder")
+    limit_s = parse_duration(time_limit) if time_limit else 0.0
+    request = gate.Request(
+        sweep=sweep, revision=base, folder=folder, address=address, wait=wait, limit_s=limit_s
+    )  # fmt: skip
     with terminal.progress(quiet=quiet) as show:
-        head = gate.begin_head(gate.measure_base(sweep, base, folder, show, address, wait))
-        bulletin = nightly.run(requested, head, show, address, limits=limits, wait_s=wait_s)
+        bulletin = nightly.compare_with_revision(request, *_read(sweep, wait), show)
     if json:
         _show("gate", bulletin, json=True)
     else:
-        for line in gate.comment(bulletin, base).splitlines():
-            typer.echo(escape.terminal(line))
+        _echo(gate.comment(bulletin, base))
     raise typer.Exit(nightly.exit_code(bulletin))
+
+
+def _require_folders_alone(*options: str) -> None:
+    if any(options):
+        raise RequestError("wanted --base and --head alone, which compare two results folders; leave other options out")
+
+
+def _gate_of_folders(base: Path, head: Path, *, json: bool) -> None:
+    """Judge the results folder `head` against the results folder `base`; print the comment and end the command."""
+    from edgebench.analysis.compare import gate
+    from edgebench.analysis.compare.folders import contrast
+    from edgebench.cli import terminal
+
+    comparison = contrast(base, head)
+    if json:
+        terminal.show_json("gate", gate.fields(comparison))
+    else:
+        _echo(gate.comment(comparison))
+    raise typer.Exit(gate.exit_code(comparison))
+
+
+def _echo(text: str) -> None:
+    for line in text.splitlines():
+        typer.echo(escape.terminal(line))
 
 
 Changed = Annotated[str, typer.Argument(help="A changed configuration: its name, a part of it, or a pattern with *.")]
@@ -170,6 +217,55 @@ def _decide(history: Path, state: str, case: str, reason: str, person: str = "",
     decision = nightly.decide(history, State(state), case, reason, person, link)
     for name in decision.configurations:
         typer.echo(escape.terminal(f"{decision.state}: {name}"))
+
+
+@app.command()
+def bisect(
+    case: Annotated[
+        str,
+        typer.Argument(
+            help="A configuration of the history (as for ack), or a model file; with --git, its path there."
+        ),
+    ],
+    good: Annotated[str, typer.Option(help="The last version that is fast: 1.29.0, 1.29.x; with --git, a revision.")],
+    bad: Annotated[str, typer.Option(help="A later version that is slow; with --git, a revision.")],
+    runtime: Annotated[str, typer.Option(help="The runtime; default: the configuration's, or onnxruntime.")] = "",
+    git: Annotated[
+        Path | None, typer.Option(help="Walk the commits of this repository instead of the versions of the runtime.")
+    ] = None,
+    build: Annotated[
+        str, typer.Option(help="With --git: the command that writes the model file, run in a checkout of each commit.")
+    ] = "",
+    history: OfHistory = HISTORY,
+    target: Annotated[str, typer.Option(help="Where to measure a model file; default: cpu.")] = "",
+    address: Annotated[str, typer.Option(help="Address of the target.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="Threads per inference of a model file.")] = 1,
+    input: Annotated[str, typer.Option(help="Input shape of a model file with open axes: 1x3x224x224.")] = "",
+    every: Annotated[bool, typer.Option("--every", help="Measure every step, to see more than one change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the steps.")] = False,
+    wait: Annotated[str, typer.Option(help="How long to wait for a target that is in use: 30m; default: none.")] = "",
+    folder: Annotated[Path, typer.Option(help="Folder of the report and of the samples.")] = BISECT,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the first version of a runtime, or the first commit, that is slower; exit code 3 if it is not found."""
+    from edgebench.cli import terminal
+    from edgebench.foundation.units import parse_duration
+    from edgebench.nightly import bisect
+    from edgebench.nightly.bisect import report
+
+    request = bisect.Request(
+        case=case, good=good, bad=bad, runtime=runtime, history=history, folder=folder, repository=git, build=build,
+        target=target, address=address, threads=threads, shape=input, every=every, is_dry=dry_run,
+        wait_s=parse_duration(wait) if wait else 0.0,
+    )  # fmt: skip
+    with terminal.progress(quiet=quiet) as show:
+        walk = bisect.bisect(request, show)
+    if json:
+        terminal.show_json(report.COMMAND, report.fields(walk))
+    else:
+        terminal.show_sheets(report.COMMAND, [report.sheet(walk)])
+    raise typer.Exit(0 if walk.first or dry_run else NOT_FOUND)
 
 
 @app.command()

@@ -28,9 +28,10 @@ class Here:
         reply = answer(dict(request))
         if not reply["ok"]:
             raise AgentError(reply["error"])
+        value = reply["value"]
         # This process started long ago; `start_s` begins at the request, as if a process were started for it.
-        since = {"start_s": monotonic() - started} if "start_s" in reply["value"] else {}
-        return reply["value"] | since
+        since = {"start_s": monotonic() - started - _timed_s(value)} if "start_s" in value else {}
+        return value | since
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return this connection, because there is only one agent."""
@@ -38,6 +39,12 @@ class Here:
 
     def close(self) -> None:
         """Do nothing, because this connection holds nothing that must be released."""
+
+
+def _timed_s(value: Mapping[str, Any]) -> float:
+    """Return the seconds of an answer's timed part, which comes after the start."""
+    beats, windows = value.get("beats") or {}, value.get("windows") or ()
+    return float(value.get("wall_s", 0.0) + sum(beats.get("took_s", ())) + sum(each["at_s"] for each in windows[-1:]))
 
 
 def open(target: Target, bundle: Path) -> Connection:

@@ -71,18 +71,18 @@ def _table(nights: list[tuple[Night, Entry]]) -> str:
         for name, figure in FIGURES.items()
         if any(figure.value(entry.figures) is not None for _, entry in nights)
     ]
-    headings = "".join(f'<th class="n">{html(name)}</th>' for name, _ in shown)
+    headings = "".join(f"<th>{html(name)}</th>" for name, _ in shown)
     rows = "".join(
         f"<tr>{''.join(_cells(night, entry, [figure for _, figure in shown]))}</tr>" for night, entry in nights
     )
     head = f"<tr><th>night</th><th>verdict</th>{headings}<th>what changed</th></tr>"
-    return f'<h2>Nights</h2><div class="wide"><table>{head}{rows}</table></div>'
+    return f'<h2>Nights</h2><div class="wide"><table class="nights">{head}{rows}</table></div>'
 
 
 def _cells(night: Night, entry: Entry, figures: Sequence[Figure]) -> Iterator[str]:
-    yield f'<td class="day">{html(night.started_at[:16].replace("T", " "))}</td>'
+    yield f"<td>{html(night.started_at[:16].replace('T', ' '))}</td>"
     yield f'<td class="{entry.verdict}">{entry.verdict}</td>'
     for figure in figures:
         value = figure.value(entry.figures)
-        yield f'<td class="n">{"" if value is None else html(figure.show(value))}</td>'
+        yield f"<td>{'' if value is None else html(figure.show(value))}</td>"
     yield f"<td>{html('; '.join(entry.changed))}</td>"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 240, 36  # size of a sparkline, in units of its drawing, which is scaled to the width of its place
 LEAST_SPAN = 0.05  # a sparkline's axis spans at least this share of the latency, so that mere noise looks small
+MARKED = 8  # a sparkline explains at most this many marks of changed hosts or components by tooltips
 CHART_WIDTH, CHART_HEIGHT, LEFT, BOTTOM, TOP = 900, 260, 70, 24, 8  # a chart, and the space for its axes' labels
 STYLE = """
 :root{--paper:#fff;--ink:#1b2630;--muted:#5a6873;--rule:#dfe4e8;--good:#00715a;--doubt:#8a5a00;--bad:#a3321f;
@@ -34,11 +35,13 @@ article ul{margin:0;padding-left:1.1rem}article .words{min-width:0;overflow-wrap
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
 td,th{padding:.15rem .8rem .15rem 0;text-align:left;border-top:1px solid var(--rule);vertical-align:top}
 .hint{display:none}@media (max-width:45rem){.hint{display:block}}
-td.n,th.n{text-align:right;white-space:nowrap}th{white-space:nowrap}td.name{overflow-wrap:anywhere;min-width:12rem}
+td.n,th.n,.nights :is(td,th){text-align:right;white-space:nowrap}th{white-space:nowrap}
+.nights :is(td,th):is(:nth-child(-n+2),:last-child){text-align:left}.nights td:last-child{white-space:normal}
+td.name{overflow-wrap:anywhere;min-width:12rem}
 .REGRESSION{color:var(--bad);font-weight:600}.INVALID,.MISSING,.HOST_CHANGE,.UNDERPOWERED{color:var(--doubt)}
 .IMPROVEMENT{color:var(--good);font-weight:600}
 svg{display:block;width:100%;height:auto;max-width:60rem;overflow:visible}svg.spark{max-width:18rem}
-.chart svg{min-width:40rem}td.day{white-space:nowrap}
+.chart svg{min-width:40rem}
 svg text{fill:var(--muted);font-size:11px}.axis{stroke:var(--rule)}
 .band{fill:var(--muted);opacity:.3}.line{fill:none;stroke:currentColor}.dot{fill:currentColor}
 .epoch{stroke:var(--mark)}.accepted{stroke:var(--good);stroke-width:2}
@@ -55,7 +58,7 @@ def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
     """Draw nights as SVG: a line in a band, interrupted at gaps; marks show when the host or a component changed.
 
     With an axis, the first and the last day and the reach of the axis are written below the line, and the band of
-    the intervals is drawn.
+    the intervals is drawn. Without an axis, the drawing is as short as possible, because a page can have hundreds.
     """
     ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
     values = [end for end in ends if end is not None]
@@ -64,10 +67,12 @@ def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
     reach = max(LEAST_SPAN / 2, *map(abs, values))
     step = WIDTH / max(1, len(points) - 1)
 
-    def at(place: int, value: float) -> str:
-        return f"{place * step:.0f},{HEIGHT / 2 * (1 - value / reach):.1f}"
+    digits = 1 if has_axis else 0
 
-    marks = "".join(_mark(point, place * step, HEIGHT) for place, point in enumerate(points))
+    def at(place: int, value: float) -> str:
+        return f"{place * step:.0f},{HEIGHT / 2 * (1 - value / reach):.{digits}f}"
+
+    marks = _marks(points, step, has_axis=has_axis)
     changes = (None if point.change is None else (point.change, point.low, point.high) for point in points)
     measured = [(place, *values) if values else None for place, values in enumerate(changes)]
     drawn = "".join(_run(run, at, has_band=has_axis) for run in _runs(measured))
@@ -75,6 +80,16 @@ def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
     height = HEIGHT + 14 if has_axis else HEIGHT
     view = f'<svg class="spark" viewBox="0 0 {WIDTH} {height}" role="img">'
     return f"{view}<title>± {reach:.1%}</title>{drawn}{marks}{labels}</svg>"
+
+
+def _marks(points: Sequence[Point], step: float, *, has_axis: bool) -> str:
+    """Draw the marks of a sparkline; if there are many changed hosts or components, draw them as one path, or none."""
+    changes = [place for place, point in enumerate(points) if point.is_epoch and not point.note]
+    is_marked = len(changes) <= MARKED
+    shown = [(place, point) for place, point in enumerate(points) if point.note or (point.is_epoch and is_marked)]
+    lines = "".join(_mark(point, place * step, HEIGHT) for place, point in shown)
+    path = "".join(f"M{place * step:.0f} 0v{HEIGHT}" for place in changes)
+    return lines if is_marked or not has_axis else f'{lines}<path class="epoch" d="{path}"/>'
 
 
 def _days(points: Sequence[Point], reach: float) -> str:

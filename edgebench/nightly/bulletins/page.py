@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "index.html"
+CARDS = 30  # at most this many configurations of a list have a card of their own
+MOST_CHARACTERS = 200  # a table shows at most this many characters of a reason
 KEY = (
     f"Each line shows the last {NIGHTS} nights of a configuration: its latency relative to the reference workload, as"
     " change from the median of these nights. The band is the 95 % interval; a gap is a night without a measurement. A"
@@ -61,9 +63,9 @@ def _parts(bulletin: Bulletin) -> Iterator[str]:
         f" {night.spent_s:.0f} s.</p>"
     )
     yield from (f"<p>{html(cause)}</p>" for cause in bulletin.causes)
-    yield from map(_card, bulletin.needs_attention)
+    yield from _cards(bulletin.needs_attention)
     if known:
-        yield f"<h2>Known from earlier nights</h2>{''.join(map(_card, known))}"
+        yield f"<h2>Known from earlier nights</h2>{''.join(_cards(known))}"
     if calm:
         summary = f"<summary>{counted(len(calm), 'unchanged configuration')}</summary>"
         yield f"<details>{summary}{HINT}{_table(calm)}{'' if bulletin.needs_attention or known else LEGEND}</details>"
@@ -74,6 +76,25 @@ def _moment(started_at: str) -> str:
     """Return a night's start as `2026-11-27 01:51 UTC`, from `2026-11-27T01:51:18+00:00`; other texts as they are."""
     day, _, time = started_at.partition("T")
     return f"{day} {time[:5]} UTC" if time.endswith("+00:00") else started_at
+
+
+def _cards(lines: Sequence[SummaryLine]) -> Iterator[str]:
+    """Yield the first lines as cards, and a table of the others, because a page of hundreds of cards is slow."""
+    yield from map(_card, lines[:CARDS])
+    if others := lines[CARDS:]:
+        rows = "".join(map(_brief, others))
+        yield f'<h3>{counted(len(others), "further configuration")}</h3><div class="wide"><table>{rows}</table></div>'
+
+
+def _brief(line: SummaryLine) -> str:
+    """Return the row of a changed configuration without a card: its verdict, and its most severe change."""
+    entry, worst = line.entry, line.worst
+    change = f"{worst.figure} {size(worst)}" if worst else entry.why
+    name = f'<a href="{address(entry.name)}">{html(entry.name)}</a>'
+    return (
+        f'<tr><td class="{entry.verdict}">{entry.verdict}</td><td class="name">{name}</td>'
+        f"<td>{html(change[:MOST_CHARACTERS])}</td></tr>"
+    )
 
 
 def _card(line: SummaryLine) -> str:
@@ -110,7 +131,7 @@ def _table(lines: Sequence[SummaryLine]) -> str:
 def _row(line: SummaryLine) -> str:
     entry = line.entry
     p50_s, detectable = entry.figures.p50_s, entry.detectable
-    why = f'<div class="muted">{html(entry.why)}</div>' if entry.why else ""
+    why = f'<div class="muted">{html(entry.why[:MOST_CHARACTERS])}</div>' if entry.why else ""
     return (
         f'<tr><td class="name"><a href="{address(entry.name)}">{html(entry.name)}</a>{why}</td>'
         f'<td class="n">{milliseconds(None if p50_s is None else p50_s * 1e3)}</td>'

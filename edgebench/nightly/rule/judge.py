@@ -213,7 +213,7 @@ def judge(
     now = limits.on(tonight.started_at)
     judged = (_judged(entry, by_name.get(entry.name), times.get(entry.name), rule, now) for entry in tonight.entries)
     entries = tuple(replace(entry, over_budget=now.exceeded(entry)) for entry in judged)
-    return replace(tonight, entries=entries, notes=limits.remarks(tonight))
+    return replace(tonight, entries=entries, notes=(*tonight.notes, *limits.remarks(tonight)))
 
 
 def _judged(entry: Entry, screened: Screened | None, times: PairedTimes | None, rule: Rule, limits: Limits) -> Entry:
