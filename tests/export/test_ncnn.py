@@ -71,6 +71,7 @@ def test_a_converted_network_has_torch_s_outputs_and_no_batch_norm(name: str, tm
         assert written(tmp_path / "..", of, network).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @needs_pnnx
 @pytest.mark.parametrize("name", [name for name in names("architectures") if name != "null"])
