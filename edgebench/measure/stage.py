@@ -109,14 +109,14 @@ class Stage:
         host, session = stand_in.find(case, self.connection), self.session
         if not host:
             parent, to = self._parent(case), self.connection
-            accuracy, outputs = evaluate.evaluated(case, images, deployed, parent, to, session, self.float_answers)
+            accuracy, outputs = evaluate.evaluate(case, images, deployed, parent, to, session, self.float_answers)
             return replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))
         here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
         on_host = replace(case, runtime=host.runtime)
         with self.bench:
             _, copy = here._deployed(on_host, case.variant)
             parent = here._parent(on_host)
-            accuracy, outputs = evaluate.evaluated(
+            accuracy, outputs = evaluate.evaluate(
                 case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
             )
             accuracy = replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))

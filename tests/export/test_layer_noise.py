@@ -107,7 +107,9 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256=files.sha256(path))
     with connect(catalogue.target("cpu")) as (connection, _):
-        answered = evaluate(case(of), split(of, "test"), int8_file, float_file, connection, session(), FloatAnswers())
+        answered, _ = evaluate(
+            case(of), split(of, "test"), int8_file, float_file, connection, session(), FloatAnswers()
+        )
     return Outcome(parent=parent, path=path, written=written, accuracy=answered)
 
 

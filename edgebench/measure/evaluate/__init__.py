@@ -104,20 +104,6 @@ def evaluate(
     session: Session,
     float_answers: FloatAnswers,
     runtime: Runtime | None = None,
-) -> Accuracy:
-    """Evaluate an artifact as `evaluated` does, and return its accuracy alone."""
-    return evaluated(case, images, deployed, parent, connection, session, float_answers, runtime)[0]
-
-
-def evaluated(
-    case: Case,
-    images: Images,
-    deployed: Deployed,
-    parent: Deployed | None,
-    connection: Connection,
-    session: Session,
-    float_answers: FloatAnswers,
-    runtime: Runtime | None = None,
 ) -> tuple[Accuracy, Answers]:
     """Evaluate an artifact on `images`, the test split; if it has a float parent, compare the two.
 
