@@ -12,9 +12,11 @@ from typer.main import get_command
 
 from edgebench.cli import app, layout, terminal
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, FormattedColumn, Sheet
+from edgebench.nightly.bisect import report
 from tests import GOLDEN, ROOT
 from tests.cli.test_json import RUNTIME, leaves
 from tests.hostile import graphs
+from tests.nightly.test_bisect import walk
 from tests.support.command import cli
 
 WIDTHS = (60, 80, 100, 120, 200)
@@ -46,7 +48,7 @@ def sheets() -> list[Sheet]:
         for command in COMMANDS:
             if command[0] != "predict" or find_spec("torch"):  # it plans files that torch writes
                 assert cli(*command).returncode in (0, 1), command
-    return printed
+    return [*printed, report.sheet(walk(".x.++?", every=True))]
 
 
 NULL = ("--model", "null", "--runtime", "null", "--dataset", "null", "--weights", "none", "--preset", "quick")
@@ -72,8 +74,9 @@ NO_TABLE = {  # what commands print that no test here lays out
     "gate": "a comment in Markdown, for a forge",
     "guide": "a page; tests/cli/test_guide.py has the width of the list",
     "nightly run": "the table of `nightly report`",
+    "nightly bisect": "its table is one of `sheets`, because a walk takes long",
     **dict.fromkeys(("nightly accept", "nightly ack", "nightly assign", "nightly invalid"), "the names it applies to"),
-    **dict.fromkeys(("figures", "repair", "nightly export"), "the paths that it wrote"),
+    **dict.fromkeys(("figures", "repair", "merge", "nightly export"), "the paths that it wrote"),
     "targets prepare": "the table of `targets check`, for a board",
     "export-script": "a script",
 }
