@@ -426,6 +426,7 @@ def test_onnxruntime_of_a_gpu_is_onnxruntime_to_who_writes_files(monkeypatch: py
         return [SimpleNamespace(version=installed[name])] if name in installed else []
 
     monkeypatch.setattr(formats, "version", version)
+    monkeypatch.setattr(formats, "tool_version", formats.tool_version.__wrapped__)  # no version is remembered
     monkeypatch.setattr(onnxruntime, "metadata", SimpleNamespace(distributions=distributions, version=version))
     assert [formats.tool_version(name) for name in ("onnxruntime", "torch")] == ["1.31.1", "2.13.0+cu130"]
     with pytest.raises(PackageNotFoundError, match="onnx"):
