@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 
 import pytest
 
+from edgebench.export.formats import tool_version
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import PRESETS, Case, Purpose
 from edgebench.schema.environment import Environment
@@ -76,6 +77,14 @@ def pytest_collection_finish() -> None:
     """Set aside what stays for good, a million objects: else every collection walks them again."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture
+def no_version_is_remembered() -> Iterator[None]:
+    """Let a test change which packages are installed: their versions are otherwise read once per process."""
+    tool_version.cache_clear()
+    yield
+    tool_version.cache_clear()
 
 
 @pytest.fixture(scope="session")

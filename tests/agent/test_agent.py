@@ -130,7 +130,7 @@ def test_the_bundle_tells_facts_on_bare_python() -> None:
 def test_an_unknown_request_is_answered_not_crashed() -> None:
     assert ask({"do": "dance"}) == {
         "ok": False,
-        "error": "ValueError: no request 'dance' (has facts, infer, measure, probe, profile, unpack)",
+        "error": "ValueError: no request 'dance' (has facts, infer, measure, probe, profile, trial, unpack)",
     }
 
 

@@ -414,6 +414,7 @@ def test_a_report_names_the_gpu_that_computed() -> None:
     assert "GPU" not in machine({"cpu": "a CPU"})
 
 
+@pytest.mark.usefixtures("no_version_is_remembered")
 def test_onnxruntime_of_a_gpu_is_onnxruntime_to_who_writes_files(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {"onnxruntime-gpu": "1.31.1", "torch": "2.13.0+cu130"}
 
@@ -426,7 +427,6 @@ def test_onnxruntime_of_a_gpu_is_onnxruntime_to_who_writes_files(monkeypatch: py
         return [SimpleNamespace(version=installed[name])] if name in installed else []
 
     monkeypatch.setattr(formats, "version", version)
-    monkeypatch.setattr(formats, "tool_version", formats.tool_version.__wrapped__)  # no version is remembered
     monkeypatch.setattr(onnxruntime, "metadata", SimpleNamespace(distributions=distributions, version=version))
     assert [formats.tool_version(name) for name in ("onnxruntime", "torch")] == ["1.31.1", "2.13.0+cu130"]
     with pytest.raises(PackageNotFoundError, match="onnx"):

@@ -89,7 +89,7 @@ def text_of(case: Case) -> str:
 
 
 def words_of(case: Case) -> str:
-    return f"{case.variant} batch={case.batch}"
+    return f"{case.variant} {case.runtime.name} batch={case.batch}"
 
 
 def agents(case: Case, text: str) -> dict[str, Any]:

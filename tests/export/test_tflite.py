@@ -351,6 +351,7 @@ def test_schemes_outside_tflites_specification_are_refused(words: str) -> None:
     assert said.startswith("TFLite's int8 is s8s8 with min-max ranges, found ")
 
 
+@pytest.mark.usefixtures("no_version_is_remembered")
 def test_writing_without_its_tools_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(package: str) -> str:
         if package == "litert-torch":
