@@ -13,7 +13,7 @@ from edgebench.deploy.emulation import Emulator, root
 from edgebench.deploy.targets import catalogue, checkup
 from edgebench.export.formats import tool_version
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.shelf import load, names
+from edgebench.foundation.shelf import literal, load, names
 from edgebench.schema.cards import Trial
 from edgebench.schema.runtime import RuntimeRequest
 from tests.deploy.test_checkup import GOOD, RPI4
@@ -163,16 +163,19 @@ def test_the_step_in_which_a_process_ends_is_named(
     assert bool(found.reason) == (when != "never")
 
 
+def files_of(runtime: str) -> list[Path]:
+    """The files of a trial that a runtime can run; none for a compiler."""
+    format, compiles_only = (literal("runtimes", runtime, name) for name in ("FORMAT", "COMPILES_ONLY"))
+    return [] if compiles_only else sorted(trial.FILES.glob(f"*.{format}"))
+
+
 @pytest.mark.lengthy
-@pytest.mark.parametrize("name", names("runtimes"))
+@pytest.mark.parametrize("name", filter(files_of, names("runtimes")))
 def test_the_files_of_a_trial_run_in_every_runtime_that_reads_their_format(name: str) -> None:
     plugin = load("runtimes", name)
-    files = sorted(trial.FILES.glob(f"*.{plugin.FORMAT}"))
-    if not files:
-        pytest.skip(f"no file of format {plugin.FORMAT}")
     plugin.prepare()
     options = RuntimeRequest(name=name).resolve(plugin.OPTIONS)
-    for file in files:
+    for file in files_of(name):
         plugin.open(str(file), threads=1, batch=1, options=options).run()
 
 
