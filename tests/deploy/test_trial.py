@@ -170,7 +170,7 @@ def files_of(runtime: str) -> list[Path]:
 
 
 @pytest.mark.lengthy
-@pytest.mark.parametrize("name", filter(files_of, names("runtimes")))
+@pytest.mark.parametrize("name", [name for name in names("runtimes") if files_of(name)])
 def test_the_files_of_a_trial_run_in_every_runtime_that_reads_their_format(name: str) -> None:
     plugin = load("runtimes", name)
     plugin.prepare()
