@@ -57,7 +57,7 @@ def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: i
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
     `address` replaces the target's address; the sweep must then have only one target. Only the cases of the shard are
-    measured. If `jobs` is more than 1, so many processes first make the files of all targets.
+    measured. If `jobs` is more than 1, that many processes make the files of all targets before anything is measured.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -148,7 +148,7 @@ class Trained:
 def train(sweep: Sweep, options: training.Options, show: Show) -> Trained:
     """Train every network of the sweep that has no weights yet, and return the weights of all its networks.
 
-    After an interruption, the weights that were finished are returned.
+    After an interruption, return the weights that were finished before it.
 
     Raises:
         RequestError: the sweep is impossible; nothing was trained.

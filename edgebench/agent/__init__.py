@@ -55,7 +55,7 @@ def open_session(request: dict[str, Any]) -> Any:
     """Open a session of the request's runtime on the artifact, or one session per part if the artifact has parts."""
     runtime = load("runtimes", request["runtime"])
     if has_parts(request):
-        from edgebench.agent import chain  # few models need it, and every process of a measurement starts anew
+        from edgebench.agent import chain  # only here, because few models need it, and each process would import it
 
         return chain.open_parts(runtime, request)
     return runtime.open(request["path"], **opening(request))

@@ -14,7 +14,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Describe this target and the requested runtimes; a runtime that is not installed has an empty version.
 
     If the request's `device` is `cuda`, describe the GPU, too. If the GPU cannot be used, `missing_device` says why.
-    Any other device is only named, because it is not at hand: runtimes compile for it.
+    For any other device, which is not at hand, return only its name, because runtimes only compile for it.
     """
     runtimes = request["runtimes"] or names("runtimes")
     device = request.get("device", CPU)

@@ -246,7 +246,7 @@ def _stages(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compile(request: dict[str, Any]) -> dict[str, Any]:
-    """Compile the artifact for a device that is not at hand; there are no times, only the compiler's facts."""
+    """Compile the artifact for a device that is not at hand; return only the compiler's facts, without times."""
     runtime = load("runtimes", request["runtime"])
     if has_parts(request):
         raise RuntimeError("a compiler takes one graph, found a model of several parts: compile each part alone")

@@ -7,7 +7,7 @@ from edgebench.agent import open_session, prepare
 
 
 def answer(request: dict[str, Any]) -> dict[str, int]:
-    """Import the modules in `imports`, then the engine of `runtime` if one is named, and run each of its `paths` once.
+    """Import the modules in `imports`, then the engine of `runtime` if one is named; run each file of `paths` once.
 
     A crash ends the process without an answer.
     """

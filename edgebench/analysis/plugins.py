@@ -27,8 +27,8 @@ from edgebench.foundation.units import counted
 from edgebench.schema import compilation
 from edgebench.schema.target import MEASURED
 
-EXAMPLES = {name: getattr(vela, name) for name in ("COMPILES_ONLY", "compile")}  # fields that `null` lacks
-OPENS = "open or compile"  # the function with which a runtime opens an artifact
+EXAMPLES = {name: getattr(vela, name) for name in ("COMPILES_ONLY", "compile")}  # the runtime `null` lacks both
+OPENS = "open or compile"  # a runtime defines one of these functions
 PIXEL = (0.25, -0.5, 2.0)  # the image of one pixel that a runtime must return unchanged
 TOLERANCE = 1e-5
 NULL_FILE = json.dumps({"delay_s": 0.0, "classes": len(PIXEL)})
@@ -134,7 +134,7 @@ def _of_runtime(runtime: ModuleType) -> Iterator[Fault]:
 
 
 def _of_devices(runtime: ModuleType) -> Iterator[Fault]:
-    """Check that an engine computes on devices that exist, and that a compiler compiles for devices of its own."""
+    """Check that an engine runs on `cpu` or `cuda`, and that a compiler compiles only for other devices."""
     devices, is_compiler = {*runtime.DEVICES.values()}, getattr(runtime, "COMPILES_ONLY", False)
     if is_compiler != hasattr(runtime, "compile") or (is_compiler and hasattr(runtime, "open")):
         wanted = "COMPILES_ONLY = True and compile(), or open()"
@@ -166,7 +166,7 @@ def _of_engine(runtime: ModuleType) -> Iterator[Fault]:
 
 
 def _of_compiler(facts: Any) -> Iterator[Fault]:
-    """Check that a compiler reports its facts in words, completely and possibly."""
+    """Check that the facts that a compiler reports are texts, complete and possible."""
     if not isinstance(facts, dict) or not all(isinstance(text, str) for pair in facts.items() for text in pair):
         yield Fault(field="compile", wanted="a dictionary of texts", found=repr(facts)[:100])
     elif why := compilation.fault(facts):

@@ -13,7 +13,7 @@ import typer
 from edgebench.foundation.errors import require
 
 _PACKAGE = Path(__file__).parents[1]
-LEAST_WIDTH = 20  # characters of a sentence in one line, however narrow the terminal is
+LEAST_WIDTH = 20  # a line has room for this many characters of a sentence, even on a narrower terminal
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
@@ -41,7 +41,7 @@ def show(topic: Annotated[str, typer.Argument(help="Topic of the guide; default:
 
 
 def _list(topics: dict[str, Path]) -> None:
-    """Print a line for each topic; wrap it to the width of the terminal, below its own sentence."""
+    """Print each topic with its sentence; wrap the sentence to the width of the terminal, beside the topic."""
     indent = max(map(len, topics)) + 2
     columns = get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else sys.maxsize
     for topic, file in topics.items():

@@ -90,7 +90,7 @@ def shard(text: str, requested: Sweep) -> Shard:
     """Return the shard of a sweep's cases that the text names, such as `2/8`; an empty text names all cases.
 
     Raises:
-        RequestError: the text names no shard, or the sweep has a budget, which chooses cases by what is measured.
+        RequestError: the text names no shard, or the sweep has a budget, which chooses cases by earlier results.
     """
     if text and requested.budget:
         raise RequestError(
@@ -103,7 +103,8 @@ def jobs(text: str, requested: Sweep) -> int:
     """Return how many processes make a sweep's files; 1 for an empty text.
 
     Raises:
-        RequestError: the text is no number, or the sweep has a budget, which decides file by file what is made.
+        RequestError: the text is not a number above 0, or the sweep has a budget, with which the files to make are not
+            known in advance.
     """
     if not (count := _whole("jobs")(text) if text else 1):
         raise RequestError("wanted 1 or more for --jobs, found 0")

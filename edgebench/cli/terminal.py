@@ -65,7 +65,7 @@ _WORK: tuple[Column[tuple[Case, str]], ...] = (
 def progress(*, quiet: bool, json_lines: bool = False) -> Iterator[Show]:
     """Yield a function that prints the steps and notices passed to it on standard error.
 
-    On a terminal, the same line is rewritten, one line per board, but only between two measured processes: nothing else
+    On a terminal, one line for each board is rewritten, but only between two measured processes, because nothing else
     is allowed to run while a process is measured. In a log, every change of activity is a new line. With `json_lines`,
     each step and notice is a JSON document of one line on standard output.
     """
@@ -139,7 +139,7 @@ def _noticed(notice: Notice) -> str:
 
 
 def _described(step: Step, *, with_case: bool = True) -> str:
-    """Describe a step; if it is a step of one of several boards, say of which one, with its case and temperature."""
+    """Describe a step; if several boards measure, name the board, with its temperature and its case."""
     if not step.board:
         return step.subject
     heat = "" if step.celsius is None else f"{step.celsius:.0f} °C"

@@ -143,7 +143,7 @@ class Access:
         return self._held
 
     def release(self) -> None:
-        """Disconnect, if this unlocks a board."""
+        """Disconnect from all targets if one of them is a board, so that the board is unlocked."""
         if any(target.machine != THIS_MACHINE for target in self._targets):
             self._close()
 

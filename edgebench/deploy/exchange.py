@@ -95,7 +95,7 @@ def exchange(
         raise AgentError(f"cannot start {command[0]}: {error.strerror}") from error
     with process, ending.on_stop(lambda: _end(process)):
         stdout, stderr = _converse(process, content, timeout_s, held=held)
-    ending.require_going()  # a stopped process gave no answer
+    ending.require_going()  # if the process was stopped, there is no answer to read
     return read_answer(stdout, stderr, process.returncode)
 
 

@@ -63,7 +63,7 @@ def locked(machine: str, label: str) -> Iterator[None]:
 def holder(machine: str) -> str:
     """Say which process on this host holds a machine's lock; an empty text if none does. No lock is taken.
 
-    A board that is held from another host is not asked, so that host is not named.
+    The board is not asked. So if a process on another host holds the board's lock, the text is empty.
     """
     if machine != THIS_MACHINE:
         return lock.holder(machine)

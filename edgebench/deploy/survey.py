@@ -54,12 +54,12 @@ def survey(
 
 
 def _numbered(target: Target) -> dict[str, str]:
-    """Return a stand-in for the serial number of one of several boards of a kind, in case that it reports none."""
+    """Return a stand-in for the serial number of one of several boards of a kind, in case the board reports none."""
     return {SERIAL: f"number {target.number}"} if target.number else {}
 
 
 def expected(target: Target, requests: Iterable[RuntimeRequest] = ()) -> Environment:
-    """Return the environment that a target would probably have, for the rows of a target that cannot be asked.
+    """Return the environment that a target would probably have, for the rows of a target that does not answer.
 
     The runtimes are those that this host would copy to the target.
     """
@@ -122,7 +122,8 @@ def bring(
     """Copy a runtime's packages to the target; return the runtime that they contain, and a hash of its files.
 
     Raises:
-        RequestError: the version does not exist, has no wheel for the target, or died in a trial on its processor.
+        RequestError: the version does not exist, has no wheel for the target, or died in a trial on the target's
+            emulated processor.
         AgentError: the target does not answer.
     """
     require_legal(request, remembered(request, target, platform(facts)))

@@ -1,7 +1,7 @@
 """A runtime's packages, and a target's processor -> whether the packages run there, tried once in an emulator.
 
-A wheel can contain instructions that a processor lacks; its process then dies of SIGILL. qemu emulates the instructions
-of the processors that it knows, and no others, so such a wheel is found before it is copied to a board.
+A wheel can contain instructions that a processor lacks; the process that runs them then dies of SIGILL. qemu emulates
+only the instructions that the named processor has, so such a wheel is found before it is copied to a board.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from edgebench.deploy.connections import Connection
     from edgebench.schema.target import Target
 
-FILES = Path(__file__).parent / "trials"  # a small network per precision and format: `int8.onnx`
+FILES = Path(__file__).parent / "trials"  # a small network for each precision and format, such as `int8.onnx`
 TIMEOUT_S = 300.0  # an emulated import of OpenVINO takes 20 s on a core of its own
 NAMELESS = "the target's file names no processor: add `cpu`, one of the names that qemu-aarch64 -cpu help lists"
-# The network of `FILES`, as far as runtimes ask for it.
+# The network in `FILES`; a runtime's `refuses` reads only some of these fields.
 _FLOAT = Variant(
     architecture="trial",
     width=1.0,
@@ -132,7 +132,7 @@ def _tried(request: RuntimeRequest, board: Platform, emulator: Emulator, facts: 
 
 
 def _requests(runtime: str, packages: str, facts: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each step's name and its request to the agent; each step includes what the steps before it import."""
+    """Yield each step's name and its request to the agent; each request repeats the imports of the earlier steps."""
     plugin = load("runtimes", runtime)
     usual = [option for option, device in plugin.DEVICES.items() if device == "cpu"]
     options = RuntimeRequest(name=runtime).resolve(plugin.OPTIONS, usual)
@@ -160,7 +160,7 @@ def _steps(trial: Trial, connection: Connection, steps: list[tuple[str, dict[str
 def _step(trial: Trial, name: str, connection: Connection, request: Mapping[str, Any]) -> Trial:
     """Run one step; if it failed, say why.
 
-    `failed` stays empty if the cause lies in this machine: the time ran out, or the memory.
+    `failed` stays empty if the cause lies in this machine, because the time or the memory ran out.
     """
     started = monotonic()
     try:

@@ -17,7 +17,7 @@ def comment(
 ) -> str:
     """Return the headline, the first changed configurations, each with its verdict, and the notes.
 
-    `against` says with what was compared, as Markdown. `rest` says where the other changed configurations are.
+    `against` names the baseline of the comparison, as Markdown. `rest` says where the other changed configurations are.
     """
     lines = [f"- **{verdict}** {escape.markdown_line(text)}" for verdict, text in changed[:NAMED]]
     if len(changed) > NAMED:

@@ -1,7 +1,7 @@
 """SIGTERM and SIGHUP -> the same interruption as Ctrl-C, so that tables are written and child processes end.
 
-Python raises an interruption in the main thread only. `stop` passes it on to the command's other threads: what they
-wait for ends, and then a KeyboardInterrupt is raised in each of them.
+Python raises an interruption in the main thread only. `stop` passes it on to the command's other threads: it
+ends whatever they wait for, and then a KeyboardInterrupt is raised in each of them.
 """
 
 import signal
@@ -24,7 +24,7 @@ class Ended(KeyboardInterrupt):
 
 
 def sentence_of(interruption: KeyboardInterrupt) -> str:
-    """Return the last line of an interrupted command: `interrupted`, and what whoever caught it noted about it."""
+    """Return the last line of an interrupted command: `interrupted`, and the exception's notes."""
     return ": ".join(("interrupted", *getattr(interruption, "__notes__", ())))
 
 
@@ -72,7 +72,7 @@ def _pass(number: int, frame: FrameType | None) -> None:
 def stop(threads: Iterable[Thread]) -> None:
     """Interrupt these threads and wait until they have ended.
 
-    The threads wait by `pause`, or name by `on_stop` what ends their wait.
+    The threads must wait with `pause`, or register with `on_stop` a function that ends their wait.
     """
     with _lock:
         _stopped.set()
@@ -101,7 +101,7 @@ def on_stop(end: Callable[[], None]) -> Iterator[None]:
 
 
 def require_going() -> None:
-    """Raise KeyboardInterrupt in a thread that `stop` interrupts."""
+    """Raise KeyboardInterrupt if `stop` interrupts this thread."""
     pause(0.0)
 
 

@@ -92,7 +92,7 @@ def lock(name: str, label: str = "") -> Iterator[None]:
     path = _path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file_lock = FileLock(path, thread_local=False)  # the thread that connects to a board may not be the last one
+        file_lock = FileLock(path, thread_local=False)  # another thread may release it
         file_lock.acquire(timeout=0)
     except Timeout:
         raise Busy(_in_use(label or name, _described(path))) from None

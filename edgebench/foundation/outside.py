@@ -34,7 +34,7 @@ def folders(shelf: str) -> tuple[Path, ...]:
     """Return the existing folders of the user's plug-ins for a shelf; the one in the working folder comes first."""
     if not is_on_host():
         return ()
-    here = os.getcwd()  # noqa: PTH109 - a text, because a path takes longer to make than all the rest
+    here = os.getcwd()  # noqa: PTH109 - a text, because making a Path would take most of the time
     return _folders(shelf, here, tuple(_beside), os.environ.get("XDG_CONFIG_HOME", ""))
 
 
@@ -56,6 +56,6 @@ def installed(shelf: str) -> dict[str, str]:
     """Map the names of a shelf's plug-ins in installed packages to their modules."""
     if not is_on_host():
         return {}
-    from importlib.metadata import entry_points  # a target, where there is nothing to look for, imports this file, too
+    from importlib.metadata import entry_points  # only here, because targets import this file, too
 
     return {point.name: point.value for point in entry_points(group=GROUP + shelf)}

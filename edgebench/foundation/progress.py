@@ -39,19 +39,19 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A message to the user that does not stop the work; of several boards, `board` is the one that it concerns."""
+    """A message to the user that does not stop the work; if several boards measure, `board` names the one concerned."""
 
     text: str
     board: str = ""
 
 
 Show = Callable[[Step | Notice], None]
-_SHOW = ContextVar[Show | None]("show", default=None)  # each thread has its own
+_SHOW = ContextVar[Show | None]("show", default=None)  # each thread has its own function
 
 
 @contextmanager
 def shown_by(show: Show) -> Iterator[None]:
-    """While the block runs, pass on to `show` what code of this thread says that does not know `show`."""
+    """While the block runs, pass to `show` every event that this thread reports with `say`."""
     token = _SHOW.set(show)
     try:
         yield
@@ -60,7 +60,7 @@ def shown_by(show: Show) -> Iterator[None]:
 
 
 def say(event: Step | Notice) -> None:
-    """Show an event by the function that `shown_by` named in this thread; do nothing if it named none."""
+    """Show an event with the function that this thread passed to `shown_by`; do nothing if there is none."""
     if show := _SHOW.get():
         show(event)
 

@@ -21,7 +21,7 @@ class Shelf(NamedTuple):
     """A folder of plug-ins.
 
     The folder's `__init__.py` describes what a plug-in defines: `OFFERS` lists the required names, and `MAY_OFFER` the
-    optional names. `open or compile` requires one of two names.
+    optional names. The entry `open or compile` requires one of the two names.
 
     Attributes:
         place: the folder's package, without the leading `edgebench.`.
@@ -56,7 +56,7 @@ def _package(shelf: str) -> ModuleType:
 
 
 def _plugins(shelf: str) -> dict[str, str]:
-    """Map each plug-in's name to its module, by name; a file that lists no `NAMES` is one plug-in, named like it."""
+    """Map each plug-in's name to its module, sorted by name; a file without `NAMES` is one plug-in with its name."""
     return _with_those_in(shelf, outside.folders(shelf))
 
 
@@ -166,7 +166,7 @@ def load(shelf: str, name: str) -> ModuleType:
 def _checked(shelf: str, module: str) -> ModuleType:
     package, file = _package(shelf), Path(_origin(module))
     if outside.is_on_host() and outside.is_unnamed(file):
-        from edgebench.foundation.progress import warn  # the agent, which imports this file, shows nothing
+        from edgebench.foundation.progress import warn  # only here, because the agent imports this file
 
         shown = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
         warn(f"runs your own {SHELVES[shelf].noun} {shown}")

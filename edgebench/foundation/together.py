@@ -31,11 +31,12 @@ class _End:
 
 
 def together(sources: Sequence[Generator[T, None, None]]) -> Generator[T, None, None]:
-    """Yield the items of all iterators as they come; an iterator goes on once the caller asks for the next item.
+    """Yield the items of all iterators as they come.
 
-    So an iterator sees the same effects of the caller's work as if it were the only one. A single iterator runs in the
-    calling thread. An iterator that raises an exception does not stop the others: the first exception is raised when
-    all have ended. If the caller is interrupted or closes this generator, all iterators are stopped.
+    After an item, its iterator goes on only when the caller asks for the next item. So each iterator sees the effects
+    of what the caller did with its item, as if it were the only iterator. A single iterator runs in the calling thread.
+    An iterator that raises an exception does not stop the others: the first exception is raised when all have ended.
+    If the caller is interrupted or closes this generator, all iterators are stopped.
     """
     if len(sources) < 2:
         for source in sources:

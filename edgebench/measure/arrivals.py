@@ -1,4 +1,4 @@
-"""The cases of a session -> its jobs, as soon as the workshop has made each case's file."""
+"""The cases of a session -> the job of each case, as soon as the workshop (a thread) has made the case's file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Helper:
     """The workshop as one machine uses it.
 
     Attributes:
-        who: whom the workshop knows as in need of this machine's work, until the last file has arrived.
-        is_here: whether the target is this machine. Then all files arrive before the first process, and measuring waits
-            until no other machine needs work of this machine.
+        who: the key under which the workshop lists this user of its work, until the user's last file has arrived.
+        is_here: whether the target is this machine. Then all files arrive before the first process, and measuring
+            starts only when no other machine needs work of this machine.
         is_last: whether no further session of the machine follows.
     """
 
@@ -36,7 +36,7 @@ class Helper:
     def staged(
         self, states: Sequence[CaseState], stage: Stage
     ) -> Generator[Record, None, tuple[Sequence[Job], Arrive]]:
-        """Order the files of the cases; return the jobs to begin with, and the function that returns further jobs."""
+        """Request the files of the cases; return the first jobs, and the function that returns further jobs."""
         environment = stage.session.environment
         made = self.workshop.order(states, environment)
         stage = replace(stage, made=made, bench=self.workshop.bench)

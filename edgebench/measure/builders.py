@@ -1,7 +1,7 @@
 """Train and export what the unfinished cases of sessions need, in several processes of this machine.
 
-This is done before any session measures. A file that cannot be made here is left out: its case makes it again when its
-turn comes, and only then is the failure recorded.
+This is done before any session measures. A file that cannot be made here is left out. When its case is measured, the
+case tries once more to make the file, and only then is a failure recorded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Record, Session
 
 END_S = 10.0  # time that a process gets to end by itself
-MOST_TRIES = 2  # a file during whose making a process ended is tried again once
+MOST_TRIES = 2  # if a process ends while it makes a file, the file is tried once more
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -53,7 +53,7 @@ class Work:
 
     Attributes:
         ready: files that can be made now.
-        waiting: for a float file that is not made yet, the int8 files that are quantized from it.
+        waiting: for each float file that is not made yet, the int8 files that are to be quantized from it.
         tries: how often a process ended while it made a file.
     """
 
@@ -71,11 +71,11 @@ class Work:
         return work
 
     def finish(self, file: File) -> None:
-        """Regard a file as made."""
+        """Note that a file is made, so that the int8 files that wait for it can be made."""
         self.ready = self.waiting.pop(file, []) + self.ready
 
     def try_again(self, file: File) -> bool:
-        """Regard a file as not made; return whether it is tried again."""
+        """Note that a process ended while it made a file; return whether the file is tried again."""
         self.tries[file] += 1
         if self.tries[file] < MOST_TRIES:
             self.ready.insert(0, file)
@@ -121,7 +121,7 @@ def _files(session: Session, state: CaseState) -> Iterator[File]:
 
 @dataclass(kw_only=True)
 class _Builder:
-    """A process that makes one file at a time, and what it makes now."""
+    """A process that makes one file at a time, and the file that it makes now."""
 
     process: SpawnProcess
     connection: Connection
@@ -146,7 +146,7 @@ class _Builder:
 
     def end(self) -> None:
         """Let the process end by itself if it has nothing to do, else terminate it."""
-        if not self.file:  # a terminated process leaves behind semaphores of libraries, of which Python would warn
+        if not self.file:  # a terminated process leaves behind semaphores of libraries, about which Python would warn
             with suppress(OSError):
                 self.connection.send(None)
             self.process.join(END_S)
@@ -209,7 +209,7 @@ def _serve(connection: Connection, threads: int) -> None:
 
 
 def _export(file: File, show: Show) -> None:
-    """Make a file in the cache, unless the cache has it or it cannot be made; its case finds out why."""
+    """Make a file in the cache if the cache lacks it; after an error, show a notice, and leave the file to its case."""
     try:
         export(file.variant, file.format, show)
     except Exception as error:

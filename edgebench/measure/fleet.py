@@ -1,7 +1,8 @@
 """The machines of a sweep -> their records, measured at the same time, each machine in a thread of its own.
 
-A machine measures one process at a time under its own lock. A board that is lost, in use or unreachable holds up no
-other: its session ends with a record that says why. This module writes nothing: its caller keeps the journal.
+A machine measures one process at a time under its own lock. A board that is lost, in use or unreachable does not
+hold up the others: its session ends with a record that says why. This module writes no file: its caller keeps the
+journal.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Machine:
 
     Attributes:
         label: the name of the machine in messages: its target's name, and its serial number if it is one of several.
-        release: disconnects the machine and releases its lock, before the other machines end.
+        release: disconnects the machine and releases its lock; it is called even while other machines still measure.
         lock: locks the machine for measuring, unless it is locked already.
-        is_here: whether it is this machine.
+        is_here: whether the machine is the one on which edgebench runs, which is called "this machine".
         pool: the cases that the machine shares with others of its kind; None if it has its own.
     """
 
@@ -108,11 +109,12 @@ class _Reached:
 def opened(
     sweep: Sweep, targets: Sequence[Target], show: Show, shard: Shard = ALL, *, is_measured: bool = True
 ) -> Iterator[Lab]:
-    """Connect to the machines of these targets, to all boards at the same time; release them at the end.
+    """Connect to the machines of these targets, to all boards at the same time; release all machines at the end.
 
     Targets on one machine are measured one after another. A board is locked as long as it is connected. If this machine
-    is the only one, it is locked only to measure. Beside boards, it is locked first, so that a connection that leads to
-    this machine finds the lock taken by this process. If nothing is measured, it is not locked.
+    is the only one, it is locked only to measure. If there are boards, too, this machine is locked first, so that a
+    connection that leads back to this machine finds that this process has the lock. If nothing is measured, this
+    machine is not locked.
 
     Raises:
         RequestError: a request is impossible, or no machine can be reached; nothing was measured.
@@ -164,7 +166,7 @@ def _surveyed(sweep: Sweep, held: Held) -> Environment:
 
 
 def _machines(sweep: Sweep, reached: Sequence[_Reached], targets: Sequence[Target], shard: Shard) -> Iterator[Machine]:
-    """Plan the sessions of each machine, in the order of the targets; all that lead to this machine are one machine."""
+    """Plan the sessions of each machine, in the order of the targets; all targets on this machine are one machine."""
     order, here, labels = list(targets), list[tuple[Session, Held]](), list[str]()
     for each in sorted(reached, key=lambda each: order.index(each.targets[0][0].target)):
         sessions = tuple((open_session(sweep, environment, shard), held) for held, environment in each.targets)
@@ -230,7 +232,7 @@ def _one_at_a_time(show: Show) -> Show:
 
 
 def _pooled(machines: Sequence[Machine], records: Sequence[Record]) -> list[Machine]:
-    """Let the boards of a kind share their cases, if these are equal: the boards have the same versions of runtimes."""
+    """Let the boards of a kind share their cases if all have the same cases, with the same versions of runtimes."""
     kinds = defaultdict[object, list[Session]](list)
     for machine in machines:
         for session, held in machine.sessions:
@@ -246,14 +248,14 @@ def _pooled(machines: Sequence[Machine], records: Sequence[Record]) -> list[Mach
 def _of_lost(sweep: Sweep, lab: Lab, records: Sequence[Record]) -> Iterator[Record]:
     """Yield a session without results for each target that could not be reached, so that its rows say why.
 
-    Cases with a result in an earlier session are left out, and so are targets of which another board was reached.
+    Cases with a result in an earlier session are left out. A target is left out if another of its boards was reached.
     """
     there = {held.target.name for machine in lab.machines for _, held in machine.sessions}
     for lost in {each.target.name: each for each in lab.lost if each.target.name not in there}.values():
         environment = expected(lost.target, engines.requests(sweep, lost.target))
         try:
             session = open_session(sweep, environment, lab.shard)
-        except RequestError:  # nothing is known of the target's runtimes; the notice must do
+        except RequestError:  # the target's runtimes are not known, so there is only the notice
             continue
         known = {name(case) for case in answered(records)}
         missing = tuple(case for case in session.cases if name(case) not in known)
@@ -346,7 +348,7 @@ class _Run:
     def _loss(
         self, machine: Machine, part: Session, records: Sequence[Record], error: Exception, spent_s: float
     ) -> Iterator[Record]:
-        """Yield the end of a session whose machine was lost, and a session of the cases for which no board is left."""
+        """Yield the end of the lost machine's session, and a further session with the cases that no board can take."""
         if any(isinstance(record, Session) and record.id == part.id for record in records):
             yield Stop(session=part.id, spent_s=spent_s, lost=str(error))
         if machine.pool and (left := machine.pool.lose(part, self.journal.current())):

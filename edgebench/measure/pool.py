@@ -1,8 +1,8 @@
 """Several boards of one kind -> which cases each of them measures: the board that is free takes the next ones.
 
 A network's precisions stay together, because an int8 row is compared with its float twin on the same board. A case that
-a board has measured completely is not measured again on another one; a case that it has begun stays with it, if it is
-there.
+a board has measured completely is not measured again on another one; a case that a board has begun stays with that
+board, if the board is connected.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
-SHARE = 2  # a board takes this part of its fair share of the cases that are left, so that all boards end together
+SHARE = 2  # a board takes its fair share of what is left, divided by this, so that all boards end together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Cases that stay together, and the epoch of the board that has begun one of them; empty if none has."""
+    """Cases that stay together, and the epoch (environment's hash) of the board that began one; "" if none did."""
 
     cases: tuple[Case, ...]
     begun: str
@@ -74,7 +74,7 @@ class Pool:
 
 
 def _environments(sessions: Sequence[Session], records: Sequence[Record]) -> dict[str, Environment]:
-    """Return the environment of every board of the kind, by its serial number: as it is now, or was at last."""
+    """Return the environment of every board of the kind, by its serial number: the current or last known one."""
     target, agent = sessions[0].environment.target, sessions[0].environment.agent_sha256
     before = [record.environment for record in records if isinstance(record, Session)]
     known = [each for each in before if each.target == target and each.agent_sha256 == agent and SERIAL in each.facts]
@@ -82,7 +82,7 @@ def _environments(sessions: Sequence[Session], records: Sequence[Record]) -> dic
 
 
 def _open(session: Session, environments: dict[str, Environment], records: Sequence[Record]) -> list[_Group]:
-    """Return the groups of a session's cases of which at least one is not complete on any board."""
+    """Return the groups of a session's cases; leave out a group if each of its cases is complete on some board."""
     closed, begun = set[Case](), dict[Case, str]()
     for environment in environments.values():
         for state in case_states(replace(session, environment=environment), records):

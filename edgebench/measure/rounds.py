@@ -60,7 +60,7 @@ class Arrive(Protocol):
     """A function that returns further jobs; with `wait`, it waits for at least one, if any are to come."""
 
     def __call__(self, *, wait: bool) -> Generator[Record, None, Sequence[Job]]:
-        """Yield the records of preparing the jobs, and return the jobs."""
+        """Yield the records of the jobs' preparation, and return the jobs."""
 
 
 def nothing_arrives(*, wait: bool) -> Generator[Record, None, Sequence[Job]]:
@@ -74,8 +74,8 @@ def measure(
 ) -> Iterator[Record]:
     """Run rounds of processes; yield the record of each process when it ends. A failed case gets no further process.
 
-    Before each round, `arrive` adds jobs whose files were made since; it waits for one if no case needs a process now.
-    This wait does not count as time spent measuring.
+    Before each round, `arrive` adds the jobs whose files have been made since the last round. It waits for such a job
+    if no case needs a process now. This wait does not count as time spent measuring.
 
     Raises:
         Unreachable: the target no longer answers.

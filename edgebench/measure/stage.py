@@ -49,9 +49,9 @@ class Stage:
 
     Attributes:
         float_answers: the outputs of the last float artifact, because outputs of int8 artifacts are compared with them.
-        made: when each case's file is made, if another thread makes the files; a case that is missing is exported here.
-        bench: held while this machine evaluates in place of a board.
-        failures: the errors of cases that were already exported in vain.
+        made: a future for each case, done when another thread has made its file; other cases are exported here.
+        bench: a lock that is held while this machine evaluates in place of a board.
+        failures: the errors of cases whose export has already failed.
     """
 
     session: Session

@@ -1,7 +1,7 @@
 """Cases -> their artifacts in the cache: a thread makes them one after another, while boards measure.
 
-Each artifact is made once, however many boards need it. A board orders all its files at once, and begins to measure as
-soon as the first of them is made. A target that is this machine measures when nothing is left to do for the boards.
+Each artifact is made once, however many boards need it. A board requests all its files at once, and begins to measure
+as soon as the first of them is made. A target on this machine is measured when nothing is left to do for the boards.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from edgebench.schema.case import Case
     from edgebench.schema.environment import Environment
 
-POLL_S = 0.5  # seconds between two looks whether the command was interrupted
+POLL_S = 0.5  # seconds between two checks whether the command was interrupted
 
 Made = Future[None]  # done when the file is in the cache; has the exception of a file that could not be made
 
 
 class Workshop:
-    """A thread that makes files, and who still needs work of this machine.
+    """A thread that makes files, and a list of the machines that still need work of this machine.
 
     Attributes:
-        bench: held for work of this machine other than making files, such as evaluation, of which one runs at a time.
+        bench: a lock for this machine's other work, such as evaluation: only one piece of it runs at a time.
     """
 
     def __init__(self, show: Show) -> None:
@@ -79,7 +79,7 @@ class Workshop:
                 made.set_result(None)
 
     def order(self, states: Sequence[CaseState], environment: Environment) -> dict[Case, Made]:
-        """Have the files of these cases made, if they are not in the cache; return when each of them is made."""
+        """Request the files that the cache lacks; return a future for each case, done when its file is made."""
         missing = [state for state in states if not state.artifact and not engines.refusal(state.case, environment)]
         with self._changed:
             self._enqueue(self._prepared([state.case.variant for state in missing]))
@@ -88,7 +88,7 @@ class Workshop:
         return {state.case: orders.get(state.case) or _done() for state in states}
 
     def _ordered(self, case: Case) -> Made:
-        """Order a case's file, after the float file with which an int8 file is compared."""
+        """Request a case's file; for an int8 file, first request the float file with which it is compared."""
         format: str = load("runtimes", case.runtime.name).FORMAT
         for variant in filter(None, (parent(case.variant), case.variant)):
             if (variant, format) not in self._files:
@@ -104,7 +104,7 @@ class Workshop:
         return made
 
     def _prepared(self, variants: Collection[Variant]) -> Callable[[], None]:
-        """Return the work that comes before the files: look through the images, and train networks side by side."""
+        """Return the work that comes before the files: check the images, and train networks in parallel."""
         new = [variant for variant in variants if variant not in self._inspected]
         self._inspected.update(new)
 
@@ -128,7 +128,7 @@ class Workshop:
             self._changed.notify_all()
 
     def wait_until_quiet(self, show: Show) -> None:
-        """Wait until nobody needs work of this machine."""
+        """Wait until no other machine needs work of this machine."""
         with self._changed:
             while self._busy:
                 show(Step(activity="wait", subject=f"the files of {counted(len(self._busy), 'other board')}"))

@@ -120,7 +120,7 @@ def _decided(night: Night, earlier: History, context: NightContext, limits: Limi
 
 
 def compare_with_revision(request: gate.Request, sweep: Sweep, limits: Limits, wait_s: float, show: Show) -> Bulletin:
-    """Measure a git revision, if it is not measured yet, and then the working tree; return the night of the latter.
+    """Measure a git revision, if it is not measured yet, and then the working tree; return the tree's night.
 
     Raises:
         RequestError: there is no such revision, it cannot be measured, or the sweep is impossible.
@@ -162,7 +162,7 @@ def _all_measured(
     *,
     will_pair: bool,
 ) -> Iterator[Reached]:
-    """Measure the sweep on each target; with `will_pair`, the time left includes that of the A/A pairs afterwards."""
+    """Measure the sweep on each target; with `will_pair`, the time left includes the later A/A pairs."""
     for place, target in enumerate(targets, 1):
         remaining.further = len(targets) - place
         yield _measured(sweep, target, journal, remaining, wait_s, left_out, will_pair=will_pair)

@@ -80,7 +80,7 @@ def _command(request: Request, place: Path, left_out: Sequence[str]) -> list[str
 
 
 def place_of(request: Request) -> Path:
-    """Return the folder of the revision's measurement: of the whole sweep, or else of its part for a time limit.
+    """Return the folder with the revision's measurement of the whole sweep, or of the part that fits the time limit.
 
     Raises:
         RequestError: this is no git repository, or it has no such revision.

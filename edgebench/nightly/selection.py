@@ -66,7 +66,7 @@ def gate_s(sweep: Sweep, session: Session, cases: Sequence[Case], *, is_base_mea
     expected = forecast(sweep, session, case_states(replace(session, cases=tuple(cases)), ()))
     settings = PRESETS[session.preset]
     processes = settings.interim_analyses[0] + settings.memory_runs
-    references = 0 if session.environment.emulator else len(Workload)  # pairs run no reference workloads
+    references = 0 if session.environment.emulator else len(Workload)  # sessions run these, and pairs do not
     process_s = expected.measure_s / ((len(cases) + references) * processes)
     pairs_s = len(cases) * 2 * RULE.pairs * process_s
     return expected.total_s * (1 if is_base_measured else 2) + pairs_s
@@ -75,7 +75,7 @@ def gate_s(sweep: Sweep, session: Session, cases: Sequence[Case], *, is_base_mea
 def fitting(
     cases: Iterable[Case], limit_s: float, expected_s: Callable[[Sequence[Case]], float]
 ) -> tuple[list[Case], float]:
-    """Return the first cases that take at most `limit_s` seconds together, and their time; skip cases without room."""
+    """Return the first cases that together fit into `limit_s` seconds, and their time; skip cases that do not fit."""
     chosen, took_s = list[Case](), 0.0
     for case in cases:
         total_s = expected_s([*chosen, case])

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from edgebench.schema.target import Target
 
 
-LEFT_OUT = "not measured within the time limit"  # begins the note that names these configurations
+LEFT_OUT = "not measured within the time limit"  # begins the note that names the configurations that were left out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

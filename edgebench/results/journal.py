@@ -253,7 +253,7 @@ class Journal:
         return None
 
     def current(self) -> tuple[Record, ...]:
-        """Return the records in order, after restoring the file if it was lost; for any thread, also during `append`.
+        """Return the records in order, after restoring the file if it was lost; any thread may call this at any time.
 
         Raises:
             InvalidFile, RequestError

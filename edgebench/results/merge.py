@@ -33,7 +33,7 @@ HISTORY = "nights"  # a nightly history has a folder of this name
 TARGETS = "targets"  # the only key in which the sweeps of the folders may differ
 ADVICE = "free disk space, or run in a folder that you may write to"
 SHOWN = 5  # number of differences between two machines that a sentence names
-MACHINE = "machine "  # beginning of the names of a machine's facts, in the words of an environment
+MACHINE = "machine "  # in the words of an environment, the names of a machine's facts begin with this
 _ALBUM = re.compile(r"[0-9a-f]{16}\.json")
 
 
@@ -256,7 +256,7 @@ def _order(sources: Sequence[_Source]) -> Iterator[bytes]:
 
 
 def _replaced(path: Path, lines: Iterable[bytes], *, keep: bool) -> Path | None:
-    """Write a journal, unless it has these lines; with `keep`, return the path that the earlier journal has then.
+    """Write a journal, unless it already has these lines; with `keep`, keep the earlier journal and return its path.
 
     Raises:
         OSError: the folder cannot be written; the journal is unchanged.
@@ -340,7 +340,7 @@ def _simultaneous(target: str, used: Sequence[tuple[tuple[str, str], Path]]) -> 
 
 
 def _copy_pictures(folders: Iterable[Path], goal: Path) -> None:
-    """Copy the folders' test pictures; if two folders have different pictures of an artifact, keep the same always."""
+    """Copy the folders' test pictures; if folders have different pictures of an artifact, choose by their hashes."""
     albums = defaultdict[str, list[Path]](list)
     for folder in folders:
         for path in (folder / pictures.FOLDER).glob("*.json"):

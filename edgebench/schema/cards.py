@@ -193,11 +193,11 @@ class Trial:
     Attributes:
         emulator: the emulator, its version and the processor, such as `qemu-aarch64 7.2.22 -cpu cortex-a72`.
         packages: the packages that were tried, each as `name==version`.
-        python: the Python whose packages were tried because the emulator has no other; empty if it is the target's own.
+        python: the version of the emulator's Python, for which the packages are; empty if the target's is the same.
         passed: the steps that ran, in order: `numpy`, `import`, and the precision of each network.
-        failed: the step that did not run; empty if all steps ran, or if nothing was tried.
+        failed: the step that failed; empty if all steps ran, or if nothing was tried.
         signal: name of the signal that killed the process, such as `SIGILL`.
-        reason: why the step did not run, or why nothing was tried; empty if all steps ran.
+        reason: why the step failed, or why nothing was tried; empty if all steps ran.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -223,7 +223,7 @@ class Trial:
 
     @property
     def culprit(self) -> str:
-        """The packages of the step that failed: numpy, or all others."""
+        """The packages that the failed step tried: numpy, or all others."""
         is_numpy = self.failed == "numpy"
         return ", ".join(package for package in self.packages if package.startswith("numpy==") == is_numpy)
 

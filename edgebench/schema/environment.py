@@ -65,7 +65,7 @@ class Environment:
 
     @property
     def compiles_for(self) -> str:
-        """The device for which networks are only compiled, `ethos-u55`; empty if the target runs them."""
+        """The device for which networks are only compiled, such as `ethos-u55`; empty if the target runs them."""
         device = self.facts.get("device", "")
         return "" if device in ("", *MEASURED) else device
 

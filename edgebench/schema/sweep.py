@@ -14,7 +14,7 @@ from edgebench.schema.runtime import RuntimeRequest
 from edgebench.schema.variant import Precision, WeightSource, check_size
 
 T = TypeVar("T")
-USUAL_RUNTIMES = ("onnxruntime",)  # of a sweep that requests none
+USUAL_RUNTIMES = ("onnxruntime",)  # the runtimes of a sweep that requests none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

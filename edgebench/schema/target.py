@@ -40,7 +40,7 @@ class Target:
             the next cases.
         number: place of the board in the list of addresses, from 1; 0 if the target is a single machine.
         runtimes: names of the runtimes that can be requested on the machine.
-        device: `cpu` or `cuda`: the processor for runtimes that can use either; or a device that is not at hand, for
+        device: `cpu` or `cuda`, for runtimes that can use either; or the name of a device that is not at hand, for
             which the target's runtimes, which are compilers, only compile.
         python: the Python interpreter to use on the machine; empty for the connection's default.
         peak: the processor's peak performance; None if unknown.

@@ -7,16 +7,16 @@ A runtime defines
                                option of the target's device, otherwise the first option of the group; an empty option
                                is not shown in the runtime's name
     DEVICES                    a mapping from each option that selects a device to that device, such as
-                               {"CUDAExecutionProvider": "cuda"}; devices are `cpu` and `cuda`, or those for which a
-                               compiler compiles
+                               {"CUDAExecutionProvider": "cuda"}; a device is `cpu` or `cuda`, or for a compiler, the
+                               device for which it compiles
     SCHEMES                    a mapping from each option that needs an int8 scheme of its own to that scheme
     NO_PROFILE                 why the runtime cannot report operator times; an empty text if it has `profile`
     WARMS_UP                   whether the first inferences are slower than later inferences
     INSPECTS                   optional: whether a session's facts say what an int8 graph computes in float; if they do
                                not, the operators that the format's own runtime computes in float are reported
     GLIBC                      optional: the oldest glibc that its wheels support, by machine: {"aarch64": "2.35"}
-    COMPILES_ONLY              optional: True for a vendor's compiler, whose devices are not at hand; it defines
-                               `compile` in place of `open`, and its cases have no time and no accuracy
+    COMPILES_ONLY              optional: True for a vendor's compiler, whose devices are not at hand; such a
+                               runtime defines `compile` in place of `open`; its cases have no time and no accuracy
     version()                  return the installed engine's version
     prepare()                  import the engine
     prepare_for(options)       optional: import what these options need besides the engine
@@ -57,12 +57,12 @@ and a Session
                                clock; `gpu_allocated_peak_bytes`, the peak of the runtime's allocator on the GPU;
                                `fallback`, the operators that ran on a different device from the requested one;
                                `delegate`, the delegate that took over operators; `fully_accelerated`, whether the
-                               accelerators take all operators; `weight_cache`, whether the process `read` a file of
-                               packed weights or it was the one that has `written` it, `weight_cache_bytes`, the file's
-                               size, and `empty_cache_s`, by how much longer a load takes without the file; for an
-                               int8 graph, if the runtime `INSPECTS`: `integer_share`, the share of multiply-adds in
-                               integers, `float_operators`, the number of operators that compute in float, and
-                               `float_operator_names`, separated by commas
+                               accelerators take all operators; `weight_cache`, which is `read` if the process read a
+                               file of packed weights, and `written` if the process wrote that file;
+                               `weight_cache_bytes`, the file's size; `empty_cache_s`, how many seconds longer a load
+                               takes without the file; for an int8 graph, if the runtime `INSPECTS`: `integer_share`,
+                               the share of multiply-adds in integers, `float_operators`, the number of operators that
+                               compute in float, and `float_operator_names`, separated by commas
 """
 
 OFFERS = (
@@ -76,6 +76,6 @@ OFFERS = (
     "version",
     "prepare",
     "refuses",
-    "open or compile",  # one of the two
+    "open or compile",  # a runtime defines one of the two
 )
 MAY_OFFER = ("COMPILES_ONLY", "GLIBC", "INSPECTS", "prepare_for", "profile", "refuses_on")

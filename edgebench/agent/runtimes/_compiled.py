@@ -9,12 +9,15 @@ from typing import Any
 from edgebench.agent.feed import arrays
 from edgebench.agent.runtimes._tflite import InferenceSession
 
-UNKNOWN = (0.0, 0)  # a scale and a zero point that the interface does not tell
+UNKNOWN = (0.0, 0)  # stands for a scale and a zero point, because the interface does not report them
 Facts = Callable[[], dict[str, str]]
 
 
 class Compiled:
-    """A compiled signature with the methods of an interpreter that sessions need; a tensor's index is its place."""
+    """A compiled signature with those methods of an interpreter that sessions call.
+
+    The index of an input or an output is its place in the signature.
+    """
 
     def __init__(self, model: Any, signature: str = "") -> None:
         self._model, listed = model, model.get_signature_list()
@@ -48,7 +51,7 @@ class Compiled:
         ]
 
     def resize_tensor_input(self, index: int, shape: Sequence[int]) -> None:
-        """Give an input a static shape; `allocate_tensors` must follow."""
+        """Give an input a static shape; call `allocate_tensors` afterwards."""
         if tuple(self.get_input_details()[index]["shape"]) != tuple(shape):
             self._model.resize_input_tensor(index, [int(size) for size in shape], self._number, strict=False)
 
@@ -96,7 +99,7 @@ class CompiledSession(InferenceSession):
         return super().infer(data, shape, classes)
 
     def _learn_scales(self) -> None:
-        """Take the scales and the order of the outputs from the file, which the compiled model does not tell."""
+        """Read the scales and the order of the outputs from the file; the compiled model does not report them."""
         from ai_edge_litert.interpreter import Interpreter
 
         file, outputs = Interpreter(self._path), {output["tensor"]: output for output in self._outputs}
@@ -125,7 +128,7 @@ class CompiledFedSession:
         self._write()
 
     def _write(self) -> None:
-        """Write all inputs, after the shapes of those that have other shapes have been changed."""
+        """Give every input the shape of its value, and then write all values."""
         for name, value in self._values.items():
             self._compiled.resize_tensor_input(self._inputs[name], value.shape)
         self._compiled.allocate_tensors()

@@ -125,7 +125,7 @@ def _without_gpu() -> str:
 
 
 def _cache_file(path: str) -> Path:
-    """Return the path of the weight cache of an artifact; another content or version of LiteRT has another path.
+    """Return the path of an artifact's weight cache; it depends on the file's size and time, and on LiteRT.
 
     Raises:
         RuntimeError: files cannot be written beside the artifact.
@@ -140,7 +140,8 @@ def _cache_file(path: str) -> Path:
 def _facts(model: Any, path: str, threads: int, cached: Path | None, use: str) -> dict[str, str]:
     """Return whether accelerators compute all operators, and what the process did with the weight cache.
 
-    `empty_cache_s` is by how much longer a load takes if the cache is empty, both loads in this process.
+    `empty_cache_s` is how many seconds longer a load takes with an empty cache than with a full one; this process times
+    both loads.
     """
     facts = {"fully_accelerated": "yes" if model.is_fully_accelerated() else "no"}
     if not cached:

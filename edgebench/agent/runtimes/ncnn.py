@@ -1,7 +1,7 @@
-"""ncnn on the processor: it reads files that pnnx writes, the description of a network (.param) and its weights (.bin).
+"""ncnn on the processor, with the files that pnnx writes: a network's description (.param) and its weights (.bin).
 
 An artifact holds both files: first the weights, because ncnn reads weights from the beginning of a file, then a zip
-with the description. So nothing is unpacked before the artifact is loaded.
+with the description. So ncnn loads an artifact without unpacking it first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARAM = "model.param"  # name of the description in an artifact's zip
 HALVES = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic")
 BRAIN_FLOATS = ("use_bf16_packed", "use_bf16_storage")
 HEADER_LINES = 2  # lines of a description before its first layer: a magic number, and numbers of layers and blobs
-ALIKE = 1e-3  # a share of the largest output: more than what rounding changes
+ALIKE = 1e-3  # outputs that differ by at most this share of the largest output differ by rounding only
 _SIZES = "210"  # keys of the channels, the height and the width in the layer `Input`
 _TASKS = Path("/proc/self/task")  # one entry for each thread of this process
 
@@ -109,8 +109,8 @@ class InferenceSession:
         """Return the number of threads that computed.
 
         Raises:
-            RuntimeError: it is not the requested number, for example because OMP_THREAD_LIMIT is set; or the outputs of
-                a batch are not those of its images.
+            RuntimeError: the number is not the requested one, for example because OMP_THREAD_LIMIT is set; or the
+                outputs of a batch differ from those of its images.
         """
         started, pool = _threads() - self._running, _threads() - _others()
         used = max(started, min(pool, self._threads - 1)) + 1  # OpenMP's threads outlive the session that started them
@@ -121,7 +121,7 @@ class InferenceSession:
         return {"inference_threads": str(used)}
 
     def _require_alike(self) -> None:
-        """Refuse a batch whose outputs differ from those of its images alone, because not all layers know batches.
+        """Refuse a batch whose outputs differ from those of its images one by one; some layers compute batches wrongly.
 
         Raises:
             RuntimeError: an output differs by more than rounding.
@@ -136,7 +136,7 @@ class InferenceSession:
 
 
 def _taken(images: Any) -> Any:
-    """Copy a batch of images to ncnn's own memory, which is aligned; None if this version takes one image at a time."""
+    """Copy a batch of images to ncnn's own memory, which is aligned; return None if ncnn takes one image at a time."""
     import ncnn
 
     if len(images) == 1:
@@ -156,7 +156,7 @@ def prepare() -> None:
 
 
 def refuses(variant: Variant, options: Sequence[str]) -> str:
-    """Refuse nothing, because the format refuses what ncnn cannot compute."""
+    """Refuse nothing, because the plug-in of the format already refuses what ncnn cannot compute."""
     return ""
 
 
@@ -166,7 +166,7 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
     Raises:
         RuntimeError: ncnn cannot load the file, or the processor has no instructions for the requested type.
     """
-    prepare()  # because importing numpy starts threads
+    prepare()  # before threads are counted, because importing numpy starts threads
     import ncnn
 
     running, _ = _threads(), _others()
@@ -218,7 +218,7 @@ def _require_halves(wanted: bool) -> None:
     """Refuse fp16 on a processor on which ncnn would ignore the option.
 
     Raises:
-        RuntimeError: it is an ARM processor without 16-bit arithmetic, or an x86 processor without conversions.
+        RuntimeError: an ARM processor lacks 16-bit arithmetic, or an x86 processor lacks conversions to 16 bits.
     """
     import ncnn
 

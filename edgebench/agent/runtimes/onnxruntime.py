@@ -34,7 +34,7 @@ WARMS_UP = True
 INTEGERS = {"tensor(uint8)": "uint8", "tensor(int8)": "int8"}  # onnxruntime's names of integer input types -> numpy's
 ONNX_BFLOAT16 = 16  # onnx's number for the type bfloat16
 PACKAGES = ("onnxruntime-gpu", "onnxruntime")
-_ON_INTEGERS = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear")  # parts of operators' names
+_ON_INTEGERS = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear")  # in names of operators on integers
 _KERNEL = "_kernel_time"  # ending of the name of a node's event in a trace
 # Operators that compute shapes: onnxruntime leaves them on the CPU by design, because the CPU needs the shapes.
 _BOOKKEEPING = {"Shape", "Gather", "Concat", "Unsqueeze", "Squeeze", "Slice", "Cast", "Constant"}
@@ -215,10 +215,11 @@ def _is_signed_and_symmetric(quantization: Any) -> bool:
 def open(
     path: str, *, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None = None
 ) -> InferenceSession:
-    """Load the graph with all optimizations, or as it stands, and exactly `threads` threads.
+    """Load the graph with exactly `threads` threads, either with all optimizations or as it stands.
 
     Raises:
-        RuntimeError: onnxruntime used a different provider from the requested one, or the graph has no reference.
+        RuntimeError: onnxruntime used a different provider from the requested one, or the option `reference` was given
+            for a graph that has operators on integers.
     """
     provider, tf32 = options[0], "tf32" in options
     if REFERENCE in options:

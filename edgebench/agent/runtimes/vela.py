@@ -36,22 +36,22 @@ _DEDICATED = ("Dedicated_Sram", "Dedicated_Sram_256KB", "Dedicated_Sram_384KB", 
 OPTIONS: tuple[tuple[str, ...], ...] = (
     tuple(DEVICES),
     ("", "Sram_Only", "Shared_Sram", *_DEDICATED),  # a memory mode in place of the device's usual mode
-    ("", "size"),  # vela optimises the speed, or the use of memory
+    ("", "size"),  # vela optimises for speed, or with `size` for little memory
 )
 SCHEMES: dict[str, str] = {}
 NO_PROFILE = "vela only compiles, and no Ethos-U is at hand that could run the result"
 WARMS_UP = False
 
-CONFIGURATION = "Arm/vela.ini"  # comes with vela
-SYSTEMS = {  # device -> vela's own default of the system's clock and bandwidths, and of its memory mode
+CONFIGURATION = "Arm/vela.ini"  # a file that comes with vela
+SYSTEMS = {  # device -> vela's defaults: the system, which sets clock and bandwidths, and the memory mode
     "ethos-u55": ("Ethos_U55_High_End_Embedded", "Shared_Sram"),
     "ethos-u65": ("Ethos_U65_Client_Server", "Dedicated_Sram_384KB"),
     "ethos-u85": ("Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB"),
 }
-ON_NPU = "ethos-u"  # the custom operator of a compiled file that stands for all operators of one stretch on the NPU
+ON_NPU = "ethos-u"  # in a compiled file, a custom operator that stands for consecutive operators on the NPU
 _KIB = 1024
 _IMAGES = 4  # dimensions of a batch of images
-_NAMED = 8  # how many types of operators on the host's processor are named
+_NAMED = 8  # at most this many types of operators on the host's processor are named
 
 
 def version() -> str:
@@ -75,7 +75,7 @@ def compile(path: str, *, batch: int, options: Sequence[str]) -> dict[str, str]:
     """Compile a TFLite file for the requested Ethos-U; return where its operators run and how much memory they use.
 
     Raises:
-        RuntimeError: vela cannot compile the file, or the file has another batch size.
+        RuntimeError: vela cannot compile the file, or the file's batch size is not `batch`.
     """
     accelerator, system, mode, goal = configuration(options)
     command = ["--accelerator-config", accelerator, "--config", CONFIGURATION, "--system-config", system]
@@ -133,7 +133,7 @@ def operators(content: bytes, batch: int) -> Iterator[tuple[str, int]]:
     """Yield the type and the multiply-adds of each operator of a TFLite file.
 
     Raises:
-        RuntimeError: the file's inputs have another batch size.
+        RuntimeError: the batch size of the file's inputs is not `batch`.
     """
     from ethosu.vela.tflite.BuiltinOperator import BuiltinOperator
     from ethosu.vela.tflite.Model import Model
@@ -177,5 +177,5 @@ def _macs(kind: str, graph: Any, operator: Any) -> int:
 
 
 def _bytes(memory: dict[str, str], *areas: str) -> str:
-    """Return the bytes used in areas of memory; vela's table has KiB."""
+    """Return the bytes used in areas of memory; vela's table is in KiB."""
     return str(round(sum(float(memory[f"{area}_memory_used"]) for area in areas) * _KIB))

@@ -178,7 +178,7 @@ def _option(row: Row, references: References | None, *, is_alone: bool, with_dro
 
 
 def _source(row: Row) -> str:
-    """Return where a row's accuracy comes from; a row that was only compiled has none."""
+    """Return where a row's accuracy comes from; a row that was only compiled has no accuracy."""
     return "none, only compiled" if row.compiled.compiled_for else f"measured on {row.setup.dataset}"
 
 

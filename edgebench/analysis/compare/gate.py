@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from edgebench.foundation.stats import Ratio
 
 REGRESSION, MISSING, INVALID, IMPROVEMENT, NEW, OK = "REGRESSION", "MISSING", "INVALID", "IMPROVEMENT", "NEW", "OK"
-ORDER = (REGRESSION, INVALID, MISSING, IMPROVEMENT, NEW, OK)  # of reports
+ORDER = (REGRESSION, INVALID, MISSING, IMPROVEMENT, NEW, OK)  # in which reports list the verdicts
 VERDICTS = {"slower": REGRESSION, "faster": IMPROVEMENT, "=": OK, "-": INVALID}
-REGRESSED, UNMEASURED = 1, 3  # exit codes, the same as those of a night
+REGRESSED, UNMEASURED = 1, 3  # exit codes, the same as those of `nightly run`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A configuration of one or both folders, with its verdict and the ratio that decided."""
+    """A configuration of one or both folders, with its verdict and the ratio that decided the verdict."""
 
     name: str
     verdict: str
@@ -92,7 +92,7 @@ def _size(each: Judged) -> float:
 
 
 def _why(pair: Pair) -> str:
-    """Return the change of a pair with its interval and both latencies; or why there is none."""
+    """Return the change of a pair with its interval and both latencies; without a change, return the reason."""
     change = pair.in_beats or pair.ratio
     if pair.verdict == "-" or change is None or change.low is None or change.high is None:
         return pair.why or "too few processes for an interval"

@@ -38,7 +38,7 @@ class CheckedRow:
         latency_ms: the median; the mean if there is no median; the 90th percentile if there is neither.
         low_ms, high_ms: the interval of the median; None if the table has no interval.
         top1_low, top1_high: the interval of the top-1; None if the table has no interval.
-        map, miou, iou: the metric in per cent, of a detector, of a segmenter and of a localizer.
+        map, miou, iou: the metric of a detector, of a segmenter and of a localizer, in per cent.
         published_top1: the published top-1 of the same network, per cent, if the row's accuracy is on ImageNet.
         whole: the full name that a pattern has split. Rows with different full names are never duplicates.
     """

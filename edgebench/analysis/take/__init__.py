@@ -107,7 +107,7 @@ def _contents(row: Evidence, found: Sequence[FileCard], why: str) -> Iterator[tu
 
 
 def _of_model(row: Evidence, model: Path) -> dict[str, bytes]:
-    """Return the name and the content of each file of a model: of both files for ncnn, or of its only file."""
+    """Return the name and the content of each file of a model: two files for ncnn, otherwise one."""
     content = model.read_bytes()
     if not row.artifact or row.artifact.format != runtime.FORMAT:
         return {f"{script.MODEL}{model.suffix}": content}
@@ -155,7 +155,7 @@ def _ports(variant: Variant, model: Path) -> tuple[tuple[Port, ...], tuple[Port,
 
 
 def _ports_of_ncnn(description: str) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """Return the input and the outputs of a network for ncnn; its description has no shapes of outputs."""
+    """Return the input and the outputs of a network for ncnn; ncnn's description does not state the outputs' shapes."""
     read, made = list[str](), list[str]()
     for line in description.splitlines()[runtime.HEADER_LINES :]:
         _, _, inputs, outputs, *names = line.split()

@@ -47,9 +47,9 @@ def why_none(row: Evidence) -> str:
 def rendered(row: Evidence, files: Mapping[str, bytes], classes: Sequence[str], channels: int) -> str:
     """Return the script of a row.
 
-    `files` are the contents of the files of the row's model and, if the model takes arrays, of its input arrays, by
-    name. `classes` are the names of the classes; an empty sequence if the names are not known. `channels` is the number
-    of channels of the network's input, if it takes pictures.
+    `files` maps file names to contents: the files of the row's model and, if the model takes arrays, its input arrays.
+    `classes` are the names of the classes; an empty sequence if the names are not known. `channels` is the number of
+    channels of the network's input, if it takes pictures.
     """
     case, variant = row.case, row.case.variant
     context = of_case(case) | {"title": str(variant), "providers": _providers(case.runtime.options)}

@@ -224,7 +224,7 @@ def bisect(
     case: Annotated[
         str,
         typer.Argument(
-            help="A configuration of the history (as for ack), or a model file; with --git, its path there."
+            help="A configuration of the history (as for ack), or a model file; with --git, its path in a checkout."
         ),
     ],
     good: Annotated[str, typer.Option(help="The last version that is fast: 1.29.0, 1.29.x; with --git, a revision.")],

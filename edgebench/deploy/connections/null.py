@@ -42,7 +42,7 @@ class Here:
 
 
 def _timed_s(value: Mapping[str, Any]) -> float:
-    """Return the seconds of an answer's timed part, which comes after the start."""
+    """Return how many seconds of an agent's work were timed; the process started before these seconds."""
     beats, windows = value.get("beats") or {}, value.get("windows") or ()
     return float(value.get("wall_s", 0.0) + sum(beats.get("took_s", ())) + sum(each["at_s"] for each in windows[-1:]))
 

@@ -1,4 +1,4 @@
-"""A board's processor, emulated on this machine: every request starts a fresh Python of the board with the agent.
+"""A board's processor, emulated on this machine: every request starts the board's Python anew, which runs the agent.
 
 If the target's file names no processor, it is a Raspberry Pi 4's.
 
@@ -58,7 +58,10 @@ class Emulated:
             counter.unlink(missing_ok=True)
 
     def _command(self, request: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the command for a request; only facts, which say whether there is a counter, and counts need one."""
+        """Return the command for a request; the command counts instructions only if the request needs the counter.
+
+        A request for counts needs it, and so does a request for facts, which say whether there is a counter.
+        """
         needs_counter = request.get("do") == "facts" or request.get("purpose") == Purpose.INSTRUCTIONS
         return self._emulated.command if needs_counter else self._emulated.uncounted
 

@@ -69,7 +69,8 @@ CHUNK = 2**20
 SHORT_HASH = 16  # number of hash digits with which a file's name on the board begins
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
-# The first pattern in ssh's messages decides. If a key is unknown, the messages contain both of the first two patterns.
+# The first of these patterns that ssh's messages contain decides. If a key is unknown,
+# the messages contain both of the first two patterns.
 ADVICE = {
     "no .* host key is known": "its key is not known here yet: connect once with `ssh`, and compare the fingerprint",
     "host key verification failed": "if the target was reinstalled, remove its old key with `ssh-keygen -R`;"
@@ -264,7 +265,7 @@ class Ssh:
         """Refuse a board that came back with other facts, such as another serial number or kernel.
 
         Raises:
-            Returned: the facts differ from the first ones; the message has the first difference.
+            Returned: the facts differ from the first ones; the message states the first difference.
             AgentError: the board does not answer.
         """
         if not self._asked:

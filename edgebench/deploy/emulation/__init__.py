@@ -22,7 +22,8 @@ NEEDED = {"gcc": "gcc", "apt-get": "apt", "dpkg-deb": "dpkg"}
 class Emulation:
     """The commands that start Python on the emulated processor; `counts` says whether instructions are counted.
 
-    `command` counts instructions if qemu can, and `uncounted` does not, which takes two thirds of the time.
+    `command` counts instructions if qemu can count them. `uncounted` does not count them, and takes two thirds of the
+    time.
     """
 
     command: tuple[str, ...]
@@ -35,8 +36,8 @@ class Emulator:
     """An emulator of one processor.
 
     Attributes:
-        machine: the processor's kind of machine, `aarch64` or `x86_64`.
-        cpu: qemu's name of the processor, such as `cortex-a72`, or with properties, `Haswell,-avx2`.
+        machine: the processor's architecture, `aarch64` or `x86_64`.
+        cpu: qemu's name of the processor, such as `cortex-a72`; properties can follow, as in `Haswell,-avx2`.
     """
 
     machine: str
@@ -52,7 +53,7 @@ class Emulator:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """The command up to the root folder."""
+        """The beginning of the command; the option for the root folder comes next."""
         return (self.program, "-cpu", self.cpu)
 
     @property
@@ -149,7 +150,7 @@ def _version(program: str) -> str:
 
 @cache
 def _processors(program: str) -> tuple[str, ...]:
-    """List the names of the processors that qemu emulates: a word of each line that lists one."""
+    """List every word of qemu's list of processors; the words include the names of all processors."""
     return tuple(_output(program, "-cpu", "help").split())
 
 

@@ -110,7 +110,7 @@ def _installed(report: Facts) -> dict[str, bool]:
 
 
 def prepare(name: str, address: str, runtimes: str, show: Show) -> list[Sheet]:
-    """Copy runtimes to a target or to each of its boards, each into its own folder of packages; existing folders stay.
+    """Copy runtimes to a target or to each of its boards, each into its own folder of packages; keep existing folders.
 
     Before anything is copied, each runtime is tried on the target's processor, which is emulated on this machine. A
     runtime with instructions that the processor lacks is not copied.

@@ -34,7 +34,7 @@ def targets() -> tuple[str, ...]:
 def target(name: str) -> Target:
     """Read the file of a target; `$EDGEBENCH_<NAME>_ADDRESS` takes precedence over the address in the file.
 
-    A target of several boards has the address of the first one, and all of them in `addresses`.
+    If the target stands for several boards, `address` is the address of the first board, and `addresses` lists all.
 
     Raises:
         UnknownName, InvalidFile
@@ -43,12 +43,12 @@ def target(name: str) -> Target:
     require("target", name, files)
     read = toml.read(files[name], Target, name, check_content=partial(_refuse_name, name), check_value=_require_device)
     own = (plugin for plugin in shelf.files("runtimes") if _only_compiles(plugin) == read.compiles_only)
-    runtimes = tuple(dict.fromkeys((*read.runtimes, *own)))  # the user's own run on every target
+    runtimes = tuple(dict.fromkeys((*read.runtimes, *own)))  # the user's own runtimes can be requested on every target
     return _at(replace(read, runtimes=runtimes), os.environ.get(address_variable(name), ""))
 
 
 def _at(target: Target, addresses: str) -> Target:
-    """Return the target at other addresses, separated by commas; at the addresses of its file if there are none."""
+    """Return the target with these addresses, separated by commas; an empty text keeps the addresses of its file."""
     given = tuple(address.strip() for address in addresses.split(",") if address.strip())
     every = tuple(dict.fromkeys(given)) or target.addresses or (target.address,)
     return replace(target, address=every[0], addresses=every if len(every) > 1 else ())
@@ -81,7 +81,7 @@ def address_variable(name: str) -> str:
 
 
 def targets_of(names: Sequence[str], address: str = "") -> tuple[Target, ...]:
-    """Read the targets of a sweep, one per board; `address` replaces the addresses of its only target.
+    """Read the targets of a sweep, one per board; `address` replaces the addresses of the sweep's only target.
 
     Raises:
         UnknownName, InvalidFile

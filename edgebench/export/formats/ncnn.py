@@ -1,6 +1,6 @@
-"""Files for ncnn: pnnx converts a traced torch network, and folds its batch norms, to a description and weights.
+"""Files for ncnn: pnnx folds the batch norms of a traced torch network, and converts it to a description and weights.
 
-The artifact holds both; `agent.runtimes.ncnn` says how. Each file is tried once: its outputs must be torch's.
+The artifact holds both; `agent.runtimes.ncnn` says how. Each new file is run once, and its outputs must equal torch's.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SCHEME = Quantization()
 TOOLS = ("torch", "pnnx", "ncnn")
 
 TOLERANCE = 1e-2  # a share of the largest output; rounding changed the outputs of an untrained Inception-v3 by 1.3e-3
-SEED = 0  # of the image on which a file is tried
-UNUSED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # pnnx's further outputs
+SEED = 0  # of the random image on which a new file is run
+UNUSED = ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")  # other files that pnnx would write
 _REASON_CHARACTERS = 200
 
 
 def refuses(variant: Variant) -> str:
-    """Refuse int8, because ncnn's packages lack its quantizer; refuse 16-bit floats, an option of the runtime."""
+    """Refuse int8, because ncnn's packages lack its quantizer; refuse 16-bit floats, which only the runtime sets."""
     if variant.precision == Precision.FP32:
         return ""
     if variant.precision == Precision.INT8:
@@ -57,7 +57,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
     """Write the variant's network in float.
 
     Raises:
-        CaseError: pnnx or ncnn cannot convert the network, or ncnn computes other outputs than torch.
+        CaseError: pnnx or ncnn cannot convert the network, or the outputs of ncnn differ from torch's.
     """
     shape = (1, channels, variant.resolution, variant.resolution)
     with TemporaryDirectory() as scratch:
@@ -122,7 +122,7 @@ def pack(description: str, weights: Path, path: Path, shape: tuple[int, ...]) ->
 def _require_same(
     path: Path, shape: tuple[int, ...], image: Tensor, outputs: tuple[Tensor, ...], scratch: Path
 ) -> None:
-    """Refuse a file whose outputs for an image are not torch's; a process of its own runs ncnn, which can crash.
+    """Refuse a file whose outputs for an image differ from torch's; a separate process runs ncnn, which can crash.
 
     Raises:
         CaseError: ncnn cannot load or run the file, or an output differs from torch's by more than rounding.

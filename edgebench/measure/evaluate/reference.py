@@ -1,8 +1,8 @@
-"""An int8 file's answers by a runtime -> how far they are from the file's own arithmetic, on a few images.
+"""A runtime's outputs of an int8 file -> how far they are from the file's own arithmetic, on a few images.
 
 The file's own arithmetic is what its format specifies: for ONNX, every QuantizeLinear and DequantizeLinear computed as
 it stands, in float32; for TFLite, the reference kernels, which compute in integers. A runtime that saturates, that
-leaves roundings out, or that computes in float gives other answers. The reference is computed on this host, once per
+leaves roundings out, or that computes in float gives other outputs. The reference is computed on this host, once per
 file.
 """
 
@@ -69,7 +69,7 @@ def figures(artifact: Artifact, variant: Variant, images: Images, outputs: Answe
     sample = replace(images, kept=images.kept[places], memory=None)
     try:
         card = _once(artifact, variant, sample, runtime)
-    except AgentError:  # such as a graph of operators that have no reference
+    except AgentError:  # for example, the graph has operators that have no reference
         return {}
     if (card.values, card.dtype) != (outputs.values, outputs.dtype):
         return {}

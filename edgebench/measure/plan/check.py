@@ -49,7 +49,7 @@ def check(sweep: Sweep) -> None:
     own_cells.check(sweep)
     if not (cells := list(sweep.cells())):
         raise RequestError("the sweep is empty: every list needs at least one entry")
-    # Widths and resolutions are not checked here, so cells that differ only in these are checked once.
+    # Widths and resolutions are not checked here, so cells (rows of a sweep) that differ only in them are checked once.
     for cell in dict.fromkeys(replace(cell, width=1.0, resolution=1) for cell in cells):
         _check_cell(cell)
 

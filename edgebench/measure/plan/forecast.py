@@ -107,7 +107,7 @@ def side_by_side(seconds: Sequence[float], workers: int) -> float:
 
 
 def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState], jobs: int = 1) -> Forecast:
-    """Estimate the time of a session whose files are made by `jobs` processes; by 1, one after the other."""
+    """Estimate the time of a session whose files are made by `jobs` processes at the same time."""
     factors = durations.read()
     refusals = _refusals(states)
     open_states = [state for state in states if state.progress == Progress.OPEN and not refusals[state.case]]
@@ -129,7 +129,7 @@ def forecast(sweep: Sweep, session: Session, states: Sequence[CaseState], jobs: 
 
 
 def of_trainings(variants: Iterable[Variant], options: train.Options) -> Forecast:
-    """Estimate the time of trainings alone; those that are in the cache or will be refused take none."""
+    """Estimate the time of trainings alone; trainings in the cache, or refused ones, take no time."""
     factors = durations.read()
     needed: dict[Variant, None] = {}
     for variant in variants:
@@ -173,10 +173,10 @@ def _trainings(state: CaseState) -> tuple[Variant, ...]:
 
 
 def _refusals(states: Sequence[CaseState]) -> dict[Case, str]:
-    """Map each case to the reason why it will fail: it cannot be measured, or its training is refused; else to "".
+    """Map each case to the reason why it will fail: it cannot be measured, or its training is refused; or to "".
 
-    A training is refused only if the networks of its family are too large or have too few images. So the largest one
-    is checked first, and the others only if it is refused.
+    A training is refused only if the networks of its family are too large or have too few images. So the family's
+    largest network is checked first, and the others only if the largest is refused.
     """
     families: dict[Variant, list[CaseState]] = defaultdict(list)
     for state in states:

@@ -46,7 +46,8 @@ class Remaining:
     """Passes steps on to `show`, each with the time left for the whole command.
 
     Attributes:
-        further: number of sessions whose forecasts are not known yet; each is expected to measure as long as the last.
+        further: number of sessions whose forecasts are not known yet; each is expected to measure as long as
+            the last session with a forecast.
         pairs: kind, usual and measured seconds of each task that is finished.
     """
 

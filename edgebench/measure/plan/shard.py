@@ -31,11 +31,11 @@ class Shard:
         return f"{self.number}/{self.count}"
 
     def of(self, cases: Iterable[Case]) -> tuple[Case, ...]:
-        """Return the shard's cases; the order, and the presence, of other cases has no effect on whether one is in it.
+        """Return the shard's cases; whether a case is among them does not depend on the other cases or on their order.
 
         A network's float and int8 cases are in the same shard, so that they are measured in the same rounds, and the
-        speed-up of int8 is that of one machine. So are cases that differ only in the runtime's version or options,
-        because these can depend on the machine.
+        speed-up of int8 compares two times of one machine. Cases that differ only in the runtime's version or options
+        are in the same shard, too, because these can depend on the machine.
         """
         return tuple(case for case in cases if _place(case, self.count) == self.number - 1)
 
@@ -47,7 +47,7 @@ def parse(text: str) -> Shard:
     """Read `2/8` as a shard; an empty text is the shard of all cases.
 
     Raises:
-        RequestError: the text is not a number of a shard and the number of shards.
+        RequestError: the text is not the number of a shard, a slash, and the number of shards.
     """
     if not text:
         return ALL

@@ -52,7 +52,7 @@ class CaseState:
             case.
         refusal: why the case cannot be measured; an empty text if no reason is known.
         times_stages: whether the session times what an app does before and after inference.
-        is_run: whether the target runs the case, and does not only compile it.
+        is_run: whether the target runs the case; False if the case is only compiled for it.
     """
 
     case: Case

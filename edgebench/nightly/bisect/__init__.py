@@ -3,7 +3,7 @@
     steps (what is between the good and the bad end) -> walk (which step is next) -> pairs -> evidence (slower or not)
         -> report.
 
-Every step is compared with the good end in interleaved pairs of processes, by the rule of a night.
+Every step is compared with the good end in interleaved pairs of processes, by the statistical rule of a nightly run.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Request:
 
     Attributes:
         case: a configuration of the history, by its name, a part of it or a pattern with `*`; or a model file. In a
-            walk over commits, the path of the model file that the command `build` writes, from the top of the checkout.
+            walk over commits, the path of the model file that the command `build` writes, relative to the checkout's
+            top.
         good, bad: the ends of the walk: versions of the runtime, or revisions of the repository.
         runtime: the runtime to measure with; empty for the runtime of the configuration, or for onnxruntime.
         repository, build: the repository of a walk over commits, and the command; None and an empty text for versions.
@@ -153,9 +154,9 @@ def _evidence(
     bench: _Bench,
     bad: Evidence | None,
 ) -> Evidence:
-    """Return the evidence on a step; a file that an earlier step had, too, is not measured again.
+    """Return the evidence on a step; if an earlier step had the same file, do not measure it again.
 
-    `files` has the hash of each file of a walk over commits, with the step that first had it; this function adds to it.
+    In a walk over commits, `files` maps each file's hash to the step that first had the file; this function adds to it.
 
     Raises:
         RequestError: the good end cannot be measured.
@@ -207,7 +208,7 @@ def _first_run(good: Arm, bench: _Bench) -> None:
 
 
 def _compared(paired_run: PairedRun, bad: Evidence | None, bench: _Bench) -> Evidence:
-    """Run pairs until they show whether a step is slower, at most as many as on a noisy host."""
+    """Run pairs until they show whether a step is slower; run at most as many as a night on a noisy host."""
     folder = bench.request.folder / "raw" / bench.session.id / paired_run.name
     evidence = Evidence(finding=Finding.UNCLEAR)
     for pairs in interim_analyses(bench.rule):

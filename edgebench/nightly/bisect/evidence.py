@@ -1,8 +1,8 @@
 """The times of pairs of a step and the good end -> a finding, by the rule of a night.
 
-A step is slower if its pairs confirm a slowdown as on any night; at an earlier interim analysis, this needs a smaller
-p-value. It is not slower if the interval of its change lies below the change of the bad end. If neither is shown, more
-pairs are run; after the most pairs the step cannot be told. This module does no I/O.
+A step is slower if its pairs confirm a slowdown as on any night; an early interim analysis requires a smaller p-value.
+The step is not slower if the interval of its change lies below the change of the bad end. If neither is shown, more
+pairs are run; after the largest number of pairs, the finding stays unclear. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from edgebench.nightly.night import PairedTimes
 
 
-# An interim analysis requires p below this share of the rule's, so that all interim analyses together add few errors.
+# An early interim analysis requires a p-value below this share of the rule's limit, so that these analyses together
+# add few errors.
 EARLY = 0.25
 
 
@@ -54,9 +55,9 @@ def interim_analyses(rule: Rule = RULE) -> tuple[int, ...]:
 
 
 def weigh(times: PairedTimes, bad: Evidence | None, rule: Rule = RULE) -> Evidence:
-    """Return the finding that the pairs so far allow; `bad` is the evidence on the bad end, None for this end itself.
+    """Return the finding that the pairs so far allow; `bad` is the evidence on the bad end; None to weigh that end.
 
-    The finding UNCLEAR means that more pairs are necessary, if there were fewer than `rule.noisy_pairs`.
+    If there were fewer than `rule.noisy_pairs` pairs, the finding UNCLEAR means that more pairs are necessary.
     """
     import numpy
 

@@ -1,4 +1,4 @@
-"""A walk -> its table, its conclusion in words, JSON, and the files of its report."""
+"""A walk (the steps of a bisection) -> its table, its conclusion in words, JSON, and the files of its report."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _obstacles(walk: Walk) -> str:
 
 
 def _further(walk: Walk, first: Evidence, bad: Evidence) -> Iterator[str]:
-    """Yield a sentence if the first slower step and the bad end clearly differ, so that more changed between them."""
+    """Yield a sentence if the bad end clearly differs from the first slower step, because of a further change."""
     if first.high is None or bad.low is None or first.low is None or bad.high is None or first is bad:
         return
     label, last = walk.label(walk.conclusion.before or 0), walk.label(len(walk.steps) - 1)

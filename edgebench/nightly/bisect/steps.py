@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 SERIES = re.compile(r"\.[x*]$")  # ends a text that names a series of versions, such as 1.29.x
 LISTED = 12  # an error message lists this many versions, the newest ones
-COMMIT_DIGITS, SUBJECT = 10, 50  # digits of a hash and characters of a message that name a commit
+COMMIT_DIGITS, SUBJECT = 10, 50  # a commit's label has so many digits of its hash, and characters of its message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ def of_commits(
     turns a path into the file to measure. The output of each build is kept in the folder `logs`.
 
     Raises:
-        RequestError: this is no repository, it lacks a commit, or the bad end does not come after the good end.
+        RequestError: the folder is no repository, a commit is missing, or the bad end does not come after the good end.
     """
     first, last = (commit_of(revision, repository) for revision in (good, bad))
     git("merge-base", "--is-ancestor", first, last, refused=f"{good} is not before {bad}", folder=repository)
@@ -201,7 +201,7 @@ def adopted(
 def installed(step: Step, subject: Subject, held: Held, environment: Environment, name: str, runs: list[Run]) -> Arm:
     """Install a step on a target; return it as one side of pairs.
 
-    `runs` are earlier runs, whose number of iterations the new processes take, too.
+    `runs` are earlier runs; the new processes use the number of iterations of these runs.
 
     Raises:
         CaseError, RequestError: the runtime or the file could not be installed.

@@ -29,8 +29,8 @@ class Conclusion:
 
     Attributes:
         first: the first slower step; None if it is not known.
-        after: the last step before the first slower step that is not slower; `before` is the earliest slower step. The
-            slowdown came after the step `after`, with the step `before` at the latest.
+        before: the earliest step that is known to be slower; `after` is the last step before it that is known not to be
+            slower. The slowdown came after the step `after`, and not later than the step `before`.
         is_found: whether no step between `after` and `before` is left.
         reversals: steps that contradict their predecessor after `before`: first one that is not slower, then one that
             is slower again, and so on.
@@ -53,8 +53,8 @@ NOTHING = Conclusion(after=0, before=None)  # the conclusion if the bad end is n
 def next_step(findings: Mapping[int, Finding], count: int, *, every: bool = False) -> int | None:
     """Return the step to measure next in a walk of `count` steps; None if the walk has ended.
 
-    The bad end comes first. If it is slower, the steps between are halved, as in a binary search; a step that could not
-    be measured or that cannot be told is replaced by its nearest neighbour. With `every`, all other steps follow.
+    The bad end comes first. If it is slower, a binary search follows. If a step could not be measured, or its finding
+    is unclear, its nearest neighbour is next. With `every`, all other steps follow.
     """
     last = count - 1
     if last not in findings:

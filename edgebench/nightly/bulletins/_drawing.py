@@ -57,8 +57,8 @@ def document(title: str, parts: Sequence[str]) -> str:
 def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
     """Draw nights as SVG: a line in a band, interrupted at gaps; marks show when the host or a component changed.
 
-    With an axis, the first and the last day and the reach of the axis are written below the line, and the band of
-    the intervals is drawn. Without an axis, the drawing is as short as possible, because a page can have hundreds.
+    With an axis, the first day, the last day and the range of the axis are written below the line, and the band of the
+    intervals is drawn. Without an axis, the SVG text is as short as possible, because a page can have hundreds of them.
     """
     ends = [end for point in points if point.change is not None for end in (point.change, point.low, point.high)]
     values = [end for end in ends if end is not None]
@@ -83,7 +83,7 @@ def sparkline(points: Sequence[Point], *, has_axis: bool = True) -> str:
 
 
 def _marks(points: Sequence[Point], step: float, *, has_axis: bool) -> str:
-    """Draw the marks of a sparkline; if there are many changed hosts or components, draw them as one path, or none."""
+    """Draw the marks of a sparkline; if it has many marks of changed hosts or components, join or omit these."""
     changes = [place for place, point in enumerate(points) if point.is_epoch and not point.note]
     is_marked = len(changes) <= MARKED
     shown = [(place, point) for place, point in enumerate(points) if point.note or (point.is_epoch and is_marked)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgebench.nightly.summary import Bulletin, SummaryLine
 
 FILE = "index.html"
-CARDS = 30  # at most this many configurations of a list have a card of their own
+CARDS = 30  # at most this many configurations of a list have a card (a box with details); others get a row
 MOST_CHARACTERS = 200  # a table shows at most this many characters of a reason
 KEY = (
     f"Each line shows the last {NIGHTS} nights of a configuration: its latency relative to the reference workload, as"
@@ -73,7 +73,7 @@ def _parts(bulletin: Bulletin) -> Iterator[str]:
 
 
 def _moment(started_at: str) -> str:
-    """Return a night's start as `2026-11-27 01:51 UTC`, from `2026-11-27T01:51:18+00:00`; other texts as they are."""
+    """Return a night's start as `2026-11-27 01:51 UTC`, from `2026-11-27T01:51:18+00:00`; keep other texts."""
     day, _, time = started_at.partition("T")
     return f"{day} {time[:5]} UTC" if time.endswith("+00:00") else started_at
 

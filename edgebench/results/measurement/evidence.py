@@ -94,7 +94,7 @@ class Evidence:
 
     @staticmethod
     def loaded(runs: Sequence[Run]) -> tuple[Run, ...]:
-        """Return the runs whose load is typical: those that read a weight cache, unless all of them wrote it."""
+        """Return the runs whose load is typical: leave out runs that wrote a weight cache, unless all of them did."""
         read = tuple(run for run in runs if run.conditions.get("weight_cache") != "written")
         return read or tuple(runs)
 

@@ -121,7 +121,7 @@ def _few(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _of_nothing(evidence: Evidence) -> Verdict:
-    """Return the verdict of a case without any result: the same command measures the case if its target was lost."""
+    """Return the verdict of a case without any result: MISSING if its target was lost, otherwise FAILED."""
     return Verdict.MISSING if evidence.lost else Verdict.FAILED
 
 
@@ -493,7 +493,8 @@ CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _untrained: (ACCURACY,),
     _stand_in: (ACCURACY,),
 }
-# The checks of a case that is only compiled: the others concern the machine that compiles, or answers that nobody has.
+# The checks of a case that is only compiled. The other checks concern the machine that compiles, or what only a run of
+# the network could show.
 OF_COMPILATION: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _failed: FIGURES,
     _compiled: FIGURES,

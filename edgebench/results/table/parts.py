@@ -245,7 +245,7 @@ class Fidelity:
         mcnemar_p: p-value of McNemar's exact test for equal accuracy.
         images_needed: number of images at which the observed difference would be significant.
         reference_agreement, reference_sqnr_db: the share of predictions, in %, that equal those of the int8 file's own
-            arithmetic, and the SQNR of the outputs against its outputs.
+            arithmetic, and the SQNR of the outputs against those of that arithmetic.
         change: the task's chief metric minus the parent's metric, in percentage points, computed from pairs of
             predictions for the same image.
     """
@@ -273,7 +273,7 @@ class Int8:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """A compiler's report for a device that is not at hand; None if the case is not only compiled.
+    """A compiler's report for a device that is not at hand; all fields are None if the target runs the case.
 
     Attributes:
         npu_operator_share, npu_mac_share: shares of the operators and of the multiply-adds on the device, in %.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WORTHLESS = ("INVALID", "FAILED", "MISSING")
 UNCOMPARED = Standing()
 BARE = Around()
-RUN = Compiled()  # of a row whose target runs the network
+RUN = Compiled()  # the empty report of a row whose target runs the network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

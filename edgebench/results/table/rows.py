@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from edgebench.schema.variant import Variant
     from edgebench.tasks.classification import Appraisal, Share
 
-# Below this SQNR, a runtime computes int8 in another way than the file says; see results/README.md for the figures.
+# Below this SQNR, a runtime computes int8 differently from what the file says; see results/README.md for the figures.
 SAME_ARITHMETIC_DB = 33.0
 
 
@@ -259,7 +259,7 @@ def _around(measurement: Measurement, batch: int) -> Around:
 
 
 def _of_reference(evidence: Evidence) -> Iterator[str]:
-    """Say if the runtime's int8 answers are not those of the file's own arithmetic."""
+    """Say so if the runtime's int8 outputs differ from those of the file's own arithmetic."""
     accuracy = evidence.accuracy
     noise = accuracy.reference_sqnr_db if accuracy else None
     if accuracy and noise is not None and noise < SAME_ARITHMETIC_DB:
