@@ -52,9 +52,11 @@ def test_a_bug_is_one_line_with_a_file_that_has_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.lengthy
-@pytest.mark.parametrize("then", ["pass", "raise KeyboardInterrupt", "print('answer')"])
-def test_what_libraries_say_reaches_nobody(then: str, tmp_path: Path) -> None:
-    assert _run(then, tmp_path).stderr == ""
+@pytest.mark.parametrize(
+    ("then", "own"), [("pass", ""), ("raise KeyboardInterrupt", "interrupted\n"), ("print('answer')", "")]
+)
+def test_what_libraries_say_reaches_nobody(then: str, own: str, tmp_path: Path) -> None:
+    assert _run(then, tmp_path).stderr == own
 
 
 @pytest.mark.lengthy
