@@ -77,7 +77,8 @@ def test_a_target_that_is_silent_from_then_on_is_given_up_and_its_rows_are_missi
     assert done.returncode == 2
     assert "edgebench: target quiet no longer answers: the agent gave no answer within 5 s" in done.stderr
     table = edgebench.load("results/s")
-    assert set(table.verdict) == {"MISSING"}  # the same command measures them when the target is back
+    # The first silent process may be a case's or a reference workload's; the same command measures what is MISSING.
+    assert set(table.verdict) <= {"FAILED", "MISSING"} and "MISSING" in set(table.verdict)
     assert all("gave no answer within 5 s" in reasons for reasons in table.reasons)
 
 
