@@ -79,7 +79,7 @@ def test_a_target_that_is_silent_from_then_on_is_given_up_and_its_rows_are_missi
     table = edgebench.load("results/s")
     # The first silent process may be a case's or a reference workload's; the same command measures what is MISSING.
     assert set(table.verdict) <= {"FAILED", "MISSING"} and "MISSING" in set(table.verdict)
-    assert all("gave no answer within 5 s" in reasons for reasons in table.reasons)
+    assert table.reasons.str.contains("gave no answer within . s").all(), table.reasons
 
 
 def board_at(address: str) -> Target:
