@@ -89,7 +89,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A connected target with the agent on it; this process holds the lock of the target's machine."""
+    """A connected target with the agent on it; its machine is locked, unless `Access` only connected to it."""
 
     target: Target
     connection: Connection

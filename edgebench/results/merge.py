@@ -304,9 +304,9 @@ def _unlike(target: str, sessions: Mapping[Path, Session]) -> Iterator[str]:
         changes = [*differences(_described(session), _described(other))]
         machine = [change for change in changes if change.what.startswith(MACHINE)]
         versions = [change for change in changes if not change.what.startswith(MACHINE)]
-        for what, differing in (("is another machine", machine), ("has other versions", versions)):
+        for what, differing in (("on a different machine", machine), ("with different versions", versions)):
             if differing:
-                yield f"target {target} {what} in {folder} than in {first}: {_listed(differing)}"
+                yield f"target {target}: {folder} was measured {what} than {first}: {_listed(differing)}"
 
 
 def _listed(changes: Sequence[Difference]) -> str:

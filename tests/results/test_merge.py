@@ -148,7 +148,9 @@ def test_another_machine_of_the_same_name_is_named() -> None:
     def other(of: Session) -> Session:
         return replace(of, environment=on(of.environment, facts=of.environment.facts | {"cpu": "Other"}))
 
-    assert unlike(other) == "target cpu is another machine in results/b than in results/a: cpu Other, not Example"
+    assert unlike(other) == (
+        "target cpu: results/b was measured on a different machine than results/a: cpu Other, not Example"
+    )
 
 
 def test_other_memory_is_no_other_machine() -> None:
@@ -171,7 +173,7 @@ def test_other_memory_is_no_other_machine() -> None:
     ],
 )
 def test_other_versions_are_named(changes: Callable[[Session], Session], named: str) -> None:
-    assert unlike(changes) == f"target cpu has other versions in results/b than in results/a: {named}"
+    assert unlike(changes) == f"target cpu: results/b was measured with different versions than results/a: {named}"
 
 
 def test_many_differences_are_counted() -> None:
