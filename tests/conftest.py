@@ -27,15 +27,25 @@ CPU = ("CPUExecutionProvider",)  # onnxruntime's options
 os.environ["OMP_NUM_THREADS"] = "1"
 # pytest-xdist sets the width of its own terminal in its workers; a test that needs a width sets it.
 os.environ.pop("COLUMNS", None)
-MEMORY, ROOM_BYTES = Path("/dev/shm"), 8 << 30
+MEMORY, ROOM_BYTES, PROCESSES_BYTES = Path("/dev/shm"), 8 << 30, 8 << 30
 
 
 def has_room(folder: Path) -> bool:
-    """Whether folders of tests may lie there: it takes what the suite writes, and programs can be started from it."""
+    """Whether tests may write into this folder in memory: it takes their files, and programs can be started from it.
+
+    What lies there is taken from the processes: the system would end one of them without a word.
+    """
     if not os.access(folder, os.W_OK):
         return False
     here = os.statvfs(folder)
-    return here.f_bavail * here.f_frsize >= ROOM_BYTES and not here.f_flag & os.ST_NOEXEC
+    room = here.f_bavail * here.f_frsize >= ROOM_BYTES and not here.f_flag & os.ST_NOEXEC
+    return room and available_bytes() >= ROOM_BYTES + PROCESSES_BYTES
+
+
+def available_bytes() -> int:
+    """Return the memory that new processes and files can take, as the kernel estimates it."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
 
 
 gc.disable()  # until all tests are collected: nothing of them is garbage
