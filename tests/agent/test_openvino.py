@@ -167,6 +167,26 @@ def test_importing_the_engine_reports_nothing_to_its_vendor(tmp_path: Path) -> N
     assert list(home.iterdir()) == []
 
 
+SIGNALLED = """
+import gc, signal, sys
+from edgebench.agent.runtimes import openvino
+first, second = (openvino.open(sys.argv[1], threads=1, batch=1, options=("f32",)) for _ in range(2))
+for name in ("first", "second"):
+    del globals()[name]
+    gc.collect()
+signal.signal(signal.SIGHUP, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGHUP)
+"""
+
+
+@lengthy
+@needs_openvino
+def test_a_process_still_handles_signals_after_it_has_closed_two_graphs(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "faulthandler", "-c", SIGNALLED, network(tmp_path / "net.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
 def test_a_type_without_instructions_is_refused() -> None:
     with pytest.raises(RuntimeError, match=r"wanted bf16, found FP32, INT8 on this processor: leave \+bf16 out"):
         openvino._require_type("bf16", ["FP32", "INT8"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
+from functools import cache
 from importlib import metadata
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -275,10 +276,7 @@ def _compiled(
     path: str, threads: int, batch: int, options: Sequence[str], feed: Mapping[str, Any] | None
 ) -> tuple[Any, list[str], dict[str, int]]:
     """Compile the graph; also return the names of its outputs, and the multiply-adds of each multiplying operator."""
-    prepare()
-    import openvino
-
-    core = openvino.Core()
+    core = _core()
     _require_type(options[0], core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     model = _with_float_outputs(core.read_model(path))
     _fix_shapes(model, batch, feed)
@@ -289,6 +287,19 @@ def _compiled(
     if (used := compiled.get_property("INFERENCE_NUM_THREADS")) != threads:
         raise RuntimeError(f"wanted {threads} threads, found {used} in OpenVINO; use --threads {used}")
     return compiled, names, macs
+
+
+@cache
+def _core() -> Any:
+    """Return the process's only Core.
+
+    A Core gives the main thread another stack for signal handlers, and at its end restores the one that it found. If of
+    two Cores the first ended first, the second would restore memory that is gone, and the next signal would be fatal.
+    """
+    prepare()
+    import openvino
+
+    return openvino.Core()
 
 
 def _require_type(option: str, capabilities: Sequence[str]) -> None:
