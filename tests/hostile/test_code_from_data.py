@@ -179,7 +179,7 @@ def test_a_night_whose_accepted_environment_has_code_from_elsewhere_is_invalid_u
     sent = history.read_pin(HISTORY, entry.pin)
     sent = replace(sent, agent=kept(agent), agent_sha256=Path(kept(agent)).stem)
     history.write_night(HISTORY, replace(first, entries=(replace(entry, pin=history.write_pin(HISTORY, sent)),)))
-    monkeypatch.setattr(null, "write", lambda path, *_: path.write_text('{"delay_s":2e-6, "classes": 10}'))
+    monkeypatch.setattr(null, "write", lambda path, *_: path.write_text('{"delay_s":2e-4, "classes": 10}'))
     monkeypatch.setenv("EDGEBENCH_CACHE", str(tmp_path / "another"))
     second = run()
     (line,) = second.lines
