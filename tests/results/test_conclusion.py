@@ -138,6 +138,25 @@ def test_groups_have_names_that_tell_them_apart(changes: dict[str, Any], names: 
     assert {sentence.partition(": ")[0] for sentence in found if "runtime of" not in sentence} == set(names)
 
 
+def test_a_group_is_named_by_what_tells_it_from_those_of_its_own_runtime() -> None:
+    runtimes = {"litert": {"runtime_version": "2", "runtime_options": ""}, "onnxruntime": {"runtime_version": "1"}}
+    rows = [
+        replace(measured(1.0, 90.0, runtime=name, task=task, **more), verdict="INVALID")
+        for name, more in runtimes.items()
+        for task in ("detection", "segmentation")
+    ]
+    assert [sentence.partition(": ")[0] for sentence in conclude(rows) if "INVALID" in sentence] == [
+        f"cpu, {name}, 1 thread, task {task}" for name in runtimes for task in ("detection", "segmentation")
+    ]
+
+
+def test_a_setting_that_a_group_lacks_is_named_as_lacking() -> None:
+    rows = [replace(measured(1.0, 90.0, runtime_options=name), verdict="INVALID") for name in ("", "xnnpack")]
+    first, second = conclude(rows)[:2]
+    assert first.startswith("cpu, onnxruntime, 1 thread, no runtime options: ")
+    assert second.startswith("cpu, onnxruntime, 1 thread, runtime options xnnpack: ")
+
+
 def test_rows_of_an_emulated_board_are_concluded_by_instructions() -> None:
     table = folders.read(ROOT / "results" / "three_ways").rows
     (sentence,) = conclude([row for row in table if row.setup.target == "rpi4_emulated"])

@@ -188,11 +188,15 @@ def _weights(setup: Setup) -> str:
 
 
 def groups(table: Table) -> Iterator[tuple[str, list[Row]]]:
-    """Split the rows into comparable groups with titles; a title names the epoch if its target has several epochs."""
-    places = _places(table)
+    """Split the rows into comparable groups with titles.
+
+    A title names the task if the rows have several tasks, and the epoch if its target has several epochs.
+    """
+    places, tasks = _places(table), {row.setup.task for row in table.rows}
     for rows in together(table.rows):
         title = group_title(min(rows, key=lambda row: row.setup.is_custom))
-        yield title + _in_epoch(places, rows[0].setup), rows
+        task = f" · {rows[0].setup.task}" if len(tasks) > 1 else ""
+        yield title + task + _in_epoch(places, rows[0].setup), rows
 
 
 def _places(table: Table) -> set[tuple[str, str]]:

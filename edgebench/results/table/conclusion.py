@@ -26,7 +26,7 @@ TO_DO = {
     "FAILED": "see their reasons",
     "MISSING": "run the same command again when their target is back",
 }
-SETTINGS = ("dataset", "batch", "weights", "runtime_version", "runtime_options", "preset", "epoch")
+SETTINGS = ("task", "dataset", "batch", "weights", "runtime_version", "runtime_options", "preset", "epoch")
 QUICK = "measure without --preset quick, which takes too few processes for an interval"
 
 
@@ -83,9 +83,13 @@ def _wheres(setups: Sequence[Setup]) -> list[str]:
     names = [f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
     for setting in SETTINGS:
         values = [str(getattr(setup, setting)) for setup in setups]
-        if len(set(names)) < len(names) and len(set(values)) > 1:
-            word = setting.replace("_", " ")
-            names = [f"{name}, {word} {value}" for name, value in zip(names, values, strict=True)]
+        word, found = setting.replace("_", " "), defaultdict[str, set[str]](set)
+        for name, value in zip(names, values, strict=True):
+            found[name].add(value)
+        names = [
+            f"{name}, {f'{word} {value}' if value else f'no {word}'}" if len(found[name]) > 1 else name
+            for name, value in zip(names, values, strict=True)
+        ]
     return names
 
 
