@@ -19,8 +19,8 @@ from edgebench.export import export
 from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.shelf import load
 from edgebench.images import catalogue
-from edgebench.measure import builders
-from edgebench.measure.builders import File, Work
+from edgebench.measure.builders.local import Processes
+from edgebench.measure.builders.work import File, Work
 from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.cases import variant_of
 from edgebench.schema.quantization import parse
@@ -42,7 +42,7 @@ def files(sweep: str, most: int) -> list[File]:
 def make(wanted: Iterable[File], jobs: int) -> None:
     """Make the files in this process, or in `jobs` processes."""
     if jobs > 1:
-        builders._make(Work.of(wanted), jobs, quiet)
+        Processes(count=jobs).make(Work.of(wanted), quiet)
         return
     for file in wanted:
         export(file.variant, file.format, quiet)

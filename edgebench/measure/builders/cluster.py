@@ -1,0 +1,225 @@
+"""Files made by the workers of a scheduler: requests go out as JSON, and files come back and are verified by hash."""
+
+from __future__ import annotations
+
+import json
+from asyncio import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from edgebench.foundation import cache, ending
+from edgebench.foundation.errors import CaseError, RequestError, in_words
+from edgebench.foundation.progress import Notice, Step
+from edgebench.measure.builders import parcel, worker
+from edgebench.measure.builders.security import require_distributed, secured
+from edgebench.measure.builders.work import File, find
+from edgebench.train import cohort
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgebench.foundation.progress import Show
+    from edgebench.measure.builders.work import Work
+
+CONNECT_S = 10.0
+NO_WORKERS_S = 60.0  # time to wait for a worker, at the beginning, and after the last one has ended
+POLL_S = 0.2  # time between two looks at requests and workers
+FETCH_S = 60.0  # time for a file to arrive, before the other requests are looked at again
+
+
+class _Lost(Exception):
+    """No worker is left, or the scheduler ended."""
+
+
+@contextmanager
+def connected(scheduler: str, show: Show) -> Iterator[Workers]:
+    """Connect to a scheduler and yield its workers, as soon as there is one that can be used.
+
+    Raises:
+        RequestError: the scheduler cannot be reached, none of its workers can be used, or the connection would not be
+            private.
+    """
+    require_distributed()
+    security = secured(scheduler)
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, security=security, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise RequestError(f"cannot reach the scheduler {scheduler}: {in_words(error)}; start it") from error
+    try:
+        workers = Workers(client=client, scheduler=scheduler)
+        try:
+            workers.wait()
+        except _Lost as lost:
+            raise RequestError(f"{lost}; start one with edgebench cluster worker {scheduler}") from None
+        for why in workers.refused.values():
+            show(Notice(text=why))
+        yield workers
+    finally:
+        client.close(timeout=CONNECT_S)
+
+
+@dataclass(kw_only=True)
+class Workers:
+    """The workers of a scheduler.
+
+    Attributes:
+        fit: the names of the workers that can be used, by address.
+        refused: why the other workers cannot be used, by address.
+        seen: the last time when there was a worker that can be used, in seconds of `monotonic()`.
+    """
+
+    client: Any
+    scheduler: str
+    fit: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    seen: float = field(default_factory=monotonic)
+    session: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    @property
+    def count(self) -> int:
+        """How many workers there are."""
+        return len(self.fit)
+
+    def wait(self) -> None:
+        """Wait until there is a worker that can be used.
+
+        Raises:
+            RequestError: there are workers, but none that can be used.
+            _Lost: there has been none for a while.
+        """
+        while not self.fit:
+            self.look(_ignore)
+            if self.refused and not self.fit:
+                raise RequestError("; ".join(self.refused.values()))
+            ending.pause(POLL_S)
+
+    def make(self, work: Work, show: Show) -> None:
+        """Make all files; what cannot be made because no worker is left is left to its case."""
+        running = dict[Any, File]()
+        try:
+            while work.ready or running:
+                self.look(show)
+                while work.ready and len(running) < self.count:
+                    self._give(work.ready.pop(0), work, running, show)
+                if running:
+                    show(
+                        cohort.together([Step(activity=one.activity, subject=one.subject) for one in running.values()])
+                    )
+                ending.pause(POLL_S)
+                for future in [future for future in running if future.done()]:
+                    self._hear(future, running.pop(future), work, show)
+        except _Lost as lost:
+            show(Notice(text=f"{lost}; the cases make the files that are missing"))
+        finally:
+            with suppress(Exception):
+                self.client.cancel(list(running))
+
+    def look(self, show: Show) -> None:
+        """Find out which workers there are now, and whether each new one can be used.
+
+        Raises:
+            _Lost: there has been none for a while.
+        """
+        there = self._there()
+        for address in [address for address in self.fit if address not in there]:
+            show(Notice(text=f"worker {self.fit.pop(address)} left; others make again what it did not finish"))
+        for address, name in there.items():
+            if address in self.fit or address in self.refused:
+                continue
+            if differing := self._differing(address):
+                self._refuse(address, f"worker {name} is not used: {differing}", show)
+            else:
+                self.fit[address] = name
+        if self.fit:
+            self.seen = monotonic()
+        elif monotonic() - self.seen > NO_WORKERS_S:
+            raise _Lost(f"no worker of {self.scheduler} can be used")
+
+    def _there(self) -> dict[str, str]:
+        """Return the names of the workers that make files, by address."""
+        try:
+            found = self.client.scheduler_info()["workers"]
+        except (OSError, RuntimeError, ValueError):  # the connection is lost, and may come back
+            return {}
+        return {
+            address: str(one["name"])
+            for address, one in found.items()
+            if one["resources"].keys() >= worker.RESOURCE.keys()
+        }
+
+    def _differing(self, address: str) -> str:
+        """Return in words why the worker at an address cannot be used; an empty text if it can."""
+        try:
+            theirs = self.client.run(worker.versions, workers=[address])[address]
+        except Exception as error:  # it lacks edgebench, or has just ended
+            return f"it does not say its versions: {in_words(error)}"
+        return parcel.differing(theirs) if theirs else "it was not started by edgebench cluster worker"
+
+    def _refuse(self, address: str, why: str, show: Show) -> None:
+        self.fit.pop(address, None)
+        self.refused[address] = why
+        show(Notice(text=why))
+
+    def _give(self, file: File, work: Work, running: dict[Any, File], show: Show) -> None:
+        """Send a request to the workers, with the content of its inputs; a file that is there already is finished."""
+        if find(file):
+            work.finish(file)
+            return
+        try:
+            inputs = list(parcel.inputs(file))
+            contents = {card.sha256: cache.path_of(card).read_bytes() for card in inputs}
+            held = self.client.scatter(contents, workers=list(self.fit), hash=False) if contents else {}
+        except Exception as error:  # an input was removed, or a worker has just left
+            self._again(file, work, in_words(error), show)
+            return
+        future = self.client.submit(
+            worker.make,
+            parcel.request(file, inputs),
+            *(held[card.sha256] for card in inputs),
+            key=f"{self.session}-{file.subject}-{file.format or 'weights'}-{work.tries[file]}",
+            workers=list(self.fit),
+            resources=worker.RESOURCE,
+            pure=False,
+        )
+        running[future] = file
+
+    def _hear(self, future: Any, file: File, work: Work, show: Show) -> None:
+        """Take the answer to a request: store the file, or have it made again."""
+        try:
+            text, content = future.result(timeout=FETCH_S)
+        except (Exception, CancelledError) as error:  # a worker that was killed, a scheduler that ended, a bug there
+            self._again(file, work, in_words(error), show)
+            return
+        answer = json.loads(text)
+        if answer["ended"]:
+            self._again(file, work, f"{answer['reason']} on worker {answer['worker']}", show)
+        elif answer["reason"]:
+            show(Notice(text=f"worker {answer['worker']}: {answer['reason']}"))
+            work.drop(file)
+        elif wrong := _stored(file, answer["file"], content):
+            address = next((each for each, name in self.fit.items() if name == answer["worker"]), answer["worker"])
+            self._refuse(address, f"worker {answer['worker']} is not used any more: {wrong}", show)
+            self._again(file, work, wrong, show)
+        else:
+            work.finish(file)
+
+    def _again(self, file: File, work: Work, reason: str, show: Show) -> None:
+        again = "it is made again" if work.try_again(file) else "its case will make it"
+        show(Notice(text=f"{file.subject}: {reason}; {again}"))
+
+
+def _ignore(_: Step | Notice) -> None: ...
+
+
+def _stored(file: File, label: dict[str, Any], content: bytes) -> str:
+    """Store the file that a worker sent, if it is the one requested; return what is wrong with it, or an empty text."""
+    try:
+        cache.receive(parcel.card_of(label), content)
+    except (CaseError, KeyError, ValueError, TypeError) as error:
+        return str(error)
+    return "" if find(file) else f"it made {file.subject} from other sources"
