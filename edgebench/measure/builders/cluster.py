@@ -15,19 +15,19 @@ from edgebench.foundation.errors import CaseError, RequestError, in_words
 from edgebench.foundation.progress import Notice, Step
 from edgebench.measure.builders import parcel, worker
 from edgebench.measure.builders.security import require_distributed, secured
-from edgebench.measure.builders.work import File, find
+from edgebench.measure.builders.work import File, Work, find
 from edgebench.train import cohort
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edgebench.foundation.progress import Show
-    from edgebench.measure.builders.work import Work
 
 CONNECT_S = 10.0
 NO_WORKERS_S = 60.0  # time to wait for a worker, at the beginning, and after the last one has ended
 POLL_S = 0.2  # time between two looks at requests and workers
 FETCH_S = 60.0  # time for a file to arrive, before the other requests are looked at again
+LOST = "the connection to the scheduler is lost"
 
 
 class _Lost(Exception):
@@ -70,6 +70,7 @@ class Workers:
     Attributes:
         fit: the names of the workers that can be used, by address.
         refused: why the other workers cannot be used, by address.
+        running: by address, the future of the request that a worker has now, and the file that it is to make.
         seen: the last time when there was a worker that can be used, in seconds of `monotonic()`.
     """
 
@@ -78,6 +79,7 @@ class Workers:
     fit: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
+    running: dict[str, tuple[Any, File]] = field(default_factory=dict)
     session: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @property
@@ -93,33 +95,44 @@ class Workers:
             _Lost: there has been none for a while.
         """
         while not self.fit:
-            self.look(_ignore)
+            self.look(_ignore, Work())
             if self.refused and not self.fit:
                 raise RequestError("; ".join(self.refused.values()))
             ending.pause(POLL_S)
 
     def make(self, work: Work, show: Show) -> None:
         """Make all files; what cannot be made because no worker is left is left to its case."""
-        running = dict[Any, File]()
+        shown: list[File] = []
         try:
-            while work.ready or running:
-                self.look(show)
-                while work.ready and len(running) < self.count:
-                    self._give(work.ready.pop(0), work, running, show)
-                if running:
-                    show(
-                        cohort.together([Step(activity=one.activity, subject=one.subject) for one in running.values()])
-                    )
+            while work.ready or self.running:
+                self.look(show, work)
+                for address in [address for address in self.fit if address not in self.running]:
+                    if work.ready:
+                        self._give(address, work.ready.pop(0), work, show)
+                shown = self._show(shown, show)
                 ending.pause(POLL_S)
-                for future in [future for future in running if future.done()]:
-                    self._hear(future, running.pop(future), work, show)
+                for address in [address for address, (future, _) in self.running.items() if future.done()]:
+                    self._hear(address, *self.running.pop(address), work, show)
         except _Lost as lost:
             show(Notice(text=f"{lost}; the cases make the files that are missing"))
         finally:
-            with suppress(Exception):
-                self.client.cancel(list(running))
+            self._stop()
 
-    def look(self, show: Show) -> None:
+    def _show(self, shown: list[File], show: Show) -> list[File]:
+        """Show which files are made now, unless these were shown last; return them."""
+        files = [file for _, file in self.running.values()]
+        if files and files != shown:
+            show(cohort.together([Step(activity=file.activity, subject=file.subject) for file in files]))
+        return files
+
+    def _stop(self) -> None:
+        """End what the workers still make for this session."""
+        with suppress(Exception):  # a worker that has left
+            self.client.cancel([future for future, _ in self.running.values()])
+            self.client.run(worker.stop, self.session, workers=list(self.running), on_error="ignore")
+        self.running.clear()
+
+    def look(self, show: Show, work: Work) -> None:
         """Find out which workers there are now, and whether each new one can be used.
 
         Raises:
@@ -127,24 +140,36 @@ class Workers:
         """
         there = self._there()
         for address in [address for address in self.fit if address not in there]:
-            show(Notice(text=f"worker {self.fit.pop(address)} left; others make again what it did not finish"))
+            left = f"worker {self.fit[address]} left"
+            self._leave(address, left if self.client.status == "running" else LOST, work, show)
         for address, name in there.items():
-            if address in self.fit or address in self.refused:
-                continue
-            if differing := self._differing(address):
-                self._refuse(address, f"worker {name} is not used: {differing}", show)
-            else:
-                self.fit[address] = name
+            if address not in self.fit and address not in self.refused:
+                if differing := self._differing(address):
+                    self.refused[address] = f"worker {name} is not used: {differing}"
+                    show(Notice(text=self.refused[address]))
+                else:
+                    self.fit[address] = name
         if self.fit:
             self.seen = monotonic()
         elif monotonic() - self.seen > NO_WORKERS_S:
             raise _Lost(f"no worker of {self.scheduler} can be used")
 
+    def _leave(self, address: str, why: str, work: Work, show: Show) -> None:
+        """Use a worker no more; what it has not finished is made again."""
+        del self.fit[address]
+        if address not in self.running:
+            show(Notice(text=why))
+            return
+        future, file = self.running.pop(address)
+        with suppress(Exception):
+            future.cancel()
+        _again(file, work, why, show)
+
     def _there(self) -> dict[str, str]:
         """Return the names of the workers that make files, by address."""
         try:
             found = self.client.scheduler_info()["workers"]
-        except (OSError, RuntimeError, ValueError):  # the connection is lost, and may come back
+        except (OSError, RuntimeError, ValueError, KeyError):  # the connection is lost, and may come back
             return {}
         return {
             address: str(one["name"])
@@ -160,57 +185,57 @@ class Workers:
             return f"it does not say its versions: {in_words(error)}"
         return parcel.differing(theirs) if theirs else "it was not started by edgebench cluster worker"
 
-    def _refuse(self, address: str, why: str, show: Show) -> None:
-        self.fit.pop(address, None)
-        self.refused[address] = why
-        show(Notice(text=why))
-
-    def _give(self, file: File, work: Work, running: dict[Any, File], show: Show) -> None:
-        """Send a request to the workers, with the content of its inputs; a file that is there already is finished."""
+    def _give(self, address: str, file: File, work: Work, show: Show) -> None:
+        """Send a request to a worker, with the content of its inputs; a file that is there already is finished."""
         if find(file):
             work.finish(file)
             return
         try:
             inputs = list(parcel.inputs(file))
             contents = {card.sha256: cache.path_of(card).read_bytes() for card in inputs}
-            held = self.client.scatter(contents, workers=list(self.fit), hash=False) if contents else {}
-        except Exception as error:  # an input was removed, or a worker has just left
-            self._again(file, work, in_words(error), show)
+            held = self.client.scatter(contents, workers=[address], hash=False) if contents else {}
+            future = self.client.submit(
+                worker.make,
+                self.session,
+                parcel.request(file, inputs),
+                *(held[card.sha256] for card in inputs),
+                key=f"{self.session}-{file.subject}-{file.format or 'weights'}-{work.tries[file]}",
+                workers=[address],
+                resources=worker.RESOURCE,
+                pure=False,
+            )
+        except Exception as error:  # the worker has just left, or an input was removed
+            _again(file, work, in_words(error), show)
             return
-        future = self.client.submit(
-            worker.make,
-            parcel.request(file, inputs),
-            *(held[card.sha256] for card in inputs),
-            key=f"{self.session}-{file.subject}-{file.format or 'weights'}-{work.tries[file]}",
-            workers=list(self.fit),
-            resources=worker.RESOURCE,
-            pure=False,
-        )
-        running[future] = file
+        self.running[address] = future, file
 
-    def _hear(self, future: Any, file: File, work: Work, show: Show) -> None:
-        """Take the answer to a request: store the file, or have it made again."""
+    def _hear(self, address: str, future: Any, file: File, work: Work, show: Show) -> None:
+        """Take a worker's answer: store the file, or have it made again."""
         try:
             text, content = future.result(timeout=FETCH_S)
-        except (Exception, CancelledError) as error:  # a worker that was killed, a scheduler that ended, a bug there
-            self._again(file, work, in_words(error), show)
+        except CancelledError:
+            _again(file, work, LOST, show)
             return
-        answer = json.loads(text)
+        except Exception as error:  # the worker ended, or has a bug
+            _again(file, work, in_words(error), show)
+            return
+        answer, name = json.loads(text), self.fit[address]
         if answer["ended"]:
-            self._again(file, work, f"{answer['reason']} on worker {answer['worker']}", show)
+            _again(file, work, f"{answer['reason']} on worker {name}", show)
         elif answer["reason"]:
-            show(Notice(text=f"worker {answer['worker']}: {answer['reason']}"))
+            show(Notice(text=f"worker {name}: {answer['reason']}"))
             work.drop(file)
         elif wrong := _stored(file, answer["file"], content):
-            address = next((each for each, name in self.fit.items() if name == answer["worker"]), answer["worker"])
-            self._refuse(address, f"worker {answer['worker']} is not used any more: {wrong}", show)
-            self._again(file, work, wrong, show)
+            self.refused[address] = f"worker {name} is not used any more: {wrong}"
+            self._leave(address, self.refused[address], work, show)
+            _again(file, work, f"worker {name} sent a wrong file", show)
         else:
             work.finish(file)
 
-    def _again(self, file: File, work: Work, reason: str, show: Show) -> None:
-        again = "it is made again" if work.try_again(file) else "its case will make it"
-        show(Notice(text=f"{file.subject}: {reason}; {again}"))
+
+def _again(file: File, work: Work, reason: str, show: Show) -> None:
+    again = "it is made again" if work.try_again(file) else "its case will make it"
+    show(Notice(text=f"{file.subject}: {reason}; {again}"))
 
 
 def _ignore(_: Step | Notice) -> None: ...

@@ -33,11 +33,11 @@ _places = list["_Place"]()  # the place of this process, once `serve` has begun
 class _Place:
     """The process that makes the files of a worker."""
 
-    name: str
     threads: int
     show: Show
     builder: Builder
     lock: Lock = field(default_factory=Lock)  # one request at a time, even if a session did not ask for the resource
+    session: str = ""  # the session that requested the file that is made now
 
     def made(self, file: File) -> str:
         """Let the process make a file; return why it could not, empty if it could.
@@ -64,22 +64,32 @@ def versions() -> dict[str, str]:
     return parcel.versions() if _places else {}
 
 
-def make(text: str, *contents: bytes) -> tuple[str, bytes]:
+def stop(session: str) -> None:
+    """End the process that makes a file for a session; a task that distributed cancels would run on."""
+    for place in _places:
+        if place.session == session:
+            place.builder.process.terminate()
+
+
+def make(session: str, text: str, *contents: bytes) -> tuple[str, bytes]:
     """Make the file that a session requests from inputs with these contents; return an answer, and the file's content.
 
-    The answer is JSON: the worker's name, the file's label, and why there is no file, with an empty content.
+    The answer is JSON: the file's label, or why there is no file, and whether the process that made it ended.
     """
     (place,) = _places
     file, inputs = parcel.requested(text)
     with place.lock:
         for card, content in zip(inputs, contents, strict=True):
             cache.receive(card, content, replaces=True)
+        place.session = session
         try:
             reason, ended = place.made(file), False
         except EOFError:
             reason, ended = "the process that made it ended unexpectedly", True
+        finally:
+            place.session = ""
     made = None if reason else find(file)
-    answer = {"worker": place.name, "reason": reason, "ended": ended, "file": parcel.label(made) if made else None}
+    answer = {"reason": reason, "ended": ended, "file": parcel.label(made) if made else None}
     return json.dumps(answer), cache.path_of(made).read_bytes() if made else b""
 
 
@@ -94,7 +104,7 @@ def serve(scheduler: str, name: str, threads: int, show: Show) -> None:
     security = secured(scheduler)
     with TemporaryDirectory(prefix="edgebench-worker-") as folder:
         os.environ[HOME_VARIABLE] = f"{folder}/cache"  # its files may differ from those that this machine's user has
-        place = _Place(name=name, threads=threads, show=show, builder=Builder.start(threads))
+        place = _Place(threads=threads, show=show, builder=Builder.start(threads))
         _places.append(place)
         try:
             asyncio.run(_served(scheduler, name, security, folder))
@@ -115,13 +125,14 @@ async def _served(scheduler: str, name: str, security: object, folder: str) -> N
         host="127.0.0.1" if scheduler.startswith("tcp:") else None,
         memory_limit=None,  # the files are made in another process
         local_directory=folder,
+        dashboard_address="127.0.0.1:0",  # its pages are not encrypted
         death_timeout=START_S,
     )
     try:
         await worker
-    except (OSError, TimeoutError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise Unreachable(
-            f"cannot reach the scheduler {scheduler}: {in_words(error)}; start it, or correct the address"
+            f"cannot join the scheduler {scheduler}: {in_words(error)}; start it, or correct its address"
         ) from error
     await worker.finished()
     raise Unreachable(f"the scheduler {scheduler} ended; start it and this worker again")
