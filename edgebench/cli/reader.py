@@ -13,6 +13,7 @@ from edgebench.foundation import outside
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
+from edgebench.measure.builders.security import require_private
 from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.shard import Shard
 from edgebench.measure.plan.shard import parse as parse_shard
@@ -114,9 +115,11 @@ def jobs(text: str, scheduler: str, requested: Sweep) -> int:
     """Return how many processes make a sweep's files.
 
     Raises:
-        RequestError: the text is not a number above 0, there is a scheduler, too, or the sweep has a budget, with which
-            the files to make are not known in advance.
+        RequestError: the text is not a number above 0, the scheduler's address cannot be used, both are given, or the
+            sweep has a budget, with which the files to make are not known in advance.
     """
+    if scheduler:
+        require_private(scheduler)
     if text and scheduler:
         raise RequestError(f"wanted --jobs or --scheduler, found both ({text} and {scheduler}); leave out one")
     processes = count("jobs", text)

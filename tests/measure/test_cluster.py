@@ -1,6 +1,7 @@
 """Files made by the workers of a real scheduler: each verified, whatever happens to a worker or the scheduler."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,14 +16,14 @@ from typing import Any
 
 import pytest
 
+from edgebench.export import export
 from edgebench.export import find as exported
+from edgebench.foundation import files
 from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.provenance import version as package
 from edgebench.measure import builders
 from edgebench.measure.builders import cluster
-from edgebench.measure.builders.local import Processes
 from edgebench.measure.builders.work import File, Work, find
-from edgebench.schema.artifact import Artifact
 from edgebench.schema.quantization import parse
 from edgebench.schema.variant import Precision, WeightSource
 from tests.conftest import case, make_cache, session, variant
@@ -219,18 +220,18 @@ def test_a_network_trained_exported_and_quantized_over_tls_has_the_bytes_that_on
         monkeypatch.setenv(f"DASK_{name.upper().replace('.', '__').replace('-', '_')}", path)
     net = variant("lenet5", 1.0, 32, weights=WeightSource.TRAINED)
     cases = [case(net), case(replace(net, precision=Precision.INT8, quantization=parse("per_channel")))]
-    made, told = list[list[Artifact | None]](), list[Step | Notice]()
+    told = list[Step | Notice]()
     with with_scheduler("tls") as lab, dask.config.set(configured):
         lab.worker("first")
-        lab.worker("second")
         with builders.opened(1, lab.address, told.append) as workers:
-            for name, makers in (("tls", workers), ("here", Processes(count=1))):
-                monkeypatch.setenv("EDGEBENCH_CACHE", str(make_cache(tmp_path_factory, name)))
-                assert makers
-                builders.build([session(*cases)], (), makers, told.append)
-                made.append([exported(each.variant, "onnx") for each in cases])
+            assert workers
+            builders.build([session(*cases)], (), workers, told.append)
     assert not [event for event in told if isinstance(event, Notice)]
-    assert made[0] == made[1] and None not in made[0]
+    of_worker = [exported(each.variant, "onnx") for each in cases]
+    home = make_cache(tmp_path_factory, "here")
+    shutil.copytree(files.folder("weights"), home / "weights")
+    monkeypatch.setenv(files.HOME_VARIABLE, str(home))
+    assert of_worker == [export(each.variant, "onnx", told.append) for each in cases]
 
 
 def certificate(folder: Path) -> dict[str, str]:

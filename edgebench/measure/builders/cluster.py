@@ -166,16 +166,13 @@ class Workers:
         _again(file, work, why, show)
 
     def _there(self) -> dict[str, str]:
-        """Return the names of the workers that make files, by address."""
+        """Return the names of the workers that make files, by address; none if the scheduler does not answer."""
         try:
             found = self.client.scheduler_info()["workers"]
-        except (OSError, RuntimeError, ValueError, KeyError):  # the connection is lost, and may come back
-            return {}
-        return {
-            address: str(one["name"])
-            for address, one in found.items()
-            if one["resources"].keys() >= worker.RESOURCE.keys()
-        }
+        except Exception:  # the connection is lost, and may come back; or the answer came too late
+            return self.fit if self.client.status == "running" else {}
+        makers = {address: one for address, one in found.items() if one["resources"].keys() >= worker.RESOURCE.keys()}
+        return {address: str(one["name"]) for address, one in makers.items()}
 
     def _differing(self, address: str) -> str:
         """Return in words why the worker at an address cannot be used; an empty text if it can."""

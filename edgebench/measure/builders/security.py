@@ -28,14 +28,12 @@ def require_distributed() -> None:
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
 
 
-def secured(scheduler: str) -> Any:
-    """Return the security of a connection to a scheduler: TLS with the files that dask's configuration names.
+def require_private(scheduler: str) -> None:
+    """Refuse the address of a scheduler to which a connection would not be private.
 
     Raises:
-        RequestError: the address is none, it is not encrypted and leads to another machine, or no files are configured.
+        RequestError: the text is no address, or the address is not encrypted and leads to another machine.
     """
-    from distributed import Security
-
     where = urlsplit(scheduler)
     try:
         host, port = where.hostname, where.port
@@ -43,9 +41,20 @@ def secured(scheduler: str) -> Any:
         host = port = None
     if where.scheme not in ("tls", "tcp") or not host or not port:
         raise RequestError(f"wanted a scheduler such as tls://host:8786, found {scheduler[:80]!r}")
-    if where.scheme == "tcp":
-        if not _is_loopback(host):
-            raise RequestError(f"{scheduler} would send files unencrypted to another machine; use tls://{host}:{port}")
+    if where.scheme == "tcp" and not _is_loopback(host):
+        raise RequestError(f"{scheduler} would send files unencrypted to another machine; use tls://{host}:{port}")
+
+
+def secured(scheduler: str) -> Any:
+    """Return the security of a connection to a scheduler: TLS with the files that dask's configuration names.
+
+    Raises:
+        RequestError: the connection would not be private, or the configuration lacks a file.
+    """
+    from distributed import Security
+
+    require_private(scheduler)
+    if scheduler.startswith("tcp:"):
         return Security(require_encryption=False)
     security = Security(require_encryption=True)
     if not (security.tls_ca_file and security.tls_client_cert and security.tls_worker_cert):
