@@ -107,6 +107,7 @@ def lab(scheduler: str) -> Iterator[Lab]:
 
 
 def null(resolution: int) -> File:
+    """A file that takes no time; each test has its own, because they share a cache."""
     return File(variant=variant("null", 1.0, resolution, weights=WeightSource.NONE), format="null")
 
 
@@ -139,8 +140,8 @@ def test_a_worker_killed_while_it_exports_costs_its_file_once(lab: Lab) -> None:
 
     with cluster.connected(lab.address, lab.told.append) as workers:
         os.kill(builder_of(lab.processes["first"]), signal.SIGSTOP)
-        workers.make(Work.of([null(32), null(64)]), once(kill, lab.told))
-    assert find(null(32)) and find(null(64))
+        workers.make(Work.of([null(32), null(33)]), once(kill, lab.told))
+    assert find(null(32)) and find(null(33))
     assert lab.notices() == [f"{null(32).subject}: worker first left; it is made again"]
 
 
@@ -158,8 +159,8 @@ def test_after_the_scheduler_is_killed_the_missing_files_are_left_to_their_cases
         with cluster.connected(lab.address, lab.told.append) as workers:
             monkeypatch.setattr(cluster, "NO_WORKERS_S", 1.0)
             os.kill(builder := builder_of(lab.processes["first"]), signal.SIGSTOP)
-            workers.make(Work.of([null(32), null(64)]), once(kill, lab.told))
-        assert not find(null(64))
+            workers.make(Work.of([null(34), null(35)]), once(kill, lab.told))
+        assert not find(null(35))
         last = f"no worker of {lab.address} can be used; the cases make the files that are missing"
         assert lab.notices()[-1] == last
         assert lab.processes["first"].wait() == 2
@@ -172,11 +173,11 @@ def test_a_worker_that_sends_another_content_than_its_hash_says_is_not_used_any_
     lab.worker("liar", LIES)
     show = once(lambda: lab.worker("honest"), lab.told, Notice)
     with cluster.connected(lab.address, lab.told.append) as workers:
-        workers.make(Work.of([null(32), null(64)]), show)
-    assert find(null(32)) and find(null(64))
+        workers.make(Work.of([null(36), null(37)]), show)
+    assert find(null(36)) and find(null(37))
     refused, again = lab.notices()
-    assert refused.startswith("worker liar is not used any more: wanted null-1@32")
-    assert again == f"{null(32).subject}: worker liar sent a wrong file; it is made again"
+    assert refused.startswith("worker liar is not used any more: wanted null-1@36")
+    assert again == f"{null(36).subject}: worker liar sent a wrong file; it is made again"
 
 
 @pytest.mark.slow
@@ -203,8 +204,8 @@ def test_an_interrupted_session_ends_what_a_worker_makes_for_it(lab: Lab) -> Non
         training = File(variant=variant("vgg16", 1.0, 64, weights=WeightSource.TRAINED))
         with pytest.raises(KeyboardInterrupt):
             workers.make(Work.of([training]), once(interrupt, lab.told))
-        workers.make(Work.of([null(32)]), lab.told.append)
-        assert find(null(32)) and builder_of(lab.processes["first"]) != builder
+        workers.make(Work.of([null(38)]), lab.told.append)
+        assert find(null(38)) and builder_of(lab.processes["first"]) != builder
 
 
 def maps(pid: int) -> str:
@@ -221,6 +222,7 @@ def test_a_network_trained_exported_and_quantized_over_tls_has_the_bytes_that_on
     net = variant("lenet5", 1.0, 32, weights=WeightSource.TRAINED)
     cases = [case(net), case(replace(net, precision=Precision.INT8, quantization=parse("per_channel")))]
     told = list[Step | Notice]()
+    monkeypatch.setenv(files.HOME_VARIABLE, str(make_cache(tmp_path_factory, "over-tls")))
     with with_scheduler("tls") as lab, dask.config.set(configured):
         lab.worker("first")
         with builders.opened(1, lab.address, told.append) as workers:

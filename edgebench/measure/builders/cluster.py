@@ -168,7 +168,8 @@ class Workers:
     def _there(self) -> dict[str, str]:
         """Return the names of the workers that make files, by address; none if the scheduler does not answer."""
         try:
-            found = self.client.scheduler_info()["workers"]
+            # `client.scheduler_info` sometimes returns the totals that the client fetches in between, without workers.
+            found = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
         except Exception:  # the connection is lost, and may come back; or the answer came too late
             return self.fit if self.client.status == "running" else {}
         makers = {address: one for address, one in found.items() if one["resources"].keys() >= worker.RESOURCE.keys()}
