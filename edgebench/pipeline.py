@@ -123,6 +123,7 @@ def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Sh
     records = journal.current()
     with with_time_left(show, fleet.forecasts(sweep, sessions, records, makers.count)) as remaining:
         builders.build(sessions, records, makers, remaining)
+    makers.close()
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:

@@ -74,7 +74,7 @@ def show(event: Step | Notice) -> None:
 def with_workers(count: int) -> Iterator[str]:
     """Start a scheduler with so many workers, which share the cores; end them afterwards."""
     address, threads = f"tcp://127.0.0.1:{free_port()}", max(len(os.sched_getaffinity(0)) // count, 1)
-    commands = [(*SCHEDULER, "--port", address.rpartition(":")[2])]
+    commands: list[tuple[str, ...]] = [(*SCHEDULER, "--port", address.rpartition(":")[2])]
     commands += [
         ("edgebench", "cluster", "worker", address, "--name", f"worker-{number}", "--threads", str(threads), "--quiet")
         for number in range(count)

@@ -41,6 +41,9 @@ class Builders(Protocol):
     def make(self, work: Work, show: Show) -> None:
         """Make files in the cache; show a notice for each that could not be made."""
 
+    def close(self) -> None:
+        """Leave this machine in peace; nothing more is to be made."""
+
 
 @contextmanager
 def opened(jobs: int, scheduler: str, show: Show) -> Iterator[Builders | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from asyncio import CancelledError
 from contextlib import contextmanager, suppress
@@ -50,8 +51,8 @@ def connected(scheduler: str, show: Show) -> Iterator[Workers]:
         client = Client(scheduler, security=security, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise RequestError(f"cannot reach the scheduler {scheduler}: {in_words(error)}; start it") from error
+    workers = Workers(client=client, scheduler=scheduler)
     try:
-        workers = Workers(client=client, scheduler=scheduler)
         try:
             workers.wait()
         except _Lost as lost:
@@ -60,7 +61,7 @@ def connected(scheduler: str, show: Show) -> Iterator[Workers]:
             show(Notice(text=why))
         yield workers
     finally:
-        client.close(timeout=CONNECT_S)
+        workers.close()
 
 
 @dataclass(kw_only=True)
@@ -80,6 +81,7 @@ class Workers:
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
     running: dict[str, tuple[Any, File]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     session: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @property
@@ -99,6 +101,10 @@ class Workers:
             if self.refused and not self.fit:
                 raise RequestError("; ".join(self.refused.values()))
             ending.pause(POLL_S)
+
+    def close(self) -> None:
+        """End the connection, whose threads would wake up while this machine measures."""
+        self.client.close(timeout=CONNECT_S)
 
     def make(self, work: Work, show: Show) -> None:
         """Make all files; what cannot be made because no worker is left is left to its case."""
@@ -127,9 +133,10 @@ class Workers:
 
     def _stop(self) -> None:
         """End what the workers still make for this session."""
-        with suppress(Exception):  # a worker that has left
-            self.client.cancel([future for future, _ in self.running.values()])
-            self.client.run(worker.stop, self.session, workers=list(self.running), on_error="ignore")
+        if self.running:
+            with suppress(Exception):  # a worker that has left, or a scheduler that ended
+                self.client.cancel([future for future, _ in self.running.values()])
+                self.client.run(worker.stop, self.session, workers=list(self.running), on_error="ignore")
         self.running.clear()
 
     def look(self, show: Show, work: Work) -> None:
@@ -197,7 +204,7 @@ class Workers:
                 self.session,
                 parcel.request(file, inputs),
                 *(held[card.sha256] for card in inputs),
-                key=f"{self.session}-{file.subject}-{file.format or 'weights'}-{work.tries[file]}",
+                key=f"{self.session}-{next(self.numbers)}-{file.subject}",  # two requests never share a result
                 workers=[address],
                 resources=worker.RESOURCE,
                 pure=False,
@@ -211,13 +218,13 @@ class Workers:
         """Take a worker's answer: store the file, or have it made again."""
         try:
             text, content = future.result(timeout=FETCH_S)
+            answer, name = json.loads(text), self.fit[address]
         except CancelledError:
             _again(file, work, LOST, show)
             return
         except Exception as error:  # the worker ended, or has a bug
             _again(file, work, in_words(error), show)
             return
-        answer, name = json.loads(text), self.fit[address]
         if answer["ended"]:
             _again(file, work, f"{answer['reason']} on worker {name}", show)
         elif answer["reason"]:

@@ -71,6 +71,9 @@ class Processes:
 
     count: int
 
+    def close(self) -> None:
+        """Do nothing: the processes have ended when all files are made."""
+
     def make(self, work: Work, show: Show) -> None:
         """Make all files; at the end, or after an error, end the processes."""
         threads = max(len(os.sched_getaffinity(0)) // self.count, 1)

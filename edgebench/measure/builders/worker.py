@@ -106,6 +106,7 @@ def serve(scheduler: str, name: str, threads: int, show: Show) -> None:
         os.environ[HOME_VARIABLE] = f"{folder}/cache"  # its files may differ from those that this machine's user has
         place = _Place(threads=threads, show=show, builder=Builder.start(threads))
         _places.append(place)
+        parcel.versions()  # once, before sessions ask
         try:
             asyncio.run(_served(scheduler, name, security, folder))
         finally:
