@@ -56,9 +56,17 @@ def test_a_process_that_ends_costs_its_file_one_try_and_a_second_one_gives_it_up
         (("--jobs", "x"), "wanted a whole number for --jobs, found 'x'"),
         (("--jobs", "-2"), "wanted a whole number for --jobs, found '-2'"),
         (("--jobs", "2", "--budget", "1m"), "--jobs makes all files first, found a budget of 1m; leave out one"),
+        (("--scheduler", "tcp://192.0.2.1:8786"), "unencrypted to another machine; use tls://192.0.2.1:8786"),
+        (("--scheduler", "host:8786"), "wanted a scheduler such as tls://host:8786, found 'host:8786'"),
+        (("--scheduler", "tls://host"), "wanted a scheduler such as tls://host:8786, found 'tls://host'"),
+        (
+            ("--scheduler", "tls://host:1", "--jobs", "2"),
+            "wanted --jobs or --scheduler, found both (2 and tls://host:1)",
+        ),
+        (("--scheduler", "tls://host:1", "--budget", "1m"), "--scheduler makes all files first, found a budget of 1m"),
     ],
 )
-def test_impossible_jobs_are_refused_in_one_line(options: tuple[str, ...], message: str) -> None:
+def test_impossible_builders_are_refused_in_one_line(options: tuple[str, ...], message: str) -> None:
     done = cli("run", "--model", "null", "--weights", "none", *options)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert message in done.stderr
