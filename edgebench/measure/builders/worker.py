@@ -133,7 +133,7 @@ async def _served(scheduler: str, name: str, security: object, folder: str) -> N
         await worker
     except (OSError, RuntimeError, ValueError) as error:
         raise Unreachable(
-            f"cannot join the scheduler {scheduler}: {in_words(error)}; start it, or correct its address"
+            f"cannot join the scheduler {scheduler}: {in_words(error).rstrip('.')}; start it, or correct its address"
         ) from error
     await worker.finished()
     raise Unreachable(f"the scheduler {scheduler} ended; start it and this worker again")
