@@ -53,11 +53,14 @@ class RunOutcome:
     interrupted: int
 
 
-def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1) -> RunOutcome:
+def run(
+    sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: int = 1, scheduler: str = ""
+) -> RunOutcome:
     """Measure the cases of a sweep that are not measured yet, and return the table of the sweep's whole results folder.
 
     `address` replaces the target's address; the sweep must then have only one target. Only the cases of the shard are
-    measured. If `jobs` is more than 1, that many processes make the files of all targets before anything is measured.
+    measured. The workers of a scheduler, or `jobs` processes if these are more than 1, make the files of all targets
+    before anything is measured.
 
     Raises:
         RequestError: the sweep is impossible; nothing was run.
@@ -66,10 +69,12 @@ def run(sweep: Sweep, show: Show, address: str = "", shard: Shard = ALL, jobs: i
     require_name(sweep.name)
     targets = catalogue.targets_of(sweep.targets, address)
     _announce(targets, show)
-    with fleet.opened(sweep, targets, show, shard) as lab:  # every target is queried before any measurement
-        folder = results_folder(sweep.name)
-        with lock_folder(folder):
-            return _measured(sweep, lab, folder, show, jobs)
+    with (
+        builders.opened(jobs, scheduler, show) as makers,
+        fleet.opened(sweep, targets, show, shard) as lab,  # every target is queried before any measurement
+        lock_folder(folder := results_folder(sweep.name)),
+    ):
+        return _measured(sweep, lab, folder, show, makers)
 
 
 def _announce(targets: Sequence[Target], show: Show) -> None:
@@ -81,13 +86,13 @@ def _announce(targets: Sequence[Target], show: Show) -> None:
             show(Step(activity="ask", subject=f"target {target.name}, which is emulated and answers slowly"))
 
 
-def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show, jobs: int) -> RunOutcome:
+def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show, makers: builders.Builders | None) -> RunOutcome:
     """Measure the unfinished cases on all machines; write the reports even after an interruption."""
     journal, interrupted = Journal(folder), 0
     sweeps.write_sweep(folder, sweep)
     try:
-        if jobs > 1:
-            _build(sweep, lab.sessions, journal, show, jobs)
+        if makers:
+            _build(sweep, lab.sessions, journal, show, makers)
         with closing(fleet.measured(sweep, lab, journal, show)) as records:
             for record in records:  # only this loop writes the journal
                 journal.append(record)
@@ -113,11 +118,12 @@ def _remove_without_results(folder: Path) -> None:
             folder.rmdir()
 
 
-def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Show, jobs: int) -> None:
+def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Show, makers: builders.Builders) -> None:
     """Make the files of all sessions in several processes, before anything is measured."""
     records = journal.current()
-    with with_time_left(show, fleet.forecasts(sweep, sessions, records, jobs)) as remaining:
-        builders.build(sessions, records, jobs, remaining)
+    with with_time_left(show, fleet.forecasts(sweep, sessions, records, makers.count)) as remaining:
+        builders.build(sessions, records, makers, remaining)
+    makers.close()
 
 
 def _table(folder: Path, journal: Journal, show: Show) -> Table:

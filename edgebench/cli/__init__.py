@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from edgebench import __version__
 from edgebench.cli import exit_codes, guide, streams
-from edgebench.cli.commands import analysis, cache, datasets, nightly, plugins, results, run, targets
+from edgebench.cli.commands import analysis, cache, cluster, datasets, nightly, plugins, results, run, targets
 from edgebench.foundation import ending, escape
 from edgebench.foundation.errors import EdgebenchError
 from edgebench.foundation.progress import warn
@@ -83,6 +83,7 @@ for command in COMMANDS:
 app.command("guide")(guide.show)
 app.command("gate", epilog=exit_codes.EPILOG_OF_NIGHTLY)(nightly.gate)
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(targets.app, name="targets")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(nightly.app, name="nightly")

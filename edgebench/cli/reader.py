@@ -13,6 +13,7 @@ from edgebench.foundation import outside
 from edgebench.foundation.errors import RequestError, require
 from edgebench.foundation.shelf import literal, names
 from edgebench.foundation.units import parse_duration
+from edgebench.measure.builders.security import require_private
 from edgebench.measure.plan import sweeps
 from edgebench.measure.plan.shard import Shard
 from edgebench.measure.plan.shard import parse as parse_shard
@@ -99,18 +100,33 @@ def shard(text: str, requested: Sweep) -> Shard:
     return parse_shard(text)
 
 
-def jobs(text: str, requested: Sweep) -> int:
-    """Return how many processes make a sweep's files; 1 for an empty text.
+def count(option: str, text: str) -> int:
+    """Return a number of processes or threads; 1 for an empty text.
 
     Raises:
-        RequestError: the text is not a number above 0, or the sweep has a budget, with which the files to make are not
-            known in advance.
+        RequestError: the text is not a number above 0.
     """
-    if not (count := _whole("jobs")(text) if text else 1):
-        raise RequestError("wanted 1 or more for --jobs, found 0")
-    if count > 1 and requested.budget:
-        raise RequestError(f"--jobs makes all files first, found a budget of {requested.budget}; leave out one")
-    return count
+    if not (read := _whole(option)(text) if text else 1):
+        raise RequestError(f"wanted 1 or more for --{option}, found 0")
+    return read
+
+
+def jobs(text: str, scheduler: str, requested: Sweep) -> int:
+    """Return how many processes make a sweep's files.
+
+    Raises:
+        RequestError: the text is not a number above 0, the scheduler's address cannot be used, both are given, or the
+            sweep has a budget, with which the files to make are not known in advance.
+    """
+    if scheduler:
+        require_private(scheduler)
+    if text and scheduler:
+        raise RequestError(f"wanted --jobs or --scheduler, found both ({text} and {scheduler}); leave out one")
+    processes = count("jobs", text)
+    if (processes > 1 or scheduler) and requested.budget:
+        option = "--scheduler" if scheduler else "--jobs"
+        raise RequestError(f"{option} makes all files first, found a budget of {requested.budget}; leave out one")
+    return processes
 
 
 def grid(known: Sweep, given: str, options: SweepOptions) -> Sweep:

@@ -8,6 +8,7 @@ edgebench reports it on standard error and makes the file again, as if it were m
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from edgebench.foundation import seal
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.foundation.files import (
     HOME_VARIABLE,
     SCRATCH,
@@ -118,13 +119,29 @@ def find(stem: str, card_type: type[K]) -> K | None:
     if fields is None:
         return None
     try:
-        # The fields pass through JSON, because pydantic's strict mode reads tuples and enums only from JSON.
-        card: K = _decoder(card_type).validate_json(json.dumps(fields))
+        card = card_of(card_type, fields)
     except ValidationError:
         return None
     if not hasattr(card, "file"):
         used(path)
     return card
+
+
+def card_of(card_type: type[K], fields: dict[str, Any]) -> K:
+    """Return the card that has these fields.
+
+    Raises:
+        ValidationError: a field is missing, unknown, or of another type.
+    """
+    # The fields pass through JSON, because pydantic's strict mode reads tuples and enums only from JSON.
+    card: K = _decoder(card_type).validate_json(json.dumps(fields))
+    return card
+
+
+def fields_of(card: Card) -> dict[str, Any]:
+    """Return the fields of a card as JSON can hold them."""
+    fields: dict[str, Any] = json.loads(_decoder(type(card)).dump_json(card))
+    return fields
 
 
 def cards(card_type: type[K], stems: str = "*") -> list[K]:
@@ -141,8 +158,7 @@ def with_hash(card_type: type[F], sha256: str) -> F | None:
 
 def put(stem: str, card: Card) -> None:
     """Store a card in the cache as the file `<stem>.card.json`."""
-    fields = json.loads(_decoder(type(card)).dump_json(card))
-    write_sealed(folder(card.FOLDER) / f"{stem}{CARD}", fields)
+    write_sealed(folder(card.FOLDER) / f"{stem}{CARD}", fields_of(card))
 
 
 def is_intact(card: FileCard) -> bool:
@@ -200,3 +216,30 @@ def keep(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
 def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) -> F:
     """Return the card in `<stem>.card.json` if its file is intact; otherwise make and store a file and a card."""
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)
+
+
+def stem_of(card: FileCard) -> str:
+    """Return the name of a card's file without the suffix: the name under which `find` finds the card."""
+    return Path(card.file).stem
+
+
+def receive(card: F, content: bytes, *, replaces: bool = False) -> F:
+    """Store a file that another machine made, with its card.
+
+    If the cache has an intact file of this name, that file stays, unless `replaces` and its content differs.
+
+    Raises:
+        CaseError: the content does not have the hash that the card states.
+        RequestError: the file cannot be written.
+    """
+    if (found := hashlib.sha256(content).hexdigest()) != card.sha256:
+        raise CaseError(f"wanted {card.file} with the hash {card.sha256[:16]}, found {found[:16]}")
+
+    def make(path: Path) -> F:
+        path.write_bytes(content)
+        return card
+
+    known = find_intact(stem_of(card), type(card))
+    if known and (known.sha256 == card.sha256 or not replaces):
+        return known
+    return keep(stem_of(card), Path(card.file).suffix, type(card), make)

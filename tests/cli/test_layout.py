@@ -73,6 +73,7 @@ NO_TABLE = {  # what commands print that no test here lays out
     "train": "the table of `weights`",
     "gate": "a comment in Markdown, for a forge",
     "guide": "a page; tests/cli/test_guide.py has the width of the list",
+    "cluster worker": "progress only",
     "nightly run": "the table of `nightly report`",
     "nightly bisect": "its table is one of `sheets`, because a walk takes long",
     **dict.fromkeys(("nightly accept", "nightly ack", "nightly assign", "nightly invalid"), "the names it applies to"),

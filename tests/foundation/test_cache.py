@@ -1,5 +1,6 @@
 """Artifacts under the hash of what they are made of: found again, made once, and never half written."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgebench.foundation import cache, files, provenance
-from edgebench.foundation.errors import RequestError
+from edgebench.foundation.errors import CaseError, RequestError
 from edgebench.schema.artifact import Artifact
 from tests.conftest import artifact
 
@@ -90,3 +91,27 @@ def test_a_key_depends_on_every_part_and_not_on_their_order() -> None:
         == provenance.key({"b": "2", "a": "1"})
         != provenance.key({"a": "1", "b": "3"})
     )
+
+
+def other(content: bytes) -> Artifact:
+    """The card that another machine has of a file with this content."""
+    return artifact(file="net.onnx", sha256=hashlib.sha256(content).hexdigest())
+
+
+def test_a_file_of_another_machine_is_stored_under_its_name_and_with_its_card() -> None:
+    card = cache.receive(other(b"theirs"), b"theirs")
+    assert cache.find_intact("net", Artifact) == card == other(b"theirs")
+    assert cache.path_of(card).read_bytes() == b"theirs"
+
+
+def test_a_file_whose_content_has_another_hash_than_its_card_is_refused_and_not_stored() -> None:
+    with pytest.raises(CaseError, match="wanted net.onnx with the hash"):
+        cache.receive(other(b"theirs"), b"theirs!")
+    assert cache.find("net", Artifact) is None
+
+
+def test_an_intact_file_stays_unless_it_is_to_be_replaced() -> None:
+    kept = cache.keep("net", ".onnx", Artifact, make)
+    assert cache.receive(other(b"theirs"), b"theirs") == kept
+    assert cache.receive(other(b"theirs"), b"theirs", replaces=True) == other(b"theirs")
+    assert cache.find_intact("net", Artifact) == other(b"theirs")

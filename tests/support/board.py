@@ -97,7 +97,7 @@ def _started(folder: Path, client: Path, more: str) -> Iterator[Board]:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     for name in ("host", "user"):
         make_key(folder / name)
-    port = _free_port()
+    port = free_port()
     kind, key, *_ = (folder / "host.pub").read_text().split()
     (folder / "known").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
     with client.open("a") as stream:
@@ -123,7 +123,8 @@ def running(folder: Path, port: int, more: str = "") -> Iterator[subprocess.Pope
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]

@@ -128,6 +128,9 @@ def run(
     jobs: Annotated[
         str, typer.Option(help="Processes that train and export at the same time, before anything is measured.")
     ] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Workers that train and export instead, on other machines: tls://host:8786.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")
     ] = False,
@@ -149,13 +152,13 @@ def run(
         sustained=sustained, stages="yes" if stages else "", convolutional="yes" if convolutional else "", name=name,
     )  # fmt: skip
     requested = reader.sweep(sweep, options)
-    part, builders = reader.shard(shard, requested), reader.jobs(jobs, requested)
+    part, builders = reader.shard(shard, requested), reader.jobs(jobs, scheduler, requested)
     json = json or json_lines
     with terminal.progress(quiet=quiet, json_lines=json_lines) as show:
         if dry_run:
             forecasts = pipeline.forecast(requested, show, address, part, builders)
         else:
-            outcome = pipeline.run(requested, show, address, part, builders)
+            outcome = pipeline.run(requested, show, address, part, builders, scheduler)
     if dry_run:
         terminal.show_forecast(forecasts, json=json, shard=shard)
         return
