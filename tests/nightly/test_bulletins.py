@@ -106,10 +106,10 @@ class Strict(HTMLParser):
 
 
 def test_the_pages_need_no_other_file_close_what_they_open_and_link_each_other() -> None:
-    parser = Strict()
-    parser.feed(page.render(of(*EVERY)))
+    found, parser = of(*EVERY, nights=5), Strict()
+    parser.feed(page.render(found))
     assert (parser.open, parser.loaded) == ([], [])
-    pages = dict(page.pages(of(*EVERY)))
+    pages = dict(page.pages(found))
     assert sorted(parser.linked) == sorted(pages)
     for text in pages.values():
         parser = Strict()
@@ -117,6 +117,7 @@ def test_the_pages_need_no_other_file_close_what_they_open_and_link_each_other()
         assert (parser.open, parser.loaded, parser.linked) == ([], [], ["../index.html"])
 
 
+@pytest.mark.lengthy
 def test_the_page_of_a_configuration_has_every_night_with_its_values() -> None:
     whole = history(Outcome.REGRESSION, nights=80)
     text = dict(page.pages(bulletin(whole)))[address("net-0")]
