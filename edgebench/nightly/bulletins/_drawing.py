@@ -45,7 +45,7 @@ svg{display:block;width:100%;height:auto;max-width:60rem;overflow:visible}svg.sp
 svg text{fill:var(--muted);font-size:11px}.axis{stroke:var(--rule)}
 .band{fill:var(--muted);opacity:.3}.line{fill:none;stroke:currentColor}.dot{fill:currentColor}
 .epoch{stroke:var(--mark)}.accepted{stroke:var(--good);stroke-width:2}
-.change{stroke:var(--doubt);stroke-width:2;stroke-dasharray:5 3}
+.change{stroke:var(--doubt);stroke-width:3;stroke-dasharray:5 3}
 """
 
 
