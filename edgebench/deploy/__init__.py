@@ -106,9 +106,8 @@ def hold(*targets: Target) -> Iterator[tuple[Held, ...]]:
         Busy: another process holds a machine's lock; nothing was started on any target.
         Unreachable, AgentError: a target does not answer.
     """
-    with ExitStack() as stack:
-        _lock_all(stack, targets)
-        yield tuple(_held(target, stack) for target in targets)
+    with Access(*targets) as access:
+        yield access.lock()
 
 
 class Access:
@@ -136,11 +135,7 @@ class Access:
             Busy: another process holds a board's lock.
             Unreachable, AgentError: a target does not answer.
         """
-        with ExitStack() as stack:
-            _lock_all(stack, (target for target in self._targets if target.machine != THIS_MACHINE))
-            self._held = tuple(_held(target, stack) for target in self._targets)
-            self._stack = stack.pop_all()
-        return self._held
+        return self._hold(target for target in self._targets if target.machine != THIS_MACHINE)
 
     def release(self) -> None:
         """Disconnect from all targets if one of them is a board, so that the board is unlocked."""
@@ -154,11 +149,13 @@ class Access:
             Busy: another process holds a machine's lock.
             Unreachable, AgentError: a target does not answer.
         """
+        return self._hold(target for target in self._targets if not self._held or target.machine == THIS_MACHINE)
+
+    def _hold(self, unlocked: Iterable[Target]) -> tuple[Held, ...]:
+        """Lock the machines of some targets; connect to all targets, unless they are connected."""
         with ExitStack() as stack:
-            if self._held:
-                _lock_all(stack, (target for target in self._targets if target.machine == THIS_MACHINE))
-            else:
-                self._held = stack.enter_context(hold(*self._targets))
+            _lock_all(stack, unlocked)
+            self._held = self._held or tuple(_held(target, stack) for target in self._targets)
             self._stack.push(stack.pop_all())
         return self._held
 

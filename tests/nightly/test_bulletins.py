@@ -7,7 +7,9 @@ import sys
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from math import exp
 from pathlib import Path
+from random import Random
 
 import pytest
 from lxml import etree
@@ -15,11 +17,12 @@ from lxml import etree
 from edgebench.foundation import shelf
 from edgebench.nightly.bulletins import annotations, junit, markdown, page, pytest_benchmark
 from edgebench.nightly.bulletins import json as as_json
+from edgebench.nightly.bulletins._change_points import change_points
 from edgebench.nightly.bulletins._configuration import address
 from edgebench.nightly.bulletins._drawing import sparkline
 from edgebench.nightly.night import Acceptance, Change, History, Night, Outcome
 from edgebench.nightly.summary import NIGHTS, Bulletin, bulletin
-from tests.support.nights import HOST, STACK, entry, night, quiet_history
+from tests.support.nights import HOST, STACK, entry, night, quiet_history, slower
 
 SCHEMA = Path(__file__).with_name("junit.xsd")
 FINDING = Change(
@@ -103,10 +106,10 @@ class Strict(HTMLParser):
 
 
 def test_the_pages_need_no_other_file_close_what_they_open_and_link_each_other() -> None:
-    parser = Strict()
-    parser.feed(page.render(of(*EVERY)))
+    found, parser = of(*EVERY, nights=5), Strict()
+    parser.feed(page.render(found))
     assert (parser.open, parser.loaded) == ([], [])
-    pages = dict(page.pages(of(*EVERY)))
+    pages = dict(page.pages(found))
     assert sorted(parser.linked) == sorted(pages)
     for text in pages.values():
         parser = Strict()
@@ -114,6 +117,7 @@ def test_the_pages_need_no_other_file_close_what_they_open_and_link_each_other()
         assert (parser.open, parser.loaded, parser.linked) == ([], [], ["../index.html"])
 
 
+@pytest.mark.lengthy
 def test_the_page_of_a_configuration_has_every_night_with_its_values() -> None:
     whole = history(Outcome.REGRESSION, nights=80)
     text = dict(page.pages(bulletin(whole)))[address("net-0")]
@@ -121,6 +125,42 @@ def test_the_page_of_a_configuration_has_every_night_with_its_values() -> None:
     assert "<title>2026-03-22: " in text
     assert text.count("<tr>") == 82
     assert "latency +10.0% (1.000 ms -&gt; 1.100 ms)" in text
+
+
+def with_a_step(seed: int, share: float, step: int, nights: int = 60) -> list[float]:
+    """The p50 of noisy nights, in ms; from the night `step` on they are slower."""
+    draw = Random(seed)
+    return [exp(draw.gauss(0, 0.02) + slower(share) * (place >= step)) for place in range(nights)]
+
+
+@pytest.mark.lengthy  # imports ruptures
+def test_a_planted_step_is_a_change_point_and_noise_is_none() -> None:
+    for seed in range(20):
+        assert list(change_points(with_a_step(seed, 0.0, 0))) == []
+        (found,) = change_points(with_a_step(seed, 0.2, 41))
+        assert found.place == 41
+        assert found.before == pytest.approx(1, abs=0.02)
+        assert found.after == pytest.approx(1.2, abs=0.02)
+
+
+@pytest.mark.lengthy
+def test_a_change_point_is_placed_among_all_nights_and_needs_a_week_on_each_side() -> None:
+    gaps = [None, *with_a_step(1, 0.2, 7, 14), None]
+    assert [found.place for found in change_points(gaps)] == [8]
+    assert list(change_points(gaps[:-2])) == []
+    assert list(change_points([1.0] * 20)) == []
+
+
+@pytest.mark.lengthy
+def test_the_page_of_a_configuration_marks_its_change_points() -> None:
+    quiet = quiet_history(40, ["net-0"]).nights
+    nights = [night(place, entry(slower(0.1), seed=place, name="net-0")) for place in range(40, 60)]
+    (text,) = dict(page.pages(bulletin(History(nights=(*quiet, *nights))))).values()
+    assert text.count('<line class="change"') == 1
+    assert re.search(r"<title>2026-02-10: \+(9|10).\d% \((0.99|1.00)\d ms -&gt; 1.\d+ ms\)</title>", text)
+    assert "The library ruptures finds these" in text
+    (text,) = dict(page.pages(bulletin(History(nights=quiet)))).values()
+    assert '<line class="change"' not in text and "ruptures" not in text
 
 
 def test_a_merged_history_shows_the_last_night_of_every_sweep_and_machine() -> None:

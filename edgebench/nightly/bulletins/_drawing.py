@@ -8,7 +8,7 @@ from edgebench.foundation.escape import html
 from edgebench.foundation.units import milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edgebench.nightly.summary import Point
 
@@ -45,6 +45,7 @@ svg{display:block;width:100%;height:auto;max-width:60rem;overflow:visible}svg.sp
 svg text{fill:var(--muted);font-size:11px}.axis{stroke:var(--rule)}
 .band{fill:var(--muted);opacity:.3}.line{fill:none;stroke:currentColor}.dot{fill:currentColor}
 .epoch{stroke:var(--mark)}.accepted{stroke:var(--good);stroke-width:2}
+.change{stroke:var(--doubt);stroke-width:3;stroke-dasharray:5 3}
 """
 
 
@@ -107,10 +108,15 @@ def _moments(*points: Point) -> list[str]:
     return days if len(set(days)) > 1 or len(days) == 1 else [point.started_at[11:16] for point in points]
 
 
-def chart(points: Sequence[Point], latencies: Sequence[tuple[float, float | None, float | None] | None]) -> str:
+def chart(
+    points: Sequence[Point],
+    latencies: Sequence[tuple[float, float | None, float | None] | None],
+    changes: Mapping[int, str],
+) -> str:
     """Draw the p50 of every night with its interval as SVG, in ms; a tooltip on each point states its values.
 
-    `latencies` has p50, low and high of each point in ms, or None for a night without a measurement.
+    `latencies` has p50, low and high of each point in ms, or None for a night without a measurement. `changes` has the
+    change points by their places, in words for their tooltips.
     """
     known = [value for values in latencies if values for value in values if value is not None]
     if not known:
@@ -121,7 +127,8 @@ def chart(points: Sequence[Point], latencies: Sequence[tuple[float, float | None
     def at(place: int, value: float) -> str:
         return f"{LEFT + place * step:.1f},{height * (1 - value / top):.1f}"
 
-    marks = "".join(_mark(point, LEFT + place * step, height) for place, point in enumerate(points))
+    marks = "".join(_line("change", words, LEFT + place * step, height) for place, words in changes.items())
+    marks += "".join(_mark(point, LEFT + place * step, height) for place, point in enumerate(points))
     measured = [(place, *values) if values else None for place, values in enumerate(latencies)]
     drawn = "".join(_run(run, at, has_band=True) for run in _runs(measured))
     dots = "".join(_dot(points[night[0]], night, at) for night in measured if night)
@@ -162,9 +169,13 @@ def _axes(points: Sequence[Point], top: float) -> str:
 
 def _mark(point: Point, x: float, height: float) -> str:
     kind = "accepted" if point.note else "epoch" if point.is_epoch else ""
-    title = html(f"{point.started_at[:10]} {point.note or 'host or components changed'}")
-    line = f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"><title>{title}</title></line>'
-    return line if kind else ""
+    words = f"{point.started_at[:10]} {point.note or 'host or components changed'}"
+    return _line(kind, words, x, height) if kind else ""
+
+
+def _line(kind: str, words: str, x: float, height: float) -> str:
+    title = html(words)
+    return f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}"><title>{title}</title></line>'
 
 
 def _runs(nights: Sequence[_Night | None]) -> Iterator[list[_Night]]:
