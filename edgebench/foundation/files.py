@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from time import time, time_ns
 from typing import TYPE_CHECKING
@@ -58,9 +59,14 @@ _KEPT = (".card.json", ".lock")
 
 def home() -> Path:
     """Return the cache directory: `$EDGEBENCH_CACHE` if it is set, otherwise edgebench's folder in the user's cache."""
+    return _home(os.environ.get(HOME_VARIABLE, ""))
+
+
+@cache  # a sweep looks for thousands of files in the cache, and making the path would take longer than looking
+def _home(stated: str) -> Path:
     from platformdirs import user_cache_path
 
-    return Path(os.environ.get(HOME_VARIABLE) or user_cache_path("edgebench"))
+    return Path(stated or user_cache_path("edgebench"))
 
 
 def place(kind: str) -> Path:
@@ -70,10 +76,11 @@ def place(kind: str) -> Path:
         RequestError: the folder or the cache belongs to another user, is a link, or is writable for everybody.
     """
     root = home()
+    path = root / kind
     _require_own(root, root.stat)
-    _require_own(root / kind, (root / kind).lstat)
+    _require_own(path, path.lstat)
     _join(root)
-    return root / kind
+    return path
 
 
 def folder(kind: str) -> Path:

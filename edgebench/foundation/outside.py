@@ -35,11 +35,11 @@ def folders(shelf: str) -> tuple[Path, ...]:
     if not is_on_host():
         return ()
     here = os.getcwd()  # noqa: PTH109 - a text, because making a Path would take most of the time
-    return _folders(shelf, here, tuple(_beside), os.environ.get("XDG_CONFIG_HOME", ""))
+    return _folders(shelf, here, tuple(_beside))
 
 
 @cache  # because reports ask dozens of times per row; for the same reason the key has texts, which are hashed once
-def _folders(shelf: str, here: str, beside: tuple[str, ...], _config: str) -> tuple[Path, ...]:
+def _folders(shelf: str, here: str, beside: tuple[str, ...]) -> tuple[Path, ...]:
     from platformdirs import user_config_path
 
     every = (Path(here), *map(Path, beside), user_config_path("edgebench"))

@@ -2,7 +2,8 @@
 
 A description is computed with torch, and importing torch takes ten times as long as the computation. The package ships
 descriptions of the built-in networks at their published sizes. Each description is stored under a hash of the code and
-of the torch version that made it; if the code or the version changes, the description is computed again.
+of the torch version that made it; if the code or the version changes, the description is computed again. The package
+also ships the side from which on each network supports every resolution, under a hash of the network's code.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 from edgebench.foundation import cache, provenance
 from edgebench.foundation.errors import RequestError
 from edgebench.foundation.shelf import literal, load, module, names
+from edgebench.networks import build
 from edgebench.networks.describe import Description, describe
-from edgebench.schema.variant import WeightSource
+from edgebench.schema.variant import MAX_RESOLUTION, WeightSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +77,7 @@ def estimate(name: str, width: float, resolution: int, classes: int) -> Estimate
     """
     if known := _known(_stem(name, width, resolution, classes)):
         return Estimate(macs=known.macs, layers=len(known.layers))
-    published = min(load("architectures", name).WIDTHS, key=lambda each: abs(each - width))
+    published = min(_widths(name), key=lambda each: abs(each - width))
     like = blueprint(name, published)
     scale = (width / like.width * resolution / like.resolution) ** 2
     return Estimate(macs=like.macs * scale, layers=len(like.layers))
@@ -84,7 +86,7 @@ def estimate(name: str, width: float, resolution: int, classes: int) -> Estimate
 @functools.cache
 def shares_weights(name: str, resolution: int, other: int, classes: int) -> bool:
     """Return whether a network has the same number of parameters at two resolutions, whatever its width."""
-    width = load("architectures", name).WIDTHS[0]
+    width = _widths(name)[0]
     return blueprint(name, width, resolution, classes).params == blueprint(name, width, other, classes).params
 
 
@@ -97,8 +99,35 @@ def draw(name: str, width: float, resolution: int = 0, classes: int = 0) -> Desc
 def published_widths() -> Iterator[tuple[str, float]]:
     """Yield every built-in network at each of its published widths, without importing torch."""
     for name in names("architectures"):
-        for width in literal("architectures", name, "WIDTHS"):
+        for width in _widths(name):
             yield name, width
+
+
+def _widths(name: str) -> tuple[float, ...]:
+    """Return a network's published widths; only a plug-in that computes them is imported."""
+    widths: tuple[float, ...] = literal("architectures", name, "WIDTHS") or load("architectures", name).WIDTHS
+    return widths
+
+
+def check(name: str, width: float, resolution: int) -> None:
+    """Refuse what `build.check` refuses; torch is not imported for a size that the shipped file says is supported.
+
+    Raises:
+        RequestError: the network does not support the width or the resolution.
+    """
+    least = _every_shipped().get(_sides(name))
+    if least is None or resolution < int(least) or (width != 1.0 and _widths(name) == (1.0,)):
+        build.check(name, width, resolution)
+
+
+def _least(name: str) -> int:
+    """Return the side from which on a network supports every resolution."""
+    return 1 + max((side for side in range(1, MAX_RESOLUTION + 1) if not build.accepts(name, side)), default=0)
+
+
+def _sides(name: str) -> str:
+    """Return the key of `_least` in the shipped file: the network, and a hash of its code."""
+    return f"{name} from {provenance.source(module('architectures', name))}"
 
 
 def ship() -> None:
@@ -106,7 +135,7 @@ def ship() -> None:
     from pydantic import TypeAdapter
 
     format = TypeAdapter(Description)
-    shipped = {TORCH: _torch()}
+    shipped = {TORCH: _torch()} | {_sides(name): str(_least(name)) for name in names("architectures")}
     for name, width in published_widths():
         drawn = draw(name, width)
         text = format.dump_json(drawn).decode()

@@ -15,7 +15,7 @@ from edgebench.results.journal import Journal, existing
 from edgebench.results.measurement.evidence import Evidence, gather
 from edgebench.results.table import rows
 from edgebench.results.table.columns import COLUMNS, cells
-from edgebench.results.table.notes import method, methods_of, notes_of
+from edgebench.results.table.notes import method, notes_of
 from edgebench.results.table.ranking import compared
 from edgebench.results.table.row import Background, Line, Machine, Table
 from edgebench.results.table.selection import ALL, Selection
@@ -90,12 +90,8 @@ def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
         raise InvalidFile(f"wanted a measured case in {folder}, found {_found(journal, len(records))}")
     every = compared(rows.lines(evidence))
     lines = tuple(selection.select(every, lambda line: line.row.setup, str(folder)))
-    table = Table(
-        title=folder.resolve().name,
-        rows=tuple(line.row for line in lines),
-        notes=tuple(notes_of(records, evidence, journal)),
-        method=tuple(methods_of(records, evidence)),
-    )
+    notes, of_method = notes_of(records, evidence, journal)
+    table = Table(title=folder.resolve().name, rows=tuple(line.row for line in lines), notes=notes, method=of_method)
     return table, replace(_background(lines), albums=_albums(folder, lines))
 
 

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edgebench.foundation import files, provenance
-from edgebench.networks import cost
+from edgebench.foundation import files, provenance, shelf
+from edgebench.foundation.errors import RequestError
+from edgebench.networks import build, cost
 from edgebench.networks.describe import describe
 
 slow = pytest.mark.slow
@@ -60,12 +62,29 @@ def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypat
 def test_what_comes_with_the_package_was_drawn_by_the_code_of_today() -> None:
     for name, width in cost.published_widths():
         assert cost._shipped(cost._stem(name, width, 0, 0)), SHIP
+        assert cost._sides(name) in cost._every_shipped(), SHIP
 
 
 @slow
 def test_what_comes_with_the_package_is_what_is_drawn_today() -> None:
     for name, width in cost.published_widths():
         assert cost._shipped(cost._stem(name, width, 0, 0)) == cost.draw(name, width), SHIP
+        assert cost._every_shipped()[cost._sides(name)] == str(cost._least(name)), SHIP
+
+
+@slow
+@pytest.mark.parametrize("size", [(1.0, 31), (0.5, 32), (0.5, 33), (1.0, 1), (1.0, 224)])
+def test_a_size_is_refused_with_the_words_of_the_network_itself(size: tuple[float, int]) -> None:
+    for name in shelf.names("architectures"):
+        assert _refusal(cost.check, name, *size) == _refusal(build.check, name, *size)
+
+
+def _refusal(check: Callable[[str, float, int], None], name: str, width: float, resolution: int) -> str:
+    try:
+        check(name, width, resolution)
+    except RequestError as error:
+        return str(error)
+    return ""
 
 
 @slow

@@ -83,10 +83,16 @@ def test_the_front_is_the_one_that_choose_finds(measured: Table) -> None:
         ends = {"p50_low_ms": p50 * (1 - width), "p50_high_ms": p50 * (1 + width)}
         shares = {"top1_low": top1 - points, "top1_high": min(100.0, top1 + points)}
         some[number] = row(measured, p50_ms=p50, top1=top1, architecture=f"net{number}", **ends, **shares)
-    candidates = {number: pareto._candidate(one) for number, one in some.items()}
+    candidates = {number: _candidate(one) for number, one in some.items()}
     wanted = {id(one) for one in choice.front(list(candidates.values()))}
     assert set(pareto.front(some)) == {number for number, one in candidates.items() if id(one) in wanted}
     assert 1 < len(wanted) < len(some)
+
+
+def _candidate(row: Row) -> choice.Candidate:
+    assert row.metric
+    figures = {choice.Quantity.LATENCY: pareto._latency(row), choice.Quantity.TOP1: row.metric}
+    return choice.Candidate(name="", figures=figures)
 
 
 def test_a_tie_is_on_the_front_and_what_is_beaten_beyond_the_intervals_is_not(measured: Table) -> None:

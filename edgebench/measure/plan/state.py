@@ -15,8 +15,7 @@ from edgebench.foundation.shelf import load
 from edgebench.images.splits import has_answers
 from edgebench.measure.evaluate import made_by
 from edgebench.measure.plan.custom import model_of, refusal
-from edgebench.networks import build
-from edgebench.networks.cost import lacks_weights
+from edgebench.networks import build, cost
 from edgebench.results.measurement import needed, times_stages
 from edgebench.results.measurement.evidence import Evidence, by_case, gather, in_epoch, of_artifact
 from edgebench.schema.case import Case
@@ -135,9 +134,9 @@ def _state(
         return state
     artifact = find(case.variant, load("runtimes", case.runtime.name).FORMAT)
     is_custom = case.variant.weights == WeightSource.CUSTOM
-    if artifact is None and not is_custom:  # if there is an artifact, the slow check (it imports torch) is needless
-        build.check(case.variant.architecture, case.variant.width, case.variant.resolution)
-        if reason := lacks_weights(case.variant):
+    if artifact is None and not is_custom:
+        cost.check(case.variant.architecture, case.variant.width, case.variant.resolution)
+        if reason := cost.lacks_weights(case.variant):
             return replace(state, refusal=reason)
     state = replace(state, model=model_of(case.variant), artifact=artifact)
     return replace(state, progress=_progress(state, session, records))

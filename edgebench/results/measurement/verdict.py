@@ -442,9 +442,11 @@ def _chance(accuracy: Accuracy) -> float:
 
 def is_of_chance(accuracy: Accuracy) -> bool:
     """Return whether agreement means nothing, because this network or its float parent is no better than chance."""
-    change, chance = appraise(accuracy).change, _chance(accuracy)
-    is_labelled = not why_no_accuracy(accuracy.case.variant)
-    return bool(untrained(accuracy) or (is_labelled and change and change.parent.interval[0] <= chance))
+    if untrained(accuracy):
+        return True
+    change = appraise(accuracy).change
+    is_at_chance = change is not None and change.parent.interval[0] <= _chance(accuracy)
+    return is_at_chance and not why_no_accuracy(accuracy.case.variant)
 
 
 def _not_finite(evidence: Evidence) -> Iterator[Reason]:

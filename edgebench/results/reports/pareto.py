@@ -1,7 +1,8 @@
 """The task's metric against p50 as SVG: one panel per group, with both intervals and the Pareto front."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from math import inf, isfinite
 
 from edgebench.foundation.units import counted
@@ -29,7 +30,7 @@ from edgebench.results.reports._figures import (
     whisker,
     withheld,
 )
-from edgebench.results.table.choice import Candidate, Figure, Quantity, dominates
+from edgebench.results.table.choice import Figure
 from edgebench.results.table.ranking import by_precision
 from edgebench.results.table.row import NOTHING, Background, Row, Table
 
@@ -86,40 +87,48 @@ def _notes(rows: Mapping[int, Row], drawn: Mapping[int, Row]) -> Iterator[str]:
 def front(rows: Mapping[int, Row]) -> list[int]:
     """Return the numbers of the rows that no other row dominates in latency and accuracy, the fastest first.
 
-    Only a faster and more accurate row can dominate a row. The most accurate rows are tried first, because they
-    dominate most often.
+    A row that is no worse in both dominates in one of two ways: its latency's interval ends before the other's begins,
+    or its accuracy's interval begins above the end of the other's.
     """
-    on_front, by_error = list[int](), list[tuple[float, int]]()
-    for number in sorted(rows, key=lambda number: _order(rows[number])):
-        error = _order(rows[number])[1]
-        candidate = _candidate(rows[number])
-        better = (_candidate(rows[other]) for _, other in by_error[: bisect_right(by_error, (error, inf))])
-        if not any(dominates(other, candidate) for other in better):
-            on_front.append(number)
-        insort(by_error, (error, number))
-    return on_front
+    points = {number: (_latency(row), row.metric) for number, row in rows.items() if row.metric}
+    surely_before = _Highest((latency.high, metric.value) for latency, metric in points.values())
+    no_slower = _Highest((latency.value, metric.low) for latency, metric in points.values())
+    return [
+        number
+        for number, (latency, metric) in sorted(points.items(), key=lambda item: _order(rows[item[0]]))
+        if surely_before.below(latency.low) < metric.value and no_slower.up_to(latency.value) <= metric.high
+    ]
+
+
+class _Highest:
+    """Points (x, y), sorted once -> the highest y up to any x; `-inf` if there is none."""
+
+    def __init__(self, points: Iterable[tuple[float, float]]) -> None:
+        ordered = sorted(points)
+        self._xs = [x for x, _ in ordered]
+        self._highest = [-inf, *accumulate((y for _, y in ordered), max)]
+
+    def below(self, x: float) -> float:
+        return self._highest[bisect_left(self._xs, x)]
+
+    def up_to(self, x: float) -> float:
+        return self._highest[bisect_right(self._xs, x)]
 
 
 def _order(row: Row) -> tuple[float, float]:
     return row.latency.p50_ms or 0.0, -row.metric.value if row.metric else 0.0
 
 
-def _candidate(row: Row) -> Candidate:
-    latency, metric = row.latency, row.metric
+def _latency(row: Row) -> Figure:
+    """Return p50 with its interval, or with its range if there are too few processes for an interval."""
+    latency = row.latency
     assert latency.p50_ms
-    assert metric
     low, value, high = row.spread or (
         latency.p50_low_ms or latency.p50_ms,
         latency.p50_ms,
         latency.p50_high_ms or latency.p50_ms,
     )
-    return Candidate(
-        name="",
-        figures={
-            Quantity.LATENCY: Figure(low=low, value=value, high=high),
-            Quantity.TOP1: metric,  # stands for the metric of any task; a higher value is better
-        },
-    )
+    return Figure(low=low, value=value, high=high)
 
 
 def _steps(rows: Sequence[Row], x: Axis, y: Axis) -> str:

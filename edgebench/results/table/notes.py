@@ -50,22 +50,18 @@ def method(preset: str) -> str:
     )
 
 
-def methods_of(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield the notes that say how, and on which machines and data, the rows were measured."""
-    yield from _terms(evidence)
-    yield from _machines(records, evidence)
-    yield from _times(records, evidence)
-    yield from _datasets(evidence)
+def notes_of(
+    records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return all notes, and those of them that say how, and on which machines and data, the rows were measured."""
+    method = (*_terms(evidence), *_machines(records, evidence), *_times(records, evidence))
+    datasets = tuple(_datasets(evidence))
+    others = (*_boards(records, evidence), *_stand_ins(evidence))
+    return (*method, *others, *datasets, *_excluded(records, evidence, journal)), (*method, *datasets)
 
 
-def notes_of(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
-    """Yield notes on the columns, the machines, the time spent and excluded data."""
-    yield from _terms(evidence)
-    yield from _machines(records, evidence)
-    yield from _times(records, evidence)
-    yield from _boards(records, evidence)
-    yield from _stand_ins(evidence)
-    yield from _datasets(evidence)
+def _excluded(records: Sequence[Record], evidence: Sequence[Evidence], journal: Journal) -> Iterator[str]:
+    """Yield notes on excluded and converted data."""
     if aside := sum(case_evidence.set_aside for case_evidence in evidence):
         yield f"Excluded: {counted(aside, 'older run')}, which used a different artifact or have no usable result."
     if journal.older:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from edgebench.foundation.shelf import literal
 from edgebench.schema.names import CLASSIFICATION, origin
 from edgebench.schema.variant import WeightSource
 
@@ -71,6 +72,12 @@ class Setup:
             self.task,
         )
         return (self.target, self.epoch, *run, self.origin, "" if self.is_custom else self.dataset)
+
+    @cached_property
+    def metric(self) -> str:
+        """The name of the task's chief metric, such as `top1`."""
+        name: str = literal("tasks", self.task, "METRIC")
+        return name
 
     @property
     def origin(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -102,8 +103,9 @@ def ranked(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
     for group in _groups(rows, is_sorted=True):
         places = sorted(group, key=lambda place: _slowness(rows[place]))
         ranks = _ranks([rows[place] for place in places])
+        counts = Counter(ranks)
         for place, rank in zip(places, ranks, strict=True):
-            is_tied = rank is not None and ranks.count(rank) > 1
+            is_tied = rank is not None and counts[rank] > 1
             row = rows[place]
             yield place, replace(row, standing=replace(row.standing, rank=rank, tied=is_tied))
 

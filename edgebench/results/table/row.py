@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from edgebench.foundation.shelf import literal
 from edgebench.foundation.stats import LEAST_FOR_INTERVAL, paired_drop
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import Around, Compiled, Standing
@@ -97,7 +96,7 @@ class Row:
     @property
     def metric(self) -> Figure | None:
         """The chief metric of the row's task in % with its 95 % interval; None if not measured."""
-        return self.quality.metrics.get(literal("tasks", self.setup.task, "METRIC"))
+        return self.quality.metrics.get(self.setup.metric)
 
     @property
     def change(self) -> tuple[float, bool] | None:

@@ -6,6 +6,7 @@ Template, style and script are files of this folder; the figures are the same as
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -197,11 +198,9 @@ def _parts(group: int, title: str, rows: Mapping[int, Row], shown: Columns) -> I
 def _ranks(part: Sequence[Row]) -> list[str]:
     """Return the rank of each row among these rows, as text: `2=` if another row shares rank 2."""
     ranks = [row.standing.rank for row in part]
-    known = [rank for rank in ranks if rank is not None]
-    return [
-        "-" if rank is None else f"{1 + sum(other < rank for other in known)}{'=' * (known.count(rank) > 1)}"
-        for rank in ranks
-    ]
+    known = sorted(rank for rank in ranks if rank is not None)
+    counts = Counter(known)
+    return ["-" if rank is None else f"{1 + bisect_left(known, rank)}{'=' * (counts[rank] > 1)}" for rank in ranks]
 
 
 def _reasons(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
