@@ -137,9 +137,11 @@ def brief(request: pytest.FixtureRequest) -> Iterator[None]:
     This is for commands that run in this process. A module whose tests need exact times is marked `exact`. How many
     processes are started, and in which order, stays as it is.
     """
-    settings = PRESETS if request.node.get_closest_marker("exact") else BRIEF
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgebench.measure.rounds.PRESETS", settings)
+        if not request.node.get_closest_marker("exact"):
+            patch.setattr("edgebench.measure.rounds.PRESETS", BRIEF)
+            patch.setattr("edgebench.measure.rounds.REFERENCE_WARM_UP_S", 0.0)
+            patch.setattr("edgebench.measure.rounds.REFERENCE_ITERATIONS", 5)
         yield
 
 

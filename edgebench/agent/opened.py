@@ -5,15 +5,19 @@ are equal, the hash belongs to the file that was opened. Hashing comes last, so 
 figure, and does not bring the artifact into the page cache before it is loaded.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
-from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.shelf import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from importlib.metadata import Distribution
 
 
 def watch(request: dict[str, Any]) -> Callable[[], dict[str, str]]:
@@ -52,6 +56,8 @@ def runtime(name: str) -> dict[str, str]:
     The file lists already contain the hash of each file. The libraries themselves are not hashed, because some have
     several hundred MB.
     """
+    from importlib.metadata import PackageNotFoundError, distribution  # not before the measurement: it takes time
+
     plugin, digest = load("runtimes", name), hashlib.sha256()
     for package in sorted({*plugin.NEEDS, *getattr(plugin, "PACKAGES", ()), "numpy"}):
         with suppress(PackageNotFoundError):

@@ -96,7 +96,9 @@ def _origin(module: str) -> str:
 @cache
 def _literal(module: str, constant: str) -> Any:
     loader: Any = getattr(find_spec(module), "loader", None)
-    for statement in ast.parse(loader.get_source(module)).body:
+    if constant not in (source := loader.get_source(module)):  # most plug-ins; every process on a target asks them all
+        return None
+    for statement in ast.parse(source).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == constant:
                 with suppress(ValueError):  # the value is computed, so only an import can give it

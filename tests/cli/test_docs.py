@@ -164,15 +164,10 @@ def draw_inputs(place: Path) -> None:
         numpy.save(place / "frames" / f"{number}.npy", numpy.full((1, 3, 48, 320), number / 40, "f4"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("line", commands())
-def test_a_documented_command_works(line: str, place: Path) -> None:
-    """As written; a `run` with --dry-run on top, so that only its request is met."""
-    if "tflite_runtime" in line and not find_spec("tflite_runtime"):
-        pytest.skip("needs tflite-runtime, which is for Linux and Python up to 3.11")
-    if "rpi4_emulated" in line and (lacking := emulation.missing()):
-        pytest.skip(f"needs {', '.join(lacking)}")
-    arguments = shlex.split(line)[1:]
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
+    """Make a folder with all that the documented commands read: images, models, histories and results."""
+    place = tmp_path_factory.mktemp("prepared")
     (sweep,) = (text for text in blocks("toml") if "[[models]]" in text)
     (place / "my.toml").write_text(sweep)
     draw_photos(place / "photos")
@@ -183,13 +178,27 @@ def test_a_documented_command_works(line: str, place: Path) -> None:
     (place / "nightly.toml").write_text(SWEEP)
     for night in history_with_a_regression(20, "mobilenet_v1-0.25@96/fp32 onnxruntime cpu threads=1 batch=1").nights:
         history.write_night(place / "results" / "nightly", night)
-    golden = place / "results" / "default"
-    golden.mkdir(parents=True)
-    (golden / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
-    for name in ("shard-1", "shard-2", "all"):
-        shutil.copytree(golden, place / "results" / name)
-    if arguments[0] in ("export-script", "take"):
+    for name in ("default", "shard-1", "shard-2", "all"):
+        (place / "results" / name).mkdir()
+        (place / "results" / name / JOURNAL).write_bytes((GOLDEN / JOURNAL).read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("EDGEBENCH_CACHE", str(shared_cache))
+        patch.setenv("EDGEBENCH_LOCK", str(tmp_path_factory.mktemp("lock") / "lock"))
         assert cli("run", "--model", "net.onnx", "--precision", "fp32", "--preset", "quick", "--name", "mine").stdout
+    return place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", commands())
+def test_a_documented_command_works(line: str, prepared: Path, place: Path) -> None:
+    """As written; a `run` with --dry-run on top, so that only its request is met."""
+    if "tflite_runtime" in line and not find_spec("tflite_runtime"):
+        pytest.skip("needs tflite-runtime, which is for Linux and Python up to 3.11")
+    if "rpi4_emulated" in line and (lacking := emulation.missing()):
+        pytest.skip(f"needs {', '.join(lacking)}")
+    arguments = shlex.split(line)[1:]
+    shutil.copytree(prepared, place, dirs_exist_ok=True)
     dry = ["--dry-run"] if arguments[0] == "run" and "--dry-run" not in arguments else []
     done = cli(*arguments, *dry)
     was_busy = arguments[:2] == ["nightly", "nightly.toml"] and "waited for a core" in " ".join(done.stdout.split())

@@ -85,15 +85,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-@pytest.fixture
-def measured(place: Path) -> Path:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
     """Make a results folder and a history to ask about."""
     from edgebench.nightly import history
     from tests.support.nights import quiet_history
 
-    assert cli("run", *NULL.split(), "--name", "a").returncode == 0
-    for night in quiet_history(2).nights:
-        history.write_night(Path("results/nightly"), night)
+    place = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("EDGEBENCH_CACHE", str(shared_cache))
+        patch.setenv("EDGEBENCH_LOCK", str(place / "lock"))
+        assert cli("run", *NULL.split(), "--name", "a").returncode == 0
+        for night in quiet_history(2).nights:
+            history.write_night(Path("results/nightly"), night)
+    return place / "results"
+
+
+@pytest.fixture
+def measured(place: Path, results: Path) -> Path:
+    """A folder with results of its own."""
+    shutil.copytree(results, place / "results")
     return place
 
 

@@ -39,6 +39,25 @@ def warmed_up() -> None:
     # pydantic imports its parts when they are first used
     pydantic.TypeAdapter(dict[str, int]).validate_json("{}")
     assert jinja2 and rich and typer and edgebench
+    _work_out_once()
+
+
+def _work_out_once() -> None:
+    """Compute what each command would compute alike: the parser, plug-ins, the agent's files, decoders, templates."""
+    from edgebench.cli import app
+    from edgebench.deploy.bundle import closure
+    from edgebench.foundation import shelf
+    from edgebench.networks import published
+    from edgebench.results import WRITTEN, folders
+
+    assert app.parser and published.references() and published.detections() and published.quantized()
+    for name in shelf.SHELVES:
+        shelf.names(name)
+    closure()
+    for folder in Path("results").glob("*/runs.jsonl"):
+        table, background = folders.study(folder.parent)
+        for name in WRITTEN:
+            shelf.load("reports", name).render(table, background)
 
 
 def run(job: dict[str, Any]) -> tuple[int, str, str]:
