@@ -80,7 +80,7 @@ def _ends(ratio: Ratio) -> str:
 
 def _wheres(setups: Sequence[Setup]) -> list[str]:
     """Return a name for each group, from its setup; it has as many settings as are needed to tell the groups apart."""
-    names = [f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
+    names = [f"{setup.place}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
     for setting in SETTINGS:
         values = [str(getattr(setup, setting)) for setup in setups]
         if len(set(names)) < len(names) and len(set(values)) > 1:
