@@ -69,9 +69,10 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
     selected = selection.select(table.rows, lambda row: row.setup, str(folder))
     rows = [row for row in selected if not row.is_worthless and row.latency.p50_ms and row.setup.batch == 1]
     nearest = [(row, _nearest(row)) for row in rows]
+    with_place = len({row.setup.place for row in rows}) > 1
     return Citations(
         folder=table.title,
-        rows=tuple(_beside(row, theirs) for row, theirs in nearest if theirs),
+        rows=tuple(_beside(row, theirs, with_place=with_place) for row, theirs in nearest if theirs),
         unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in nearest if not theirs),
     )
 
@@ -103,16 +104,17 @@ def _distance(row: Row, cited: PublishedLatency) -> tuple[bool, ...]:
     )
 
 
-def _beside(row: Row, theirs: PublishedLatency) -> Beside:
+def _beside(row: Row, theirs: PublishedLatency, *, with_place: bool = False) -> Beside:
     figure, ours, other, bounds = _figures(row, theirs)
+    where = f" on {row.setup.place}" if with_place else ""
     return Beside(
-        name=f"{row.setup.title}, {row.setup.runtime}",
+        name=f"{row.setup.title}, {row.setup.runtime}{where}",
         figure=figure,
         ours_ms=ours,
         theirs_ms=other,
         ratio=Ratio(value=ours / other, low=bounds and bounds[0] / other, high=bounds and bounds[2] / other),
         theirs=theirs,
-        is_this_board=theirs.target == row.setup.target,
+        is_this_board=theirs.target == row.setup.place,
         differs=", ".join(_differs(row, theirs)),
     )
 
@@ -137,8 +139,8 @@ def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     setup = row.setup
     if theirs.reservation:
         yield f"theirs: {theirs.reservation}"
-    if theirs.target != setup.target:
-        yield f"board {setup.target} / {theirs.target}"
+    if theirs.target != setup.place:
+        yield f"board {setup.place} / {theirs.target}"
     yield f"runtime {setup.runtime} {setup.runtime_version} / {runtime(theirs)}"
     if theirs.threads != setup.threads:
         yield f"threads {setup.threads} / {theirs.threads or 'not stated'}"

@@ -40,7 +40,7 @@ def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
         f"{where}: {sentence}" if len(groups) > 1 else sentence
         for where, group in zip(_wheres([group[0].setup for group in groups]), groups, strict=True)
         for sentence in filter(
-            None, (_fastest(group), _most_accurate(group), _int8(group), _fewer(group), _unsettled(group))
+            None, (_fastest(group), _fewer(group), _most_accurate(group), _int8(group), _unsettled(group))
         )
     ]
     return (*sentences, *(sentence for several in across(every) for sentence in _runtimes(several)))
