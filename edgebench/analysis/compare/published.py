@@ -197,8 +197,8 @@ def citation_fields(citations: Citations) -> dict[str, Value]:
 COLUMNS: tuple[Column[Beside], ...] = (
     Column.text("case", lambda row: row.name, IDENTITY),
     Column.number("figure", lambda row: row.figure, IDENTITY, figure=lambda row: row.figure),
-    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds),
-    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds),
+    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds, OBJECTIVE),
+    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds, OBJECTIVE),
     Column.figure("ratio", lambda row: row.ratio.value, partial(number, digits=3), OBJECTIVE),
     Column.number(
         "[95 %]",
