@@ -94,6 +94,12 @@ def test_invalid_times_leave_a_conclusion_on_the_accuracies() -> None:
     )
 
 
+def test_another_machine_than_the_target_s_board_is_said_first() -> None:
+    row = measured(1.0, 90.0, target="rpi4")
+    found = conclude([replace(row, setup=replace(row.setup, machine="AMD EPYC"))])
+    assert found[0] == "Not measured on rpi4: the machine is AMD EPYC."
+
+
 def test_groups_are_named_and_an_empty_table_says_nothing() -> None:
     rows = [measured(1.0, 90.0, target=target) for target in ("cpu", "rpi4")]
     rows = [replace(one, verdict="INVALID") for one in rows]

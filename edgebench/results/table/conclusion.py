@@ -40,7 +40,8 @@ def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
         f"{where}: {sentence}" if len(groups) > 1 else sentence
         for where, group in zip(_wheres([group[0].setup for group in groups]), groups, strict=True)
         for sentence in filter(
-            None, (_fastest(group), _fewer(group), _most_accurate(group), _int8(group), _unsettled(group))
+            None,
+            (_elsewhere(group), _fastest(group), _fewer(group), _most_accurate(group), _int8(group), _unsettled(group)),
         )
     ]
     return (*sentences, *(sentence for several in across(every) for sentence in _runtimes(several)))
@@ -89,6 +90,12 @@ def _wheres(setups: Sequence[Setup]) -> list[str]:
             word = setting.replace("_", " ")
             names = [f"{name}, {word} {value}" for name, value in zip(names, values, strict=True)]
     return names
+
+
+def _elsewhere(rows: Sequence[Row]) -> str:
+    """Say that the machine is not the board that the target's file names."""
+    setup = rows[0].setup
+    return f"Not measured on {setup.target}: the machine is {setup.machine}." if setup.machine else ""
 
 
 def _fastest(rows: Sequence[Row]) -> str:
