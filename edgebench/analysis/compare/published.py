@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgebench.networks.published import PublishedLatency
     from edgebench.results.table.row import Row
 
+NO_LATENCY = "without a usable latency of batch 1; an emulator and a compiler give none"
 ALIKE = 1.5  # two measurements of the same network, board and runtime rarely differ by more than this factor
 
 
@@ -51,11 +52,15 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citations:
-    """A folder's rows, each with its published counterpart, and the names of the rows that have no counterpart."""
+    """A folder's rows, each with its published counterpart, and the names of the rows that have no counterpart.
+
+    `left_out` is the number of rows that have no latency to compare.
+    """
 
     folder: str
     rows: tuple[Beside, ...]
     unmatched: tuple[str, ...]
+    left_out: int
 
 
 def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
@@ -74,6 +79,7 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
         folder=table.title,
         rows=tuple(_beside(row, theirs, with_place=with_place) for row, theirs in nearest if theirs),
         unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in nearest if not theirs),
+        left_out=len(selected) - len(rows),
     )
 
 
@@ -163,6 +169,7 @@ def citation_sheet(citations: Citations) -> Sheet:
     notes = (
         "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),
+        *([f"Left out: {counted(citations.left_out, 'row')} {NO_LATENCY}."] if citations.left_out else []),
     )
     title = f"{citations.folder} beside the nearest published rows"
     return Sheet.of(title, COLUMNS, citations.rows, notes, name="cases").closed(_conclusion(citations))
@@ -171,6 +178,9 @@ def citation_sheet(citations: Citations) -> Sheet:
 def _conclusion(citations: Citations) -> Iterator[str]:
     """Say whether the rows agree with what was published, on this board first, and what to look at."""
     rows = citations.rows
+    if not rows and not citations.unmatched:
+        yield "No row has a usable latency, so nothing can be compared."
+        return
     if not rows:
         yield "Nothing was published for any of these rows, so they cannot be checked in this way."
         return
