@@ -84,7 +84,7 @@ def test_rows_that_are_not_valid_are_counted_with_what_to_do() -> None:
 
 
 def test_invalid_times_leave_a_conclusion_on_the_accuracies() -> None:
-    invalid = {"verdict": "INVALID", "time_verdict": "INVALID", "accuracy_verdict": "VALID"}
+    invalid: dict[str, Any] = {"verdict": "INVALID", "time_verdict": "INVALID", "accuracy_verdict": "VALID"}
     float_row = replace(measured(2.0, 95.0), **invalid)
     int8_row = replace(int8(1.0, 90.0, (1.9, 2.0, 2.1), 95.0, 0.001), **invalid)
     assert conclude([float_row, int8_row]) == (
