@@ -250,7 +250,7 @@ def _console() -> Console:
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print the result of a night: a table of new changes, then the causes of changes, then the known changes."""
     console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
-    known = [f"known: {reminder}" for reminder in bulletin.reminders]
+    known = [*bulletin.others_in_words, *(f"known: {reminder}" for reminder in bulletin.reminders)]
     if lines := bulletin.needs_attention:
         notes = (*bulletin.causes, *known, *bulletin.notes)
         _print(Sheet.of(f"{bulletin.headline}; {nights}", CHANGES, lines, notes), console)

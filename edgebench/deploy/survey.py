@@ -15,7 +15,7 @@ from edgebench.deploy.trial import remembered, require_legal
 from edgebench.deploy.wheels import platform, public
 from edgebench.foundation.errors import AgentError, RequestError, Unreachable
 from edgebench.foundation.shelf import load
-from edgebench.schema.environment import SERIAL, UNREACHED, Environment, lasting
+from edgebench.schema.environment import EXPECTED, SERIAL, UNREACHED, Environment, lasting
 from edgebench.schema.runtime import Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
@@ -36,7 +36,7 @@ def survey(
     report = ask(connection, target.runtimes, device=target.device)
     if why := printable(report.missing_device)[:LAST_CHARACTERS]:
         raise RequestError(f"no {target.device.upper()} device on this target ({why}); see targets/gpu.toml")
-    facts = _numbered(target) | report.machine
+    facts = _numbered(target) | report.machine | ({EXPECTED: target.board} if target.is_not(report.machine) else {})
     of_epoch = lasting(facts) | {"agent": agent_sha256}
     missing = tuple(_missing(requests, report, connection))
     brought = {name: come for name, request in missing if (come := _brought(request, connection, target, facts))}

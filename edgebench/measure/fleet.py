@@ -138,6 +138,9 @@ def opened(
             raise Unreachable("; ".join(dict.fromkeys(each.reason for each in lost)))
         for each in lost:
             show(Notice(text=each.reason, board=each.target.label))
+        for environment in (environment for each in reached for _, environment in each.targets):
+            if environment.unexpected:
+                show(Notice(text=f"target {environment.target}: {environment.unexpected}"))
         yield Lab(machines=tuple(_machines(sweep, reached, targets, shard)), lost=lost, shard=shard)
 
 

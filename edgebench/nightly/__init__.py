@@ -129,9 +129,10 @@ def compare_with_revision(request: gate.Request, sweep: Sweep, limits: Limits, w
     without = list[str]()
     if request.limit_s:
         without = selection.left_out(sweep, request.limit_s, show, request.address, wait_s, gate.measured(place))
-    gate.measure_base(request, place, show, without)
-    head = gate.begin_head(place)
-    return run(sweep, head, show, request.address, limits=limits, wait_s=wait_s, left_out=without)
+    both = gate.BothNights(show=show)
+    gate.measure_base(request, place, both, without)
+    head, both.is_last = gate.begin_head(place), True
+    return run(sweep, head, both, request.address, limits=limits, wait_s=wait_s, left_out=without)
 
 
 @contextmanager

@@ -8,18 +8,21 @@ the same cache.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from edgebench.foundation import escape
 from edgebench.foundation.comment import comment as written
 from edgebench.foundation.errors import RequestError
-from edgebench.foundation.progress import Notice
+from edgebench.foundation.progress import Notice, Step
 from edgebench.nightly import history
 from edgebench.nightly.git import checked_out, commit_of, git
 from edgebench.nightly.night import Outcome
@@ -57,6 +60,29 @@ class Request:
     limit_s: float = 0.0
 
 
+@dataclass(kw_only=True)
+class BothNights:
+    """Passes on the steps of the revision's night and of the working tree's, each with the time left for both nights.
+
+    The second night is expected to take as long as the first, until it begins and says itself how long it takes.
+    """
+
+    show: Show
+    clock: Callable[[], float] = monotonic
+    is_last: bool = False
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+
+    def __call__(self, event: Step | Notice) -> None:
+        """Show a notice as it is, and a step with the time left for both nights and the share that is done."""
+        if isinstance(event, Step) and event.left_s is not None and event.share is not None:
+            spent_s = self.clock() - self._started
+            left_s = event.left_s + (0.0 if self.is_last else spent_s + event.left_s)
+            event = replace(event, left_s=left_s, share=spent_s / ((spent_s + left_s) or 1.0))
+        self.show(event)
+
+
 def measure_base(request: Request, place: Path, show: Show, left_out: Sequence[str] = ()) -> None:
     """Measure a revision and write the history with this night to `place`, unless it is there already.
 
@@ -76,7 +102,7 @@ def _command(request: Request, place: Path, left_out: Sequence[str]) -> list[str
     options = {"--history": str(place.resolve()), "--address": request.address, "--wait": request.wait}
     given = [word for option, value in options.items() if value for word in (option, value)]
     without = [word for name in left_out for word in ("--leave-out", name)]
-    return [sys.executable, "-m", "edgebench", "nightly", "run", request.sweep, *given, *without]
+    return [sys.executable, "-m", "edgebench", "nightly", "run", request.sweep, "--steps", *given, *without]
 
 
 def place_of(request: Request) -> Path:
@@ -105,21 +131,41 @@ def _unusable(place: Path) -> str:
 
 
 def _show_all(command: Sequence[str], folder: Path, show: Show) -> str:
-    """Run a command, show each line that it writes to standard error, and return the last of them."""
+    """Run a command, show each step and each other line that it prints, and return the last of these other lines."""
     last = "no reason was given"
     with subprocess.Popen(
         command,
         cwd=folder,
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
     ) as process:
-        for line in process.stderr or ():
-            last = escape.plain(line.rstrip("\n"))
-            show(Notice(text=f"base: {last}"))
+        for line in process.stdout or ():
+            if step := _step(line):
+                show(step)
+            else:
+                last = escape.plain(line.rstrip("\n"))
+                show(Notice(text=f"base: {last}"))
     return last
+
+
+def as_line(event: Step | Notice) -> str:
+    """Return an event as a line that `measure_base` reads: a step as JSON, a notice as its text."""
+    return event.text if isinstance(event, Notice) else json.dumps({name: getattr(event, name) for name in _OF_STEP})
+
+
+_OF_STEP = ("activity", "subject", "done", "total", "left_s", "share")
+
+
+def _step(line: str) -> Step | None:
+    """Return the step of a line; None for a line that is no step."""
+    try:
+        fields = json.loads(line)
+        return Step(**(fields | {"subject": f"base: {fields['subject']}"}))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def begin_head(base: Path) -> Path:

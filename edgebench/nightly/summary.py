@@ -162,6 +162,17 @@ class Bulletin:
         return f"{', '.join(changed)} of {counted(len(self.lines), 'configuration')}"
 
     @property
+    def of_its_own(self) -> str:
+        """The headline with the sweep and the machines, for the last night of another sweep of a merged history."""
+        cpus = ", ".join(dict.fromkeys(facts.get("cpu", "") for facts in self.night.hosts.values()))
+        return f"{self.night.sweep}{f' on {cpus}' if cpus else ''}: {self.headline}"
+
+    @property
+    def others_in_words(self) -> list[str]:
+        """One sentence on the last night of each other sweep or machine of a merged history."""
+        return [f"also in this history: {other.of_its_own}, see index.html" for other in self.others]
+
+    @property
     def causes(self) -> list[str]:
         """One sentence per cause of tonight's new changes, such as `runtime: a 1 -> a 2: 3 slower (+4% to +12%)`."""
         by_cause = defaultdict[str, list[SummaryLine]](list)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+EXPECTED = "expected_board"  # the board that the target's file names; a fact only of a machine that is another one
 SERIAL = "serial"  # the fact that tells two boards of a kind apart
 UNREACHED = "unreached"  # the epoch of a target that did not answer, whose facts are not known
 _NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and affects no measurement
@@ -21,6 +22,11 @@ _NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and 
 def lasting(facts: Mapping[str, str]) -> dict[str, str]:
     """Return the facts that go into a machine's epoch, a hash of everything that can affect a measurement."""
     return {name: fact for name, fact in facts.items() if name not in _NOT_LASTING}
+
+
+def name_of_machine(facts: Mapping[str, str]) -> str:
+    """Return the name that a machine reports or, without one, the name of its processor."""
+    return facts.get("board") or facts.get("cpu", "an unnamed processor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,13 @@ class Environment:
     def is_reached(self) -> bool:
         """Whether the target answered."""
         return self.epoch != UNREACHED
+
+    @property
+    def unexpected(self) -> str:
+        """Words for a machine that is not the board that its target's file names; otherwise empty."""
+        expected = self.facts.get(EXPECTED, "")
+        named = f"this machine is {name_of_machine(self.facts)}, not {expected}, which the target's file names"
+        return named if expected else ""
 
     @property
     def emulator(self) -> str:

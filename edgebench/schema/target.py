@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from edgebench.schema import STRICT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 THIS_MACHINE = "this machine"
+SELF_NAMED = ("Raspberry Pi", "NVIDIA")  # makers whose boards always report their name
 MEASURED = ("cpu", "cuda")  # the devices on which networks run; for any other device they are only compiled
 
 
@@ -35,6 +39,7 @@ class Target:
     """A machine to measure on, described by a TOML file in `targets/`; its name is the file's name without suffix.
 
     Attributes:
+        board: the board's name; over ssh, its words must occur in the name that the board reports.
         connection: name of a plug-in in `deploy/connections`, which says how to reach the machine.
         addresses: the addresses of several boards of one kind, if there is more than one; the board that is free takes
             the next cases.
@@ -76,3 +81,11 @@ class Target:
     def compiles_only(self) -> bool:
         """Whether networks are only compiled for the target, because its device is not at hand."""
         return self.device not in MEASURED
+
+    def is_not(self, machine: Mapping[str, str]) -> bool:
+        """Whether a machine that was reached over ssh is, by the facts it reports, not the board of this target."""
+        if self.connection != "ssh" or "emulator" in machine:
+            return False
+        if reported := machine.get("board", ""):
+            return not set(self.board.split()) <= set(reported.split())
+        return self.board.startswith(SELF_NAMED)

@@ -170,6 +170,8 @@ def test_the_nearest_published_row_is_of_the_same_board_then_runtime_then_thread
     assert far(beside) == "2.0x slower than armnn 22.11 neon on this board"
     assert beside.figure == "p90"
     assert "MACs" in beside.differs and "their clock 1800 MHz" in beside.differs
+    on_another = _beside(replace(row, setup=replace(row.setup, machine="AMD EPYC")), near)
+    assert not on_another.is_this_board and "board rpi4 (in fact AMD EPYC) / rpi4" in on_another.differs
 
 
 @pytest.mark.lengthy

@@ -72,6 +72,8 @@ def test_a_runtime_without_a_profile_answers_with_the_reason() -> None:
 def test_a_row_is_found_by_words_of_its_own() -> None:
     found = why.evidence(f"{RESULTS}:mobilenet_v1-0.25@64/int8")
     assert str(found.case.variant) == "mobilenet_v1-0.25@64/int8"
+    scheme = why.evidence(f"{RESULTS.with_name('x86_vm_int8')}:mobilenet_v1-0.25 bias_corrected")
+    assert str(scheme.case.variant.quantization) == "per_tensor+equalized+bias_corrected"
     assert why.evidence(f"{RESULTS}:mobilenet_v1-0.25@64/int8 threads=1 cpu standard").case == found.case
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edgebench.deploy.targets import checkup
+from edgebench.deploy.targets import catalogue, checkup
 from edgebench.deploy.targets.checkup import COOLER, SUPPLY, Status
 from edgebench.schema.target import Target
 
@@ -77,7 +77,32 @@ def test_what_would_spoil_a_number_comes_with_what_to_do(subject: str, facts: di
     assert [one for one, (_, what) in found.items() if what] == [subject]
 
 
-@pytest.mark.parametrize("missing", ["board", "governor", "max_clock_mhz", "os"])
+@pytest.mark.parametrize(
+    ("target", "reported", "is_other"),
+    [
+        ("rpi3", "Raspberry Pi 3 Model B Plus Rev 1.3", False),
+        ("rpi4", "Raspberry Pi 4 Model B Rev 1.5", False),
+        ("rpi4", "Raspberry Pi 5 Model B Rev 1.0", True),
+        ("rpi4", "", True),
+        ("rpi4_emulated", "", False),
+        ("jetson_orin_nano", "NVIDIA Orin Nano Developer Kit", False),
+        ("jetson_orin_nano", "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super", False),
+        ("cpu", "", False),
+    ],
+)
+def test_a_machine_is_not_the_board_if_its_name_lacks_a_word_of_it(target: str, reported: str, is_other: bool) -> None:
+    machine = {"board": reported, "cpu": "AMD EPYC"} if reported else {"cpu": "AMD EPYC"}
+    assert catalogue.target(target).is_not(machine) == is_other
+
+
+def test_a_raspberry_pi_without_a_name_is_none() -> None:
+    machine = {key: value for key, value in GOOD.machine.items() if key != "board"} | {"cpu": "AMD EPYC"}
+    found = {one.subject: one for one in checkup.checkup(RPI4, replace(GOOD, machine=machine)).findings}
+    assert found["board"].found.startswith("reports no name; AMD EPYC, ")
+    assert found["board"].advice == "the target's file says Raspberry Pi 4 Model B: is that the right address?"
+
+
+@pytest.mark.parametrize("missing", ["governor", "max_clock_mhz", "os"])
 def test_what_a_machine_does_not_say_is_no_complaint(missing: str) -> None:
     machine = {key: value for key, value in GOOD.machine.items() if key != missing}
     assert not any(one.advice for one in checkup.checkup(RPI4, replace(GOOD, machine=machine)).findings)

@@ -138,7 +138,7 @@ def test_a_python_that_is_not_there_is_a_reason(place: Path) -> None:
         (
             "No ED25519 host key is known for [127.0.0.1]:2222 and you have requested strict checking.\r\n"
             "Host key verification failed.\r\n",
-            "its key is not known here yet: connect once with `ssh`, and compare the fingerprint",
+            "its key is not known here yet: connect once with `ssh -p 2222 pi@127.0.0.1`, and compare the fingerprint",
         ),
         (
             "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nHost key verification failed.\r\n",

@@ -173,8 +173,8 @@ def test_a_merged_history_shows_the_last_night_of_every_sweep_and_machine() -> N
     found = bulletin(History(nights=tuple(nights)))
     assert [line.entry.name for line in found.lines] == ["a on B"]
     assert {line.entry.name for other in found.others for line in other.lines} == {"b on A", "a on A"}
-    text = page.render(found)
-    assert "b on A: nothing changed: 1 configuration" in text
+    assert "b on A: nothing changed: 1 configuration" in page.render(found)
+    assert "- also in this history: b on A: nothing changed: 1 configuration, see index.html" in markdown.render(found)
 
 
 @pytest.mark.lengthy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from edgebench.analysis.compare import gate as folders_gate
 from edgebench.analysis.compare.folders import Contrast
 from edgebench.analysis.compare.pairing import Pair
 from edgebench.foundation.errors import RequestError
+from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import as_json
 from edgebench.foundation.stats import Ratio
 from edgebench.nightly import gate, history, selection
@@ -243,6 +245,17 @@ def test_the_head_begins_with_the_night_of_the_base_and_forgets_an_earlier_head(
     assert [each.id for each in history.read(head).nights] == [night(1).id]
 
 
+def test_the_time_left_is_that_of_both_nights() -> None:
+    shown, now = list[Step | Notice](), 0.0
+    both = gate.BothNights(show=shown.append, clock=lambda: now)
+    for now, left_s in ((0.0, 60.0), (40.0, 20.0), (60.0, 45.0)):
+        both.is_last = now == 60.0
+        both(Step(activity="measure", subject="a case", left_s=left_s, share=0.5))
+    steps = [event for event in shown if isinstance(event, Step)]
+    assert [step.left_s for step in steps] == [120.0, 80.0, 45.0]
+    assert [step.share for step in steps] == [0.0, 40 / 120, 60 / 105]
+
+
 @pytest.mark.slow
 def test_the_base_is_measured_once_in_its_own_checkout_and_the_working_tree_against_it(
     repository: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,9 +264,11 @@ def test_the_base_is_measured_once_in_its_own_checkout_and_the_working_tree_agai
     (repository / "nightly.toml").write_text(
         SWEEP + "[[limits]]\nfigure = 'file size'\nbudget = '1 B'\n", encoding="utf-8"
     )
-    done = cli("gate", "nightly.toml", "--base", "HEAD", "--quiet", "--json")
+    done = cli("gate", "nightly.toml", "--base", "HEAD", "--json")
     if done.returncode == 2:  # the machine was too busy for a valid base
         pytest.skip(done.stderr)
+    assert re.search("^measure base: 1 case, round 1, .* left$", done.stderr, re.MULTILINE)
+    assert re.search("^measure 1 case, round 1, .* left$", done.stderr, re.MULTILINE)
     night = json.loads(done.stdout)
     assert (night["command"], night["nights"]) == ("gate", 2)
     (base,) = [path for path in Path("results/gate").iterdir() if path.name != "head"]

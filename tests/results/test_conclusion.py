@@ -83,6 +83,23 @@ def test_rows_that_are_not_valid_are_counted_with_what_to_do() -> None:
     assert "measure without --preset quick" in conclude(quick)[-1]
 
 
+def test_invalid_times_leave_a_conclusion_on_the_accuracies() -> None:
+    invalid: dict[str, Any] = {"verdict": "INVALID", "time_verdict": "INVALID", "accuracy_verdict": "VALID"}
+    float_row = replace(measured(2.0, 95.0), **invalid)
+    int8_row = replace(int8(1.0, 90.0, (1.9, 2.0, 2.1), 95.0, 0.001), **invalid)
+    assert conclude([float_row, int8_row]) == (
+        f"Most accurate: {float_row.setup.title}, top-1 95.0 [94.0, 96.0] %.",
+        "int8 is significantly less accurate in 1 of 1 pair, by up to 5.0 points.",
+        "2 of 2 rows are not VALID. 2 INVALID: do not use their times, see their reasons; their accuracies are VALID.",
+    )
+
+
+def test_another_machine_than_the_target_s_board_is_said_first() -> None:
+    row = measured(1.0, 90.0, target="rpi4")
+    found = conclude([replace(row, setup=replace(row.setup, machine="AMD EPYC"))])
+    assert found[0] == "Not measured on rpi4: the machine is AMD EPYC."
+
+
 def test_groups_are_named_and_an_empty_table_says_nothing() -> None:
     rows = [measured(1.0, 90.0, target=target) for target in ("cpu", "rpi4")]
     rows = [replace(one, verdict="INVALID") for one in rows]
@@ -157,7 +174,8 @@ def test_a_setting_that_a_group_lacks_is_named_as_lacking() -> None:
     assert second.startswith("cpu, onnxruntime, 1 thread, runtime options xnnpack: ")
 
 
-def test_rows_of_an_emulated_board_are_concluded_by_instructions() -> None:
+def test_rows_of_an_emulated_board_are_concluded_by_instructions_first() -> None:
     table = folders.read(ROOT / "results" / "three_ways").rows
-    (sentence,) = conclude([row for row in table if row.setup.target == "rpi4_emulated"])
-    assert sentence == "Float executes 1.68 times as many instructions as int8; an emulator gives no times."
+    instructions, *accuracies = conclude([row for row in table if row.setup.target == "rpi4_emulated"])
+    assert [sentence.partition(" ")[0] for sentence in accuracies] == ["Most", "int8's"]
+    assert instructions == "Float executes 1.68 times as many instructions as int8; an emulator gives no times."

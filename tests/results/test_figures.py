@@ -15,7 +15,7 @@ from edgebench.foundation import shelf
 from edgebench.foundation.errors import RequestError
 from edgebench.results import FIGURES, draw_figures, drawing, folders
 from edgebench.results.reports import dumbbells, footprint, heat_maps, pareto
-from edgebench.results.reports._figures import MOST_LINES, numbered
+from edgebench.results.reports._figures import MOST_LINES, named, numbered
 from edgebench.results.table import choice
 from edgebench.results.table.ranking import fastest, most_accurate
 from edgebench.results.table.row import Row, Table
@@ -191,3 +191,10 @@ def test_figures_are_written_beside_the_table(place: Path) -> None:
         "footprint.svg",
     ]
     assert all(path.read_text().startswith("<svg") for path in written)
+
+
+def test_names_of_several_schemes_leave_out_the_options_that_all_share(measured: Table) -> None:
+    schemes = ("per_channel+reduce_range", "per_tensor+reduce_range", "per_channel+reduce_range+qat")
+    rows = [row(measured, precision="int8", quantization=scheme) for scheme in schemes]
+    ends = [name.split(" int8 ")[1] for name in map(named(rows, 60), rows)]
+    assert ends == ["per_channel", "per_tensor", "per_channel+qat"]

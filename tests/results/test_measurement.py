@@ -6,7 +6,7 @@ import pytest
 
 from edgebench.results.measurement import endurance, needed, summarize
 from edgebench.results.measurement.evidence import Evidence, gather, is_settled, reference_medians
-from edgebench.results.measurement.verdict import Verdict
+from edgebench.results.measurement.verdict import FIGURES, Verdict, worst
 from edgebench.schema.artifact import LayerNoise
 from edgebench.schema.case import PRESETS, Purpose, Workload
 from edgebench.schema.quantization import Quantization, overflows, saturates
@@ -28,6 +28,17 @@ def steady(**changes: object) -> tuple[Run, ...]:
 
 def reasons(*runs: Run, **changes: object) -> str:
     return "; ".join(reason.text for reason in summarize(evidence(*runs, **changes)).reasons)
+
+
+def test_figures_of_another_machine_than_the_target_s_board_are_suspect() -> None:
+    known = session()
+    facts = {"cpu": "AMD EPYC", "expected_board": "Raspberry Pi 4 Model B"}
+    measured = summarize(
+        evidence(*steady(), session=replace(known, environment=replace(known.environment, facts=facts)))
+    )
+    assert {worst(measured.reasons, figure) for figure in FIGURES} == {Verdict.SUSPECT}
+    (reason,) = measured.reasons
+    assert reason.text == "this machine is AMD EPYC, not Raspberry Pi 4 Model B, which the target's file names"
 
 
 def test_the_median_is_over_processes_not_over_samples() -> None:

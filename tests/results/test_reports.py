@@ -125,6 +125,11 @@ def test_a_change_that_the_images_do_not_show_is_marked_as_a_tie(
     assert comparison.CHANGE.cell(row) == cell
 
 
+def test_a_title_says_which_machine_it_is_if_it_is_not_the_target_s_board(table: Table) -> None:
+    row = replace(table.rows[0], setup=replace(table.rows[0].setup, target="rpi4", machine="AMD EPYC"))
+    assert comparison.group_title(row).startswith("rpi4 (in fact AMD EPYC) · ")
+
+
 def test_a_given_model_stands_beside_the_shelf_s_where_these_are_one_group(table: Table) -> None:
     shelf_s = changed(table.rows[0], p50_ms=2.0)
     own = {"architecture": "net.onnx", "weights": "own", "dataset": "image_folder:val", "images": 22}

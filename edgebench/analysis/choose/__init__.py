@@ -34,7 +34,7 @@ class Answer:
         shared: the properties that all options have in common, in words.
         accuracies: where each option's accuracy comes from, in words.
         statistics: whether each option's latency is a `p50` or a `mean`.
-        remarks: what an option's source says about it, for options whose source says something.
+        remarks: caveats on options, such as the words of a published row's source.
         commands: the command that copies an option's file out of the cache, for options that have a file.
         notes: sentences on the rows that were left out.
     """

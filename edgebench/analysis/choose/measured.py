@@ -174,6 +174,7 @@ def _option(row: Row, references: References | None, *, is_alone: bool, with_dro
         figures=known(_figures(row) | drop | (_cited(row, references) if references else {})),
         accuracy=PUBLISHED_ACCURACY if references else _source(row),
         statistic=P50 if row.latency.p50_ms else "",
+        note=f"{row.verdict}: {row.reasons}" if row.verdict == "SUSPECT" else "",
     )
 
 
@@ -186,7 +187,7 @@ def _configuration(row: Row) -> Configuration:
     return Configuration(
         network=row.setup.network,
         scheme=row.setup.scheme,
-        target=row.setup.target,
+        target=row.setup.place,
         runtime=f"{row.setup.runtime} {row.setup.runtime_version} {row.setup.runtime_options}".rstrip(),
         packages=row.setup.runtime_packages,
         threads=threads(row.setup.threads),

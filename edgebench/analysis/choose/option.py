@@ -58,7 +58,7 @@ class Option:
     Attributes:
         accuracy: where the accuracy comes from, in words.
         statistic: whether the latency is a `p50` or a `mean`; an empty text if the option has no latency.
-        note: a caveat, in the words of the option's source.
+        note: a caveat: the words of a published row's source, or a doubtful verdict with its reasons.
         take: the command that copies the configuration's file out of the cache; an empty text if there is no file.
     """
 

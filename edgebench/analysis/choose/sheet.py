@@ -101,6 +101,8 @@ def _conclusion(answer: Answer) -> Iterator[str]:
             else ", the only one within the limits"
         )
         yield f"Take {choice.chosen.name}: {best}, the best{rest}."
+        if choice.chosen.name in answer.remarks:
+            yield "Read the remark about it above first."
         fastest = min(choice.ties, key=_latency, default=None)
         if fastest and _latency(fastest) < _latency(choice.chosen):
             times = _latency(choice.chosen) / _latency(fastest)
@@ -225,7 +227,7 @@ def _notes(answer: Answer, roles: int) -> Iterator[str]:
         yield f"Configurations that keep every limit: {choice.feasible}. {rule}"
         yield from _ties(choice, objective)
         if remark := answer.remarks.get(choice.chosen.name):
-            yield f"The source of the chosen row says: {remark}."
+            yield f"About the chosen row: {remark}."
         yield from (_kept(answer, choice.chosen, limit) for limit in answer.request.limits)
         yield from (_priced(price, objective) for price in choice.prices)
         if answer.request.limits and not choice.prices:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgebench.networks.published import PublishedLatency
     from edgebench.results.table.row import Row
 
+NO_LATENCY = "without a usable latency of batch 1; an emulator and a compiler give none"
 ALIKE = 1.5  # two measurements of the same network, board and runtime rarely differ by more than this factor
 
 
@@ -51,11 +52,15 @@ class Beside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citations:
-    """A folder's rows, each with its published counterpart, and the names of the rows that have no counterpart."""
+    """A folder's rows, each with its published counterpart, and the names of the rows that have no counterpart.
+
+    `left_out` is the number of rows that have no latency to compare.
+    """
 
     folder: str
     rows: tuple[Beside, ...]
     unmatched: tuple[str, ...]
+    left_out: int
 
 
 def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
@@ -69,10 +74,12 @@ def beside_published(folder: Path, selection: Selection = ALL) -> Citations:
     selected = selection.select(table.rows, lambda row: row.setup, str(folder))
     rows = [row for row in selected if not row.is_worthless and row.latency.p50_ms and row.setup.batch == 1]
     nearest = [(row, _nearest(row)) for row in rows]
+    with_place = len({row.setup.place for row in rows}) > 1
     return Citations(
         folder=table.title,
-        rows=tuple(_beside(row, theirs) for row, theirs in nearest if theirs),
+        rows=tuple(_beside(row, theirs, with_place=with_place) for row, theirs in nearest if theirs),
         unmatched=tuple(f"{row.setup.network} {row.setup.precision}" for row, theirs in nearest if not theirs),
+        left_out=len(selected) - len(rows),
     )
 
 
@@ -103,16 +110,17 @@ def _distance(row: Row, cited: PublishedLatency) -> tuple[bool, ...]:
     )
 
 
-def _beside(row: Row, theirs: PublishedLatency) -> Beside:
+def _beside(row: Row, theirs: PublishedLatency, *, with_place: bool = False) -> Beside:
     figure, ours, other, bounds = _figures(row, theirs)
+    where = f" on {row.setup.place}" if with_place else ""
     return Beside(
-        name=f"{row.setup.title}, {row.setup.runtime}",
+        name=f"{row.setup.title}, {row.setup.runtime}{where}",
         figure=figure,
         ours_ms=ours,
         theirs_ms=other,
         ratio=Ratio(value=ours / other, low=bounds and bounds[0] / other, high=bounds and bounds[2] / other),
         theirs=theirs,
-        is_this_board=theirs.target == row.setup.target,
+        is_this_board=theirs.target == row.setup.place,
         differs=", ".join(_differs(row, theirs)),
     )
 
@@ -137,8 +145,8 @@ def _differs(row: Row, theirs: PublishedLatency) -> Iterator[str]:
     setup = row.setup
     if theirs.reservation:
         yield f"theirs: {theirs.reservation}"
-    if theirs.target != setup.target:
-        yield f"board {setup.target} / {theirs.target}"
+    if theirs.target != setup.place:
+        yield f"board {setup.place} / {theirs.target}"
     yield f"runtime {setup.runtime} {setup.runtime_version} / {runtime(theirs)}"
     if theirs.threads != setup.threads:
         yield f"threads {setup.threads} / {theirs.threads or 'not stated'}"
@@ -161,6 +169,7 @@ def citation_sheet(citations: Citations) -> Sheet:
     notes = (
         "Ratio: our latency divided by the published latency, with the interval of our median alone. p90 is MLPerf's.",
         *([f"Nothing was published for {some}."] if some else []),
+        *([f"Left out: {counted(citations.left_out, 'row')} {NO_LATENCY}."] if citations.left_out else []),
     )
     title = f"{citations.folder} beside the nearest published rows"
     return Sheet.of(title, COLUMNS, citations.rows, notes, name="cases").closed(_conclusion(citations))
@@ -169,6 +178,9 @@ def citation_sheet(citations: Citations) -> Sheet:
 def _conclusion(citations: Citations) -> Iterator[str]:
     """Say whether the rows agree with what was published, on this board first, and what to look at."""
     rows = citations.rows
+    if not rows and not citations.unmatched:
+        yield "No row has a usable latency, so nothing can be compared."
+        return
     if not rows:
         yield "Nothing was published for any of these rows, so they cannot be checked in this way."
         return
@@ -195,8 +207,8 @@ def citation_fields(citations: Citations) -> dict[str, Value]:
 COLUMNS: tuple[Column[Beside], ...] = (
     Column.text("case", lambda row: row.name, IDENTITY),
     Column.number("figure", lambda row: row.figure, IDENTITY, figure=lambda row: row.figure),
-    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds),
-    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds),
+    Column.figure("ours ms", lambda row: row.ours_ms, milliseconds, OBJECTIVE),
+    Column.figure("theirs ms", lambda row: row.theirs_ms, milliseconds, OBJECTIVE),
     Column.figure("ratio", lambda row: row.ratio.value, partial(number, digits=3), OBJECTIVE),
     Column.number(
         "[95 %]",

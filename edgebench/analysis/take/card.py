@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edgebench.schema.artifact import Artifact
     from edgebench.schema.variant import Preprocessing
 
+OBJECTS = ("'", "{", "<", "(", "None")  # how Python writes objects; other lines of the card say the same in words
 _FACTS: tuple[Column[Fact], ...] = (
     Column.text("what", lambda fact: fact.what, IDENTITY),
     Column.text("value", lambda fact: fact.text, OBJECTIVE),
@@ -60,7 +61,7 @@ def sheets(
     artifact, variant = evidence.artifact, evidence.case.variant
     assert artifact, "a row whose file is in the cache has an artifact"
     takes, makes = ports
-    title = f"{row.setup.title} on {evidence.case.target}"
+    title = f"{row.setup.title} on {row.setup.place}"
     return tuple(
         filter(
             None,
@@ -91,7 +92,8 @@ def _expected(row: Row) -> Iterator[Fact]:
         shown = _with_ends(partial(number, digits=1), figure.value, (figure.low, figure.high))
         text = f"{shown} % on {row.quality.images} images of {setup.dataset}"
         yield Fact.of(name, text, **{name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high})
-    yield Fact.of("verdict", row.verdict, verdict=row.verdict, reasons=row.reasons or None)
+    why = f": {row.reasons}" if row.reasons else ""
+    yield Fact.of("verdict", f"{row.verdict}{why}", verdict=row.verdict, reasons=row.reasons or None)
     yield Fact.of(
         "runs on",
         f"{setup.runtime} {setup.runtime_version} {setup.runtime_options}, threads {setup.threads}",
@@ -149,8 +151,9 @@ def _made(artifact: Artifact, evidence: Evidence) -> Iterator[Fact]:
     yield Fact.of("parameters", _count(artifact.params), params=artifact.params)
     yield Fact.of("multiply-adds", _count(artifact.macs), macs=artifact.macs)
     yield Fact.of("edgebench", evidence.session.edgebench, edgebench=evidence.session.edgebench)
-    yield Fact.of("sources and tools", f"{len(artifact.made_by)}, listed below", made_by=artifact.made_by)
-    for name, value in artifact.made_by.items():
+    shown = {name: value for name, value in artifact.made_by.items() if not value.startswith(OBJECTS)}
+    yield Fact.of("sources and tools", f"{len(shown)}, listed below", made_by=artifact.made_by)
+    for name, value in shown.items():
         yield Fact.of(name, value)
 
 

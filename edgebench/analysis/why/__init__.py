@@ -144,8 +144,8 @@ def _words(row: Evidence) -> tuple[str, ...]:
 
 def _is_meant(term: str, row: Evidence) -> bool:
     """Return whether one of the row's words contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
-    ends = tuple(f"{term}{mark}" for mark in "-/@")
-    return any(word == term or word.startswith(ends) or term in re.split("[/@-]", word) for word in _words(row))
+    ends = tuple(f"{term}{mark}" for mark in "-/@+")
+    return any(word == term or word.startswith(ends) or term in re.split("[/@+-]", word) for word in _words(row))
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:

@@ -52,12 +52,14 @@ def run(
     leave_out: Annotated[
         list[str] | None, typer.Option(hidden=True, help="A configuration that is not measured; may be repeated.")
     ] = None,
+    steps: Annotated[bool, typer.Option("--steps", hidden=True, help="Only print the steps, for a gate.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the night as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure a sweep tonight, confirm suspected changes, store the night and write its reports (the default)."""
     from edgebench import nightly, pipeline
     from edgebench.cli import terminal
+    from edgebench.nightly import gate as gate_of_revision
 
     requested, limits, wait_s = _read(sweep, wait)
     if dry_run:
@@ -65,11 +67,13 @@ def run(
             forecasts = pipeline.forecast(requested, show, address)
         terminal.show_forecast(forecasts, json=json)
         return
-    with terminal.progress(quiet=quiet) as show:
+    with terminal.progress(quiet=quiet) as shown:
+        show = (lambda event: print(gate_of_revision.as_line(event), flush=True)) if steps else shown
         bulletin = nightly.run(
             requested, history, show, address, limits=limits, wait_s=wait_s, left_out=leave_out or ()
         )
-    _show("nightly run", bulletin, json=json)
+    if not steps:
+        _show("nightly run", bulletin, json=json)
     raise typer.Exit(nightly.exit_code(bulletin))
 
 

@@ -70,12 +70,13 @@ SHORT_HASH = 16  # number of hash digits with which a file's name on the board b
 MOST_NOISE = 2**24  # limit on the bytes that a login prints before the agent's answer
 NO_COMMAND = 127
 # The first of these patterns that ssh's messages contain decides. If a key is unknown,
-# the messages contain both of the first two patterns.
+# the messages contain both of the first two patterns. {where} stands for ssh's arguments.
 ADVICE = {
-    "no .* host key is known": "its key is not known here yet: connect once with `ssh`, and compare the fingerprint",
+    "no .* host key is known": "its key is not known here yet: connect once with `ssh {where}`, and compare the"
+    " fingerprint",
     "host key verification failed": "if the target was reinstalled, remove its old key with `ssh-keygen -R`;"
     " otherwise find out why its key changed",
-    "permission denied": "put your key on it with `ssh-copy-id`",
+    "permission denied": "put your key on it with `ssh-copy-id {where}`",
     "could not resolve": "check the name",
     "connection refused": "is sshd running there?",
     "timed out": "is it switched on, and in this network?",
@@ -379,7 +380,8 @@ def _refusal(target: Target, output: bytes) -> str:
     """Return an error message with ssh's reason and with advice."""
     reason = last_line(output).rstrip(".") or "ssh gave no reason"
     text = output.decode(errors="replace").lower()
-    advice = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, text)), "")
+    where = shlex.join(word for word in _where(target.address) if word != "--")
+    advice = next((advice.format(where=where) for pattern, advice in ADVICE.items() if re.search(pattern, text)), "")
     return f"cannot reach target {target.name} at {target.address}: {reason}{'; ' + advice if advice else ''}"
 
 

@@ -9,6 +9,7 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet
 from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import MIB
 from edgebench.schema.cards import Trial
+from edgebench.schema.environment import name_of_machine
 from edgebench.schema.target import Target
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE, harmful
 
@@ -92,14 +93,11 @@ def _runtimes(target: Target, status: Status) -> Iterator[Observation]:
 
 
 def _board(target: Target, machine: Mapping[str, str]) -> Observation:
-    board = machine.get("board", "")
-    if not board:
-        cpu = machine.get("cpu", "an unnamed processor")
-        return Observation(subject="board", found=f"reports no name; {cpu}, {machine['usable_cores']} cores")
-    expected = target.connection == "ssh" and not board.startswith(target.board)
-    advice = f"the target's file says {target.board}: is that the right address?" if expected else ""
+    reports = "" if "board" in machine else "reports no name; "
     serial = f", serial {machine['serial']}" if "serial" in machine else ""
-    return Observation(subject="board", found=f"{board}{serial}, {machine['usable_cores']} cores", advice=advice)
+    advice = f"the target's file says {target.board}: is that the right address?" if target.is_not(machine) else ""
+    found = f"{reports}{name_of_machine(machine)}{serial}, {machine['usable_cores']} cores"
+    return Observation(subject="board", found=found, advice=advice)
 
 
 def _system(machine: Mapping[str, str]) -> Observation:

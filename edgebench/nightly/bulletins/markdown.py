@@ -26,7 +26,9 @@ def render(bulletin: Bulletin) -> str:
     causes = "".join(f"- {escape.markdown_line(cause)}\n" for cause in bulletin.causes[:NOTES])
     title, headline = escape.markdown(bulletin.night.started_at), escape.markdown(bulletin.headline)
     head = f"# Nightly {title}\n\n**{headline}.** {_ending(bulletin)}\n"
-    notes = "".join(f"\n- {escape.markdown_line(note)}" for note in bulletin.notes[:NOTES])
+    notes = "".join(
+        f"\n- {escape.markdown_line(note)}" for note in (*bulletin.others_in_words, *bulletin.notes)[:NOTES]
+    )
     told = "".join(f"\n- {escape.markdown_line(reminder)}" for reminder in bulletin.reminders[:ROWS])
     known = f"\nKnown from earlier nights:\n{told}" if told else ""
     text = "\n".join((head, causes, _table(lines) if lines else "", known, notes)).rstrip() + "\n"

@@ -33,7 +33,7 @@ HINT = '<p class="muted hint">The table is wider than the screen: move it sidewa
 
 def render(bulletin: Bulletin) -> str:
     """Return the overview: configurations that need attention come first; the unchanged ones are in a folded list."""
-    others = "".join(f"<h2>{html(_place(other))}</h2>{''.join(_parts(other))}" for other in bulletin.others)
+    others = "".join(f"<h2>{html(other.of_its_own)}</h2>{''.join(_parts(other))}" for other in bulletin.others)
     title = f"<h1>{html(bulletin.headline)}</h1>"
     has_lines = any(each.needs_attention or each.known for each in (bulletin, *bulletin.others))
     return document(bulletin.headline, [title, *_parts(bulletin), others, LEGEND if has_lines else ""])
@@ -46,12 +46,6 @@ def pages(bulletin: Bulletin) -> Iterator[tuple[str, str]]:
         for line in each.lines:
             name = line.entry.name
             yield address(name), configuration(line, [(night, by_name.get(name)) for night, by_name in entries])
-
-
-def _place(bulletin: Bulletin) -> str:
-    """Return a title for the last night of another sweep or machine of the history."""
-    cpus = ", ".join(dict.fromkeys(facts.get("cpu", "") for facts in bulletin.night.hosts.values()))
-    return f"{bulletin.night.sweep}{f' on {cpus}' if cpus else ''}: {bulletin.headline}"
 
 
 def _parts(bulletin: Bulletin) -> Iterator[str]:

@@ -132,6 +132,11 @@ def _lost(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(verdict=Verdict.MISSING, text=text)
 
 
+def _other_machine(evidence: Evidence) -> Iterator[Reason]:
+    if text := evidence.session.environment.unexpected:
+        yield Reason(verdict=Verdict.SUSPECT, text=text)
+
+
 def _emulated(evidence: Evidence) -> Iterator[Reason]:
     if not evidence.emulator:
         return
@@ -317,12 +322,12 @@ def _calibration(evidence: Evidence) -> Iterator[Reason]:
         text = "int8 was calibrated on random inputs: answers mean nothing, give real inputs by --calibration folder"
         yield Reason(verdict=Verdict.VALID, text=text)
         return
-    inputs = f"set{'s' * (count > 1)} of inputs" if evidence.case.variant.feed else f"image{'s' * (count > 1)}"
+    inputs = f"{counted(count, 'set')} of inputs" if evidence.case.variant.feed else counted(count, "image")
     if count < LEAST_CALIBRATION:
-        text = f"int8 was calibrated on {count} {inputs}, fewer than {LEAST_CALIBRATION}: add some"
+        text = f"int8 was calibrated on {inputs}, fewer than {LEAST_CALIBRATION}: add some"
         yield Reason(verdict=Verdict.SUSPECT, text=text)
     elif count < wanted:
-        yield Reason(verdict=Verdict.VALID, text=f"int8 was calibrated on {count} {inputs}, not {wanted}")
+        yield Reason(verdict=Verdict.VALID, text=f"int8 was calibrated on {inputs}, not {wanted}")
 
 
 def _outputs(evidence: Evidence) -> Iterator[Reason]:
@@ -469,6 +474,7 @@ def _stand_in(evidence: Evidence) -> Iterator[Reason]:
 # Each check, and the figures that its reasons concern.
 CHECKS: Mapping[Callable[[Evidence], Iterator[Reason]], tuple[str, ...]] = {
     _failed: FIGURES,
+    _other_machine: FIGURES,
     _emulated: (TIME, MEMORY),
     _few: (TIME,),
     _lost: (TIME,),

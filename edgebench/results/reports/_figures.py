@@ -43,10 +43,17 @@ def shortened(words: str, most: int) -> str:
 def named(rows: Iterable[Row], most: int) -> Callable[[Row], str]:
     """Return a function that names a row by network and precision, in at most `most` characters.
 
-    The name has the int8 scheme only if these rows have several schemes.
+    The name has the int8 scheme only if these rows have several schemes, and then without the options that all share.
     """
-    has_several = len({row.setup.quantization for row in rows if row.setup.quantization}) > 1
-    return lambda row: shortened(row.setup.title if has_several else f"{row.setup.network} {row.setup.precision}", most)
+    schemes = {row.setup.quantization for row in rows if row.setup.quantization}
+    shared = set.intersection(*({*scheme.split("+")[1:]} for scheme in schemes)) if len(schemes) > 1 else set()
+
+    def name(row: Row) -> str:
+        options = [option for option in row.setup.quantization.split("+") if option not in shared]
+        scheme = f" {'+'.join(options)}" if len(schemes) > 1 and row.setup.quantization else ""
+        return shortened(f"{row.setup.network} {row.setup.precision}{scheme}", most)
+
+    return name
 
 
 def whisker(axis: Axis, row: Row, y: float) -> str:

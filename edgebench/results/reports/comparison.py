@@ -178,7 +178,7 @@ def group_title(row: Row) -> str:
     """Return the title of a group: the settings that its rows share."""
     setup = row.setup
     threads = counted(setup.threads, "thread")
-    return f"{setup.target} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
+    return f"{setup.place} · {runtime(row)} · {threads} · batch {setup.batch} · {_weights(setup)} · {setup.preset}"
 
 
 def _weights(setup: Setup) -> str:
@@ -275,7 +275,7 @@ def across(table: Table) -> Iterator[Sheet]:
 
 def _title(setup: Setup) -> str:
     threads = counted(setup.threads, "thread")
-    return f"{setup.target} · {threads} · batch {setup.batch} · {setup.preset} · p50 ms by runtime"
+    return f"{setup.place} · {threads} · batch {setup.batch} · {setup.preset} · p50 ms by runtime"
 
 
 def _across(first: Setup, several: Sequence[Across]) -> Sheet:

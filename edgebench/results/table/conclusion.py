@@ -10,6 +10,7 @@ from edgebench.foundation.shelf import literal
 from edgebench.foundation.units import counted, milliseconds
 from edgebench.results.table.across import across, runtime
 from edgebench.results.table.ranking import fastest, most_accurate, speedup, together
+from edgebench.schema.variant import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ TO_DO = {
     "MISSING": "run the same command again when their target is back",
 }
 SETTINGS = ("task", "dataset", "batch", "weights", "runtime_version", "runtime_options", "preset", "epoch")
+TIMES_ONLY = "do not use their times, see their reasons; their accuracies are VALID"
 QUICK = "measure without --preset quick, which takes too few processes for an interval"
 
 
@@ -38,7 +40,8 @@ def conclude(rows: Iterable[Row]) -> tuple[str, ...]:
         f"{where}: {sentence}" if len(groups) > 1 else sentence
         for where, group in zip(_wheres([group[0].setup for group in groups]), groups, strict=True)
         for sentence in filter(
-            None, (_fastest(group), _most_accurate(group), _int8(group), _fewer(group), _unsettled(group))
+            None,
+            (_elsewhere(group), _fastest(group), _fewer(group), _most_accurate(group), _int8(group), _unsettled(group)),
         )
     ]
     return (*sentences, *(sentence for several in across(every) for sentence in _runtimes(several)))
@@ -80,7 +83,7 @@ def _ends(ratio: Ratio) -> str:
 
 def _wheres(setups: Sequence[Setup]) -> list[str]:
     """Return a name for each group, from its setup; it has as many settings as are needed to tell the groups apart."""
-    names = [f"{setup.target}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
+    names = [f"{setup.place}, {setup.runtime}, {counted(setup.threads, 'thread')}" for setup in setups]
     for setting in SETTINGS:
         values = [str(getattr(setup, setting)) for setup in setups]
         word, found = setting.replace("_", " "), defaultdict[str, set[str]](set)
@@ -93,6 +96,12 @@ def _wheres(setups: Sequence[Setup]) -> list[str]:
     return names
 
 
+def _elsewhere(rows: Sequence[Row]) -> str:
+    """Say that the machine is not the board that the target's file names."""
+    setup = rows[0].setup
+    return f"Not measured on {setup.target}: the machine is {setup.machine}." if setup.machine else ""
+
+
 def _fastest(rows: Sequence[Row]) -> str:
     ties = fastest(rows)
     best = min(ties, key=lambda row: row.spread or (), default=None)
@@ -103,10 +112,14 @@ def _fastest(rows: Sequence[Row]) -> str:
 
 
 def _most_accurate(rows: Sequence[Row]) -> str:
-    """Name the most accurate row; if the intervals of several rows overlap, name the fastest of these rows."""
+    """Name the most accurate row; if the intervals of several rows overlap, name the fastest of these rows.
+
+    If none of them has a usable time, the row with the highest metric is named.
+    """
     ties = most_accurate(rows)
     known = [row for row in ties if row.spread]
-    best = min(known, key=lambda row: row.latency.p50_ms or 0.0, default=None)
+    highest = max(ties, key=lambda row: row.share or (), default=None)
+    best = min(known, key=lambda row: row.latency.p50_ms or 0.0, default=highest)
     if best is None or best.metric is None or len(rows) == 1:
         return ""
     figure = best.metric
@@ -126,19 +139,23 @@ def _tied(rows: frozenset[Row], more: str = "") -> str:
 
 def _int8(rows: Sequence[Row]) -> str:
     """Say by which factor int8 is faster than float, and in how many pairs int8 is significantly less accurate."""
-    pairs = [(row, row.standing.speedup) for row in rows if row.standing.speedup and not row.is_worthless]
-    if not pairs:
-        return ""
-    judged = [(row.change, row.quality.images or 0) for row, _ in pairs if row.change]
+    speedups = [row.standing.speedup for row in rows if row.standing.speedup and not row.is_worthless]
+    answering = [row for row in rows if row.setup.precision == Precision.INT8 and not row.has_unusable_answers]
+    cost = _cost(answering, "it" if speedups else "int8", "its" if speedups else "int8's")
+    parts = [*([_times(speedups)] if speedups else []), *([cost] if cost else [])]
+    return f"{', and '.join(parts)}." if parts else ""
+
+
+def _cost(rows: Sequence[Row], it: str, its: str) -> str:
+    """Say in how many of these int8 rows the accuracy is significantly lower than in float; empty if none has one."""
+    judged = [(row.change, row.quality.images or 0) for row in rows if row.change]
     worse = [-points for (points, is_significant), _ in judged if is_significant and points < 0]
-    images = max((count for _, count in judged), default=0)
-    cost = ""
-    if judged and not worse:
-        cost = f", and its accuracy is not significantly lower on {images} images"
-    elif judged:
-        points = f"by up to {max(worse):.1f} points"
-        cost = f", and it is significantly less accurate in {len(worse)} of {counted(len(judged), 'pair')}, {points}"
-    return f"{_times([speedup for _, speedup in pairs])}{cost}."
+    if not judged:
+        return ""
+    if not worse:
+        return f"{its} accuracy is not significantly lower on {max(count for _, count in judged)} images"
+    points = f"by up to {max(worse):.1f} points"
+    return f"{it} is significantly less accurate in {len(worse)} of {counted(len(judged), 'pair')}, {points}"
 
 
 def _times(speedups: Sequence[Ratio]) -> str:
@@ -166,6 +183,8 @@ def _unsettled(rows: Sequence[Row]) -> str:
     if not counts:
         return ""
     to_do = TO_DO | ({"IMPRECISE": QUICK} if all(row.setup.preset == "quick" for row in rows) else {})
+    if all(row.accuracy_verdict == "VALID" for row in rows if row.verdict == "INVALID"):
+        to_do["INVALID"] = TIMES_ONLY
     listed = "; ".join(f"{counts[verdict]} {verdict}: {todo}" for verdict, todo in to_do.items() if counts[verdict])
     return (
         f"{counts.total()} of {counted(len(rows), 'row')} {'is' if counts.total() == 1 else 'are'} not VALID. {listed}."

@@ -13,7 +13,7 @@ from edgebench.images.catalogue import family
 from edgebench.results.measurement.evidence import Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
-from edgebench.schema.environment import SERIAL
+from edgebench.schema.environment import SERIAL, name_of_machine
 from edgebench.schema.record import Reference, Run, Session, SpotCheck, Stop
 from edgebench.schema.target import MEASURED
 from edgebench.schema.variant import WeightSource
@@ -288,7 +288,7 @@ def machine(facts: dict[str, str]) -> str:
     """Describe a machine in one line."""
     gibibytes = int(facts.get("memory_bytes", 0)) / 1024**3
     parts = [
-        facts.get("board") or facts.get("cpu", "unknown CPU"),
+        name_of_machine(facts),
         f"{facts.get('usable_cores', '?')} cores",
         f"of {facts['cores']} (cpuset {facts['cpuset']})" if {"cpuset", "cores"} <= facts.keys() else "",
         f"CPU quota {facts['cpu_quota']} cores" if "cpu_quota" in facts else "",

@@ -31,6 +31,7 @@ class Setup:
             classifier.
         sizes: only the shapes from `inputs`.
         board: the serial number of the board that measured the row; an empty text if the machine reports none.
+        machine: what the machine is, if it is not the board that the target's file names; otherwise an empty text.
     """
 
     target: str
@@ -54,6 +55,12 @@ class Setup:
     sizes: str = ""
     task: str = CLASSIFICATION
     board: str = ""
+    machine: str = ""
+
+    @property
+    def place(self) -> str:
+        """The target's name and, if its machine is not the board that the target's file names, what it is."""
+        return f"{self.target} (in fact {self.machine})" if self.machine else self.target
 
     @cached_property
     def group(self) -> tuple[str, ...]:

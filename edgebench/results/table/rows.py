@@ -32,7 +32,7 @@ from edgebench.results.table.parts import (
 )
 from edgebench.results.table.row import Line, Row
 from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
-from edgebench.schema.environment import SERIAL
+from edgebench.schema.environment import EXPECTED, SERIAL, name_of_machine
 from edgebench.schema.feed import MOST_SHOWN
 from edgebench.schema.names import dataset_plugin
 from edgebench.schema.variant import WeightSource, task
@@ -102,6 +102,7 @@ def _preprocessing(variant: Variant) -> str:
 
 def _setup(evidence: Evidence) -> Setup:
     case, variant, session = evidence.case, evidence.case.variant, evidence.session
+    facts = session.environment.facts
     return Setup(
         target=case.target,
         epoch=session.environment.epoch,
@@ -123,7 +124,8 @@ def _setup(evidence: Evidence) -> Setup:
         inputs=str(variant.feed or ""),
         sizes=variant.feed.sizes if variant.feed else "",
         task=task(variant),
-        board=session.environment.facts.get(SERIAL, ""),
+        board=facts.get(SERIAL, ""),
+        machine=name_of_machine(facts) if EXPECTED in facts else "",
     )
 
 
