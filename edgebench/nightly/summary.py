@@ -19,6 +19,7 @@ from edgebench.nightly.night import QUIET, Outcome, State
 from edgebench.nightly.rule.figures import LATENCY, described, effect, order, size
 from edgebench.nightly.rule.past import accepted, pasts
 from edgebench.nightly.triage import episodes
+from edgebench.schema.environment import unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -243,14 +244,21 @@ def _bulletin(history: History) -> Bulletin:
     night, states = history.nights[-1], episodes(history)
     by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
     lines = [_line(entry, by_name.get(entry.name), states[entry.name], history) for entry in night.entries]
-    notes = (*_gone(night), *_detectable(history), *_aa_pairs(night), *_clocks(history), *night.notes, *history.notes)
+    found = (*_mistaken(night), *_gone(night), *_detectable(history), *_aa_pairs(night), *_clocks(history))
     return Bulletin(
         night=replace(night, entries=tuple(line.entry for line in lines)),
         lines=tuple(sorted(lines, key=_order)),
         nights=len(history.nights),
         history=history,
-        notes=notes,
+        notes=(*found, *night.notes, *history.notes),
     )
+
+
+def _mistaken(night: Night) -> Iterator[str]:
+    """Say which machines are not the boards that their targets' files name."""
+    for target, facts in night.hosts.items():
+        if text := unexpected(facts):
+            yield f"target {target}: {text}"
 
 
 def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: History) -> SummaryLine:

@@ -29,6 +29,13 @@ def name_of_machine(facts: Mapping[str, str]) -> str:
     return facts.get("board") or facts.get("cpu", "an unnamed processor")
 
 
+def unexpected(facts: Mapping[str, str]) -> str:
+    """Say that a machine is not the board that its target's file names; an empty text if it is that board."""
+    if EXPECTED not in facts:
+        return ""
+    return f"this machine is {name_of_machine(facts)}, not {facts[EXPECTED]}, which the target's file names"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """Facts about a target, as reported by the agent, which is edgebench's program on the target.
@@ -67,9 +74,7 @@ class Environment:
     @property
     def unexpected(self) -> str:
         """Words for a machine that is not the board that its target's file names; otherwise empty."""
-        expected = self.facts.get(EXPECTED, "")
-        named = f"this machine is {name_of_machine(self.facts)}, not {expected}, which the target's file names"
-        return named if expected else ""
+        return unexpected(self.facts)
 
     @property
     def emulator(self) -> str:

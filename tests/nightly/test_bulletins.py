@@ -177,6 +177,12 @@ def test_a_merged_history_shows_the_last_night_of_every_sweep_and_machine() -> N
     assert "- also in this history: b on A: nothing changed: 1 configuration, see index.html" in markdown.render(found)
 
 
+def test_a_night_on_another_machine_than_the_target_s_board_says_so() -> None:
+    last = night(0, entry(verdict=Outcome.NEW), facts=HOST | {"expected_board": "Raspberry Pi 4 Model B"})
+    said = "target cpu: this machine is Example, not Raspberry Pi 4 Model B, which the target's file names"
+    assert bulletin(History(nights=(last,))).notes[0] == said
+
+
 @pytest.mark.lengthy
 @pytest.mark.parametrize("verdict", [Outcome.OK, Outcome.REGRESSION])
 def test_a_year_of_three_hundred_configurations_has_small_pages(verdict: Outcome) -> None:
