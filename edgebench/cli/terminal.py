@@ -17,7 +17,6 @@ from edgebench.foundation.progress import Notice, Step
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Sheet, as_csv, as_json, document, latex, markdown
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import counted, duration
-from edgebench.nightly.bulletins.markdown import COLUMNS as CHANGES
 from edgebench.results.reports import comparison
 from edgebench.results.table.columns import flat
 from edgebench.results.table.conclusion import conclude
@@ -249,11 +248,13 @@ def _console() -> Console:
 
 def show_bulletin(bulletin: Bulletin) -> None:
     """Print the result of a night: a table of new changes, then the causes of changes, then the known changes."""
+    from edgebench.nightly.bulletins.markdown import COLUMNS  # only here, because it imports all that measures
+
     console, nights = _console(), f"{bulletin.nights} night{'s' * (bulletin.nights != 1)}"
     known = [*bulletin.others_in_words, *(f"known: {reminder}" for reminder in bulletin.reminders)]
     if lines := bulletin.needs_attention:
         notes = (*bulletin.causes, *known, *bulletin.notes)
-        _print(Sheet.of(f"{bulletin.headline}; {nights}", CHANGES, lines, notes), console)
+        _print(Sheet.of(f"{bulletin.headline}; {nights}", COLUMNS, lines, notes), console)
         return
     _say_wrapped(f"{bulletin.headline}; {nights}", console, "bold")
     for note in (*known, *bulletin.notes):

@@ -55,7 +55,7 @@ def draw(rows: Mapping[int, Row]) -> Panel:
         end for row in drawn.values() if row.metric for end in (row.metric.low, row.metric.value, row.metric.high)
     ]
     x, y = log_axis(ends(drawn), LEFT, WIDTH - MARGIN), linear_axis(shares, BOTTOM, TOP)
-    on_front = front(drawn)
+    on_front = dict.fromkeys(front(drawn))  # in its order, and found at once
     points = sorted(drawn.items(), key=lambda item: item[0] in on_front)  # the front is drawn last, on top
     body = (
         upwards(y, LEFT, WIDTH - MARGIN, _axis_title(drawn)),

@@ -32,19 +32,24 @@ def render(table: Table, background: Background = NOTHING) -> str:
     """
     latest = (line for line in background.lines if line.evidence.is_latest)
     lines = sorted(latest, key=lambda line: line.position)
-    worth = [line for line in lines if line.evidence.timed and not line.row.is_worthless]
     named = _names(line.evidence for line in lines)
-    left_out = {named[line.evidence.case, _preset(line)]: line.row.verdict for line in lines if line not in worth}
+    left_out = {named[line.evidence.case, _preset(line)]: line.row.verdict for line in lines if not _is_usable(line)}
     last = lines[-1].evidence.session if lines else None
     content = {
         "machine_info": _machine(last.environment.facts) if last else {},
         "commit_info": {"id": "unversioned", "time": None, "author_time": None, "dirty": False, "branch": "(unknown)"},
-        "benchmarks": [_benchmark(line, named[line.evidence.case, _preset(line)]) for line in worth],
+        "benchmarks": [
+            _benchmark(line, named[line.evidence.case, _preset(line)]) for line in lines if _is_usable(line)
+        ],
         "datetime": last.started_at if last else "",
         "version": READ_AS,
         "edgebench": {"version": __version__, "folder": table.title, "left_out": left_out},
     }
     return json_text(content, indent=2) + "\n"
+
+
+def _is_usable(line: Line) -> bool:
+    return bool(line.evidence.timed) and not line.row.is_worthless
 
 
 def _preset(line: Line) -> str:
