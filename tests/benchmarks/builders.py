@@ -10,6 +10,7 @@ several take turns.
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -88,14 +89,20 @@ def with_workers(count: int) -> Iterator[str]:
             process.wait()
 
 
-def timed(sweep: str, most: int, builders: int, *, of_cluster: bool) -> float:
-    """The seconds that a new process takes with an empty cache, without the starts of programs."""
+def timed(sweep: str, most: int, builders: int, *, of_cluster: bool) -> tuple[float, float]:
+    """The seconds that a new process takes with an empty cache, without the starts of programs, and all CPU seconds."""
+    before = cpu_s()
     with tempfile.TemporaryDirectory() as cache, ExitStack() as stack:
         scheduler = stack.enter_context(with_workers(builders)) if of_cluster else ""
         code = f"from tests.benchmarks.builders import make; make({sweep!r}, {most}, {builders}, {scheduler!r})"
         environment = os.environ | {"EDGEBENCH_CACHE": cache}
         made = subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True, text=True)
-        return float(made.stdout)
+    return float(made.stdout), cpu_s() - before
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -108,9 +115,13 @@ def main() -> None:
     given = parser.parse_args()
     ratios = []
     for _ in range(given.rounds):
-        one, several = (timed(given.sweep, given.most, count, of_cluster=given.workers) for count in (1, given.several))
+        (one, one_cpu), (several, several_cpu) = (
+            timed(given.sweep, given.most, count, of_cluster=given.workers) for count in (1, given.several)
+        )
         ratios.append(one / several)
-        print(f"{one:.1f} s by one, {several:.1f} s by {given.several}: {ratios[-1]:.2f} times as fast", flush=True)
+        print(f"{one:.1f} s by one ({one_cpu:.0f} s of CPU),", end=" ")
+        print(f"{several:.1f} s by {given.several} ({several_cpu:.0f} s of CPU):", end=" ")
+        print(f"{ratios[-1]:.2f} times as fast", flush=True)
     noun = "workers" if given.workers else "processes"
     print(f"{len(files(given.sweep, given.most))} files by {given.several} {noun}: {median(ratios):.2f} times as fast")
 

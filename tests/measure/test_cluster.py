@@ -181,14 +181,18 @@ def test_a_worker_that_sends_another_content_than_its_hash_says_is_not_used_any_
 
 
 @pytest.mark.slow
-def test_a_worker_with_another_version_of_a_tool_is_refused_by_name_before_anything_runs(lab: Lab) -> None:
+def test_a_worker_with_another_version_of_a_tool_is_refused_by_name_and_a_worker_of_today_is_not(lab: Lab) -> None:
+    command = ("run", "--model", "null", "--weights", "none", "--runtime", "null", "--preset", "quick", "--quiet")
     lab.worker("old", OLD)
-    done = cli(
-        "run", "--model", "null", "--weights", "none", "--runtime", "null", "--scheduler", lab.address, "--quiet"
-    )
+    done = cli(*command, "--scheduler", lab.address)
     message = f"edgebench: worker old is not used: onnx 1.0.0 instead of {package('onnx')}\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
     assert not Path("results").exists()
+    lab.kill("old")
+    lab.worker("new")
+    done = cli(*command, "--scheduler", lab.address)
+    assert done.returncode == 0, done.stderr
+    assert Path("results/null/runs.jsonl").exists()
 
 
 @pytest.mark.slow

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 NO_WORKERS_S = 60.0  # time to wait for a worker, at the beginning, and after the last one has ended
-POLL_S = 0.2  # time between two looks at requests and workers
+POLL_S = 0.1  # time between two looks at the requests
+LOOK_S = 1.0  # time between two looks at the workers
 FETCH_S = 60.0  # time for a file to arrive, before the other requests are looked at again
 LOST = "the connection to the scheduler is lost"
 
@@ -71,8 +72,9 @@ class Workers:
     Attributes:
         fit: the names of the workers that can be used, by address.
         refused: why the other workers cannot be used, by address.
+        seen: when there was last a worker that can be used, in seconds of `monotonic()`.
+        looked: when the workers were last asked for.
         running: by address, the future of the request that a worker has now, and the file that it is to make.
-        seen: the last time when there was a worker that can be used, in seconds of `monotonic()`.
     """
 
     client: Any
@@ -80,6 +82,7 @@ class Workers:
     fit: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
+    looked: float = 0.0
     running: dict[str, tuple[Any, File]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     session: str = field(default_factory=lambda: uuid4().hex[:8])
@@ -145,7 +148,9 @@ class Workers:
         Raises:
             _Lost: there has been none for a while.
         """
-        there = self._there()
+        if monotonic() - self.looked < LOOK_S:
+            return
+        self.looked, there = monotonic(), self._there()
         for address in [address for address in self.fit if address not in there]:
             left = f"worker {self.fit[address]} left"
             self._leave(address, left if self.client.status == "running" else LOST, work, show)

@@ -26,6 +26,12 @@ RESOURCE = {
     "build": 1
 }  # every request asks for it, and a worker has it once, so that a worker makes one file at a time
 START_S = 30.0  # time to reach the scheduler
+# By default a worker wakes up a hundred times per second, to profile tasks and to watch itself.
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 _places = list["_Place"]()  # the place of this process, once `serve` has begun
 
 
@@ -101,6 +107,8 @@ def serve(scheduler: str, name: str, threads: int, show: Show) -> None:
         Unreachable: the scheduler ended.
     """
     require_distributed()
+    import dask.config
+
     security = secured(scheduler)
     with TemporaryDirectory(prefix="edgebench-worker-") as folder:
         os.environ[HOME_VARIABLE] = f"{folder}/cache"  # its files may differ from those that this machine's user has
@@ -108,7 +116,8 @@ def serve(scheduler: str, name: str, threads: int, show: Show) -> None:
         _places.append(place)
         parcel.versions()  # once, before sessions ask
         try:
-            asyncio.run(_served(scheduler, name, security, folder))
+            with dask.config.set(QUIET):
+                asyncio.run(_served(scheduler, name, security, folder))
         finally:
             place.builder.end()
             _places.clear()
