@@ -66,6 +66,7 @@ LONGEST = (
 )
 # What a process of a test does: no seconds of warm-up, and so few samples that three processes just have a p90.
 BRIEF = {name: replace(settings, warmup_s=0.0, most_iterations=40) for name, settings in PRESETS.items()}
+BRIEF_REFERENCE = {"iterations": 5, "warmup_s": 0.0, "warmup_iterations": 1}
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
@@ -140,8 +141,7 @@ def brief(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("exact"):
             patch.setattr("edgebench.measure.rounds.PRESETS", BRIEF)
-            patch.setattr("edgebench.measure.rounds.REFERENCE_WARM_UP_S", 0.0)
-            patch.setattr("edgebench.measure.rounds.REFERENCE_ITERATIONS", 5)
+            patch.setattr("edgebench.measure.rounds.REFERENCE", BRIEF_REFERENCE)
         yield
 
 
