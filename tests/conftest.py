@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from filelock import FileLock
 
 from edgebench.export.formats import tool_version
 from edgebench.schema.artifact import Artifact
@@ -66,6 +68,7 @@ LONGEST = (
 )
 # What a process of a test does: no seconds of warm-up, and so few samples that three processes just have a p90.
 BRIEF = {name: replace(settings, warmup_s=0.0, most_iterations=40) for name, settings in PRESETS.items()}
+BRIEF_REFERENCE = {"iterations": 5, "warmup_s": 0.0, "warmup_iterations": 1}
 DOWNLOADED = ("emulation", "packages")  # what is the same for every test, and kept by hash
 DOWNLOADS = dict[Path, Path]()  # where the processes of the suite share it, by cache
 
@@ -106,11 +109,15 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_cache(factory: pytest.TempPathFactory, name: str) -> Path:
     """Make a cache of which only what was downloaded is shared by all processes of the suite."""
     home = factory.mktemp(name)
-    of_all = factory.getbasetemp()
-    of_all = of_all.parent if "PYTEST_XDIST_WORKER" in os.environ else of_all
-    DOWNLOADS[home] = of_all / "downloaded"
+    DOWNLOADS[home] = shared_by_all(factory) / "downloaded"
     copy_new(DOWNLOADS[home], home)
     return home
+
+
+def shared_by_all(factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all processes of the suite share."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 def copy_new(source: Path, goal: Path) -> None:
@@ -140,8 +147,7 @@ def brief(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("exact"):
             patch.setattr("edgebench.measure.rounds.PRESETS", BRIEF)
-            patch.setattr("edgebench.measure.rounds.REFERENCE_WARM_UP_S", 0.0)
-            patch.setattr("edgebench.measure.rounds.REFERENCE_ITERATIONS", 5)
+            patch.setattr("edgebench.measure.rounds.REFERENCE", BRIEF_REFERENCE)
         yield
 
 
@@ -159,6 +165,27 @@ def readers(request: pytest.FixtureRequest, warm: Warm) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("fresh"):
             patch.setattr("edgebench.foundation.bounded.subprocess", warm)
+        yield
+
+
+@pytest.fixture(scope="module")
+def tried_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let all processes of the suite share what the doctor tries: each time takes 15 s of CPU."""
+    from edgebench.analysis import doctor
+
+    kept, really = shared_by_all(tmp_path_factory) / "tried", doctor._trial
+    kept.mkdir(exist_ok=True)
+
+    def once(code: str, *arguments: str) -> str:
+        what = arguments if code == doctor._IMPORT else arguments[:1]  # the rest is a file in a temporary folder
+        file = kept / sha256(repr((code, what)).encode()).hexdigest()
+        with FileLock(f"{file}.lock"):
+            if not file.exists():
+                file.write_text(really(code, *arguments))
+            return file.read_text()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "_trial", once)
         yield
 
 

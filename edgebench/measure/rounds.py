@@ -22,7 +22,7 @@ from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Record, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
-REFERENCE_ITERATIONS, REFERENCE_WARM_UP_S = 20, 0.1
+REFERENCE = {"iterations": 20, "warmup_s": 0.1}  # how long a process of a reference workload measures
 HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
 COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
 TIMES_FIRST = 1.6  # a case usually ends after this multiple of the fewest processes
@@ -260,8 +260,7 @@ def _run(subject: Job | Reference, purpose: Purpose, connection: Connection, ses
 def _request(subject: Job | Reference, purpose: Purpose, settings: Settings) -> dict[str, Any]:
     shared = {"do": "measure", "purpose": purpose, **asdict(settings)}
     if isinstance(subject, Reference):
-        least = {"iterations": REFERENCE_ITERATIONS, "warmup_s": REFERENCE_WARM_UP_S}
-        return shared | {"reference": subject.workload} | least
+        return shared | {"reference": subject.workload} | REFERENCE
     case = subject.case
     # Idle threads wait in a loop, and the instructions of this loop would be counted, too.
     threads = 1 if purpose == Purpose.INSTRUCTIONS else case.threads

@@ -16,7 +16,7 @@ from edgebench.analysis import doctor
 from edgebench.foundation import files
 from edgebench.foundation.shelf import load, names
 from tests.conftest import needs_tflite_runtime
-from tests.support.command import process
+from tests.support.command import cli, process
 
 
 def has(package: str) -> bool:
@@ -27,8 +27,8 @@ def has(package: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> CompletedProcess[str]:
-    return process("doctor", "--json", EDGEBENCH_CACHE=str(tmp_path_factory.mktemp("cache")))
+def answered(tmp_path_factory: pytest.TempPathFactory, tried_once: None) -> CompletedProcess[str]:
+    return cli("doctor", "--json", EDGEBENCH_CACHE=str(tmp_path_factory.mktemp("cache")))
 
 
 def abilities(document: Any) -> dict[tuple[str, str], Any]:

@@ -184,8 +184,11 @@ def made(request: pytest.FixtureRequest, place: Path) -> None:
     card = Weights(file="net.pt", sha256="a" * 64, dataset="", recipe="given", classes=10, top1=0.0, images=0)
     cache.put("net", card)
     (place / "null.toml").write_text(NIGHT)
-    if "slow" in request.keywords and request.node.callspec.params["command"] in ("evaluate", "why"):
+    command = request.node.callspec.params["command"]
+    if command in ("evaluate", "why") and "slow" in request.keywords:
         shutil.copytree(request.getfixturevalue("measured"), place / "results" / "small")
+    if command == "doctor":
+        request.getfixturevalue("tried_once")
 
 
 def test_every_command_that_prints_json_is_run_here() -> None:

@@ -41,13 +41,13 @@ COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def sheets() -> list[Sheet]:
+def sheets(tmp_path_factory: pytest.TempPathFactory) -> list[Sheet]:
     """Return every sheet that the commands print; each command runs once."""
-    printed = list[Sheet]()
+    printed, lock = list[Sheet](), str(tmp_path_factory.mktemp("lock") / "lock")  # not that of this machine
     with patch.object(terminal, "_print", lambda sheet, *_: printed.append(sheet)):
         for command in COMMANDS:
             if command[0] != "predict" or find_spec("torch"):  # it plans files that torch writes
-                assert cli(*command).returncode in (0, 1), command
+                assert cli(*command, EDGEBENCH_LOCK=lock).returncode in (0, 1), command
     return [*printed, report.sheet(walk(".x.++?", every=True))]
 
 
@@ -96,6 +96,7 @@ def is_only_a_group(command: Any) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tried_once")
 def test_the_commands_that_take_long_fit_every_width_too(place: Path) -> None:
     ends = [graphs.node("GlobalAveragePool", ["features"], "pooled"), graphs.node("Flatten", ["pooled"], "scores")]
     nodes = [graphs.node("Conv", ["image", "w"], "features"), *ends]

@@ -56,6 +56,13 @@ name = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buf
 print(json.dumps([name, entry({HWCAP}), entry({HWCAP2})]))
 """
 
+# What the agent and the runtimes import of Python's library. The emulated Python compiles it once, when the root folder
+# is made; otherwise the first process of every connection would compile it.
+IMPORTED = (
+    "import ast, contextvars, ctypes, email.parser, encodings.cp437, importlib.metadata, inspect, json, mmap, numbers,"
+    " pickle, pkgutil, platform, secrets, statistics"
+)
+
 
 def folder(machine: str, cpu: str, emulator: Sequence[str]) -> Path:
     """Return the root folder of a processor; make it if the cache has no undamaged folder.
@@ -131,6 +138,11 @@ def _make(root: Path, machine: str, cpu: str, emulator: Sequence[str]) -> None:
     for path, text in _kernel_files(root, machine, cpu, emulator):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
+    subprocess.run([*_python(root, emulator), "-c", IMPORTED], capture_output=True, check=False)
+
+
+def _python(root: Path, emulator: Sequence[str]) -> list[str]:
+    return [*emulator, "-L", str(root), str(root / PYTHON), "-I"]
 
 
 def _download(root: Path, architecture: str) -> None:
@@ -206,7 +218,7 @@ def cpuinfo(midr: int, bits: Sequence[int]) -> str:
 
 def _identified(root: Path, cpu: str, emulator: Sequence[str]) -> list[int]:
     """Return the register MIDR_EL1 of the emulated processor, and the values of the entries of `FEATURES`."""
-    command = [*emulator, "-L", str(root), str(root / PYTHON), "-I", "-S", "-c", IDENTIFY]
+    command = [*_python(root, emulator), "-S", "-c", IDENTIFY]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
