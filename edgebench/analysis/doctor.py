@@ -329,6 +329,9 @@ def _runtime(name: str) -> Ability:
         runtime.version()
     except PackageNotFoundError:
         package = runtime.NEEDS[0]
+        if hasattr(runtime, "ENVIRONMENT"):
+            install = f"edgebench run --runtime {name}"
+            return Ability(kind="runtime", name=name, missing=f"{package}: the first run installs it", install=install)
         return Ability(kind="runtime", name=name, missing=package, install=_bring(package))
     with TemporaryDirectory() as folder:
         file = Path(folder) / "least"

@@ -20,6 +20,7 @@ from edgebench.agent.__main__ import MARK
 from edgebench.agent.lifeline import HELD
 from edgebench.foundation import ending
 from edgebench.foundation.errors import AgentError
+from edgebench.foundation.shelf import load
 from edgebench.schema.case import Purpose
 
 if TYPE_CHECKING:
@@ -46,9 +47,16 @@ def agent_options(request: Mapping[str, Any]) -> tuple[str, ...]:
     """Return Python's command line options for a request.
 
     A process of a reference workload can import no installed packages. A process of a runtime that was copied to the
-    target can import only that runtime's packages.
+    target can import only that runtime's packages, unless the runtime's own environment lies beside installed packages.
     """
-    return ("-I", "-S") if request.get("reference") or request.get("packages") else ("-I",)
+    is_alone = request.get("reference") or (request.get("packages") and not _is_beside(request))
+    return ("-I", "-S") if is_alone else ("-I",)
+
+
+def _is_beside(request: Mapping[str, Any]) -> bool:
+    """Return whether a request is for a runtime that needs installed packages beside its own environment."""
+    runtimes = filter(None, (request.get("runtime"), *request.get("runtimes", ())))
+    return any(hasattr(load("runtimes", name), "ENVIRONMENT") for name in runtimes)
 
 
 def agent_input(request: Mapping[str, Any], *, held: bool) -> bytes:

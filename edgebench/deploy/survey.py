@@ -12,11 +12,11 @@ from edgebench.deploy.answers import facts as facts_of
 from edgebench.deploy.connections import Connection
 from edgebench.deploy.exchange import LAST_CHARACTERS, printable
 from edgebench.deploy.trial import remembered, require_legal
-from edgebench.deploy.wheels import platform, public
+from edgebench.deploy.wheels import Platform, gather, platform, public
 from edgebench.foundation.errors import AgentError, RequestError, Unreachable
 from edgebench.foundation.shelf import load
 from edgebench.schema.environment import EXPECTED, SERIAL, UNREACHED, Environment, lasting
-from edgebench.schema.runtime import Runtime, RuntimeRequest
+from edgebench.schema.runtime import PIN, Runtime, RuntimeRequest
 from edgebench.schema.target import Target
 
 PATIENCE_S = 60.0  # seconds; after a failure that took longer, the target has possibly stopped answering
@@ -94,14 +94,30 @@ def ask(connection: Connection, runtimes: Sequence[str], **more: str) -> Facts:
 def _missing(
     requests: Iterable[RuntimeRequest], report: Facts, connection: Connection
 ) -> Iterator[tuple[str, RuntimeRequest]]:
-    """Yield the runtimes to copy to the target: every requested version, and each runtime that only this host has."""
+    """Yield the runtimes to copy to the target: every requested version, and each runtime that only this host has.
+
+    A runtime with an environment of its own is made on this machine, unless `all` runtimes are requested.
+
+    Raises:
+        RequestError: a board is to get a runtime that needs installed packages.
+    """
     for request in requests:
+        has_environment = hasattr(load("runtimes", request.name), "ENVIRONMENT")
+        if has_environment and connection.brings_runtimes:
+            raise RequestError(_unbringable(request.name))
         if request.version:
             yield request.pinned, request
-        elif connection.brings_runtimes and _lacks(report, request.name):
+        elif _lacks(report, request.name) and (
+            connection.brings_runtimes or (has_environment and not request.is_optional)
+        ):
             version = offered(request.name)
             if version:  # without a version to copy, each case that needs this runtime fails
                 yield request.name, replace(request, version=version)
+
+
+def _unbringable(runtime: str) -> str:
+    needs = " and ".join(load("runtimes", runtime).NEEDS[1:])
+    return f"runtime {runtime} needs {needs} beside it, which edgebench does not copy to boards: use --target cpu"
 
 
 def _lacks(report: Facts, name: str) -> bool:
@@ -109,9 +125,15 @@ def _lacks(report: Facts, name: str) -> bool:
 
 
 def offered(runtime: str) -> str:
-    """Return the version of a runtime that this host can copy to a board; an empty text if it is not installed here."""
+    """Return the version of a runtime that this host can copy to a board; an empty text if it is not installed here.
+
+    For a runtime with an environment of its own, return that environment's version.
+    """
+    plugin = load("runtimes", runtime)
+    if hasattr(plugin, "ENVIRONMENT"):
+        return str(plugin.ENVIRONMENT[0].partition(PIN)[2])
     try:
-        return public(load("runtimes", runtime).version())
+        return public(plugin.version())
     except PackageNotFoundError:
         return ""
 
@@ -129,9 +151,23 @@ def bring(
     require_legal(request, remembered(request, target, platform(facts)))
     folder = unpack(connection, request, platform(facts))
     report = ask(connection, (request.name,), packages=folder)
-    packages = tuple(sorted(f"{name}=={version}" for name, version in report.packages.items()))
     installed = report.runtimes[request.name]
+    packages = _packages(request, report, platform(facts))
     return replace(_runtime(request.name, installed.version, target), packages=packages), installed.files
+
+
+def _packages(request: RuntimeRequest, report: Facts, machine: Platform) -> tuple[str, ...]:
+    """Return the packages that a process of a copied runtime uses, each as `name==version`.
+
+    A process beside installed packages sees all of these, so only those that the runtime needs are returned.
+    """
+    plugin, found = load("runtimes", request.name), report.packages
+    if not hasattr(plugin, "ENVIRONMENT"):
+        return tuple(sorted(f"{name}=={version}" for name, version in found.items()))
+    if missing := [name for name in plugin.NEEDS if name not in found]:
+        raise RequestError(f"runtime {request.name} needs {missing[0]}, which is not installed here; install it")
+    beside = (f"{name}=={found[name]}" for name in plugin.NEEDS[1:])
+    return tuple(sorted((*gather(request.name, request.version, machine).packages, *beside)))
 
 
 def _brought(

@@ -79,10 +79,11 @@ def gather(runtime: str, version: str, target: Platform) -> Packages:
     Raises:
         RequestError: the version does not exist, or has no wheel for the target.
     """
-    needs = load("runtimes", runtime).NEEDS
-    if not needs:
+    plugin = load("runtimes", runtime)
+    if not plugin.NEEDS:
         raise RequestError(f"runtime {runtime} comes with edgebench; leave =={version} out")
-    wanted = (f"{needs[0]}=={version}", *needs[1:], _numpy(target))
+    own = getattr(plugin, "ENVIRONMENT", ())
+    wanted = (f"{plugin.NEEDS[0]}=={version}", *(own[1:] or (*plugin.NEEDS[1:], _numpy(target))))
     key = provenance.key({"wanted": " ".join(wanted), "for": str(target)})
     return cache.once(f"{runtime}-{version}-{key}", ".zip", Packages, partial(_make, wanted, target))
 

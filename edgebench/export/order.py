@@ -125,6 +125,7 @@ def made_by(variant: Variant, format: str, plugin: ModuleType, weights: Weights 
             modules += sources(dataset)
             tools += family(dataset).TOOLS
     versions = {f"version.{tool}": tool_version(tool) for tool in tools}
+    versions |= {f"version.{name}": version for name, version in getattr(plugin, "PINS", {}).items()}
     return parts | versions | {"source": provenance.source(*modules)}
 
 

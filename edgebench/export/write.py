@@ -99,6 +99,8 @@ def _write(
         _write_as_it_is(path, order, variant, network, took_s)
         own = order.original
         return Written(float_nodes=own.float_nodes, integer_share=own.integer_share) if own else Written()
+    if hasattr(order.plugin, "write_int8_of"):
+        return _write_int8_of_network(path, order, network, images, took_s)
     with TemporaryDirectory() as scratch:
         source = cache.path_of(parent) if parent else Path(scratch) / "float"
         if not parent:
@@ -115,6 +117,18 @@ def _write(
                 outputs = order.plugin.compared(source, path, variant.quantization, yielded, mixes=mixes)
                 written = replace(written, outputs=outputs)
         return replace(written, calibrated_on=counts[0])
+
+
+def _write_int8_of_network(
+    path: Path, order: Order, network: Network, images: Calibration, took_s: dict[str, float]
+) -> Written:
+    """Write the network's int8 form, for a format whose float files cannot be quantized."""
+    counts = [0]
+    with _timed(QUANTIZE, took_s):
+        written: Written = order.plugin.write_int8_of(
+            path, order.variant, order.channels, network, _counted(images, counts)
+        )
+    return replace(written, calibrated_on=counts[0])
 
 
 def _is_compared(order: Order) -> bool:

@@ -18,7 +18,7 @@ from tests.support.command import cli, process
         (["--precision", "int9"], "no precision 'int9' (has fp32, fp16, bf16, int8); did you mean 'int8'?"),
         (
             ["--runtime", "onnx"],
-            "no runtime 'onnx' (has litert, ncnn, onnxruntime, openvino, tflite_runtime, torch, vela)",
+            "no runtime 'onnx' (has executorch, litert, ncnn, onnxruntime, openvino, tflite_runtime, torch, vela)",
         ),
         (
             ["--model", "nets/net.param"],

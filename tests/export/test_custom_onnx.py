@@ -388,7 +388,7 @@ def refusals(place: Path) -> list[tuple[dict[str, str], str]]:
         (
             {"model": "nets.py:small", "input": "1x3x16x16", "precision": "fp32", "runtime": "torch"},
             "nets.py:small is built by its own function, but torch builds only edgebench's own networks;"
-            " use --runtime litert or ncnn or onnxruntime or openvino or tflite_runtime",
+            " use --runtime executorch or litert or ncnn or onnxruntime or openvino or tflite_runtime",
         ),
         (
             {"model": "one.onnx", "precision": "fp32", "batch": "2"},

@@ -14,6 +14,10 @@ A runtime defines
     WARMS_UP                   whether the first inferences are slower than later inferences
     INSPECTS                   optional: whether a session's facts say what an int8 graph computes in float; if they do
                                not, the operators that the format's own runtime computes in float are reported
+    ENVIRONMENT                optional: exact packages, the runtime's own first, such as ("executorch==1.5.1",), which
+                               contradict edgebench's requirements; on first use, edgebench puts them into a folder of
+                               their own; a process with this folder sees the installed packages, too, of which the
+                               runtime needs the rest of NEEDS; such a runtime is not copied to boards
     GLIBC                      optional: the oldest glibc that its wheels support, by machine: {"aarch64": "2.35"}
     COMPILES_ONLY              optional: True for a vendor's compiler, whose devices are not at hand; such a
                                runtime defines `compile` in place of `open`; its cases have no time and no accuracy
@@ -78,4 +82,4 @@ OFFERS = (
     "refuses",
     "open or compile",  # a runtime defines one of the two
 )
-MAY_OFFER = ("COMPILES_ONLY", "GLIBC", "INSPECTS", "prepare_for", "profile", "refuses_on")
+MAY_OFFER = ("COMPILES_ONLY", "ENVIRONMENT", "GLIBC", "INSPECTS", "prepare_for", "profile", "refuses_on")

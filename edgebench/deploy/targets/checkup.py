@@ -195,6 +195,9 @@ def _runtime(name: str, version: str, offered: _Offered, target: Target, machine
     subject = f"runtime {name}"
     if version:
         return Observation(subject=subject, found=f"{version}, installed there")
+    if environment := literal("runtimes", name, "ENVIRONMENT"):
+        found = f"{environment[0].partition('==')[2]} is installed by the first run, in an environment of its own"
+        return Observation(subject=subject, found=found)
     if not offered.version:
         return Observation(subject=subject, found="not installed", advice="install it there with pip, or leave it out")
     if machine["machine"] not in WITH_WHEELS:

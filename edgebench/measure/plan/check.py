@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _TF_SLIM = re.compile(r"\.(ckpt|index|meta|data-\d+-of-\d+|pb)(-\d+)?(\.\w+)?$")
-_NCNN_FILE = re.compile(r"\.(param|bin|ncnn)$")
+_NCNN_FILE, _PTE_FILE = re.compile(r"\.(param|bin|ncnn)$"), re.compile(r"\.pte$")
 _EXTRAS = ("ncnn", "tflite")  # formats whose tools are installed by an extra of the same name: edgebench[tflite]
 # the sources of weights that a sweep can name
 _SOURCES = tuple(source for source in WeightSource if source != WeightSource.CUSTOM)
@@ -60,6 +60,8 @@ def _check_cell(cell: Cell) -> None:
         raise RequestError(
             f"{cell.model}: ncnn's own files are not read; give an .onnx or .tflite file, or nets.py:build"
         )
+    if _PTE_FILE.search(cell.model):
+        raise RequestError(f"{cell.model}: ExecuTorch's own files are not read; give the torch network, nets.py:build")
     if not is_custom(cell.model):
         require("model", cell.model, names("architectures"))
     if request.name == ALL:

@@ -6,10 +6,9 @@ contains their scales. Only the operators that `float_nodes` lists compute in fl
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from edgebench.export.formats import Written
+from edgebench.export.formats import Written, unlike
 from edgebench.export.formats.tflite.compare import output_noise
 from edgebench.export.formats.tflite.convert import convert
 from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
@@ -32,26 +31,12 @@ SUFFIX = ".tflite"
 SCHEME = Quantization(activations="int8")
 TOOLS = ("torch", "litert-torch", "litert-converter", "ai-edge-quantizer", "ai-edge-litert", "numpy")
 
-# Fields of a quantization scheme that are allowed to differ from `SCHEME`.
-FREE = ("granularity", "equalized", "bias_corrected", "aware", "images", "seed", "calibration", "calibration_sha256")
-
 
 def refuses(variant: Variant) -> str:
     """Refuse int8 schemes that TFLite's specification does not allow, and 16-bit floats."""
-    asked = variant.quantization
     if variant.weights != WeightSource.CUSTOM and variant.precision not in (Precision.FP32, Precision.INT8):
         return f"tflite files are written in fp32 and int8, not {variant.precision}"
-    if asked is None:
-        return ""
-    found = replace(SCHEME, **{name: getattr(asked, name) for name in FREE})
-    if found == asked:
-        return ""
-    other = next(name for name, value in asdict(asked).items() if value != getattr(found, name))
-    return (
-        f"TFLite's int8 is s8s8 with min-max ranges, found {other}={getattr(asked, other)},"
-        f" wanted only the options per_channel or per_tensor, equalized, bias_corrected, qat, images=N, seed=N and"
-        f" calibration=NAME"
-    )
+    return unlike(variant.quantization, SCHEME, "TFLite") if variant.quantization else ""
 
 
 def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.Module]) -> None:
