@@ -297,6 +297,12 @@ def test_latex_has_a_cell_a_heading_in_every_row_and_no_command_of_a_name(table:
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
 
 
+@pytest.mark.parametrize(("processes", "shown"), [(1, "-"), (2, "0.0")])
+def test_the_time_of_a_single_process_has_no_half_width(processes: int, shown: str, table: Table) -> None:
+    row = changed(table.rows[0], processes=processes, p50_low_ms=2.0, p50_ms=2.0, p50_high_ms=2.0)
+    assert comparison._half_width(row) == shown
+
+
 def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
     plugin = shelf.load("reports", "latex")
     headings = next(line for line in plugin.render(table).splitlines() if line.startswith("network & "))

@@ -33,8 +33,8 @@ def _interval(row: Row) -> str:
 
 def _half_width(row: Row) -> str:
     latency = row.latency
-    if not latency.p50_ms or latency.p50_low_ms is None or latency.p50_high_ms is None:
-        return "-"
+    if not latency.p50_ms or latency.p50_low_ms is None or latency.p50_high_ms is None or latency.processes == 1:
+        return "-"  # the range of a single process has no width, which would look like a time that is exactly known
     return number((latency.p50_high_ms - latency.p50_low_ms) / 2 / latency.p50_ms * 100, 1)
 
 
