@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HASHES = re.compile(r"(\w+): (?:[0-9a-f]{12}|none) -> (?:[0-9a-f]{12}|none)")  # `model: <hash> -> <hash>`
 NIGHTS = 60  # nights shown per configuration
 WEEK, WEEKS = 7, 8  # nights in a week, and number of weeks for which the noise is shown
+CALM = (Outcome.OK, Outcome.UNDERPOWERED)  # verdicts of a configuration without a change
 NAMED = 8  # number of removed configurations that are listed by name; the others are only counted
 
 
@@ -122,7 +123,11 @@ class SummaryLine:
     @property
     def causes(self) -> tuple[str, ...]:
         """The changed components and the changed facts of the host, without hashes."""
-        return tuple(HASHES.sub(r"\1", change) for change in self.entry.changed)
+        return _causes(self.entry)
+
+
+def _causes(entry: Entry) -> tuple[str, ...]:
+    return tuple(HASHES.sub(r"\1", change) for change in entry.changed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,13 +249,13 @@ def _bulletin(history: History) -> Bulletin:
     night, states = history.nights[-1], episodes(history)
     by_name = {past.tonight.entry.name: past for past in pasts(history, night)}
     lines = [_line(entry, by_name.get(entry.name), states[entry.name], history) for entry in night.entries]
-    found = (*_mistaken(night), *_gone(night), *_detectable(history), *_aa_pairs(night), *_clocks(history))
+    found = (*_mistaken(night), *_without_effect(history), *_gone(night), *_detectable(history))
     return Bulletin(
         night=replace(night, entries=tuple(line.entry for line in lines)),
         lines=tuple(sorted(lines, key=_order)),
         nights=len(history.nights),
         history=history,
-        notes=(*found, *night.notes, *history.notes),
+        notes=(*found, *_aa_pairs(night), *_clocks(history), *night.notes, *history.notes),
     )
 
 
@@ -259,6 +264,19 @@ def _mistaken(night: Night) -> Iterator[str]:
     for target, facts in night.hosts.items():
         if text := unexpected(facts):
             yield f"target {target}: {text}"
+
+
+def _without_effect(history: History) -> Iterator[str]:
+    """Say what changed since the night before, in configurations in which no change of a figure was found."""
+    if len(history.nights) < 2:
+        return
+    former, night = history.nights[-2:]
+    before = {entry.name: entry.changed for entry in former.entries}
+    calm = (entry for entry in night.entries if entry.verdict in CALM and not entry.reported)
+    counts = Counter("; ".join(_causes(entry)) for entry in calm if entry.changed != before.get(entry.name))
+    del counts[""]
+    for cause, count in counts.items():
+        yield f"no effect on {counted(count, 'configuration')} was found of what changed: {cause}"
 
 
 def _line(entry: Entry, past: Past | None, found: tuple[Episode, ...], history: History) -> SummaryLine:

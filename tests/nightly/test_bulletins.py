@@ -183,6 +183,20 @@ def test_a_night_on_another_machine_than_the_target_s_board_says_so() -> None:
     assert bulletin(History(nights=(last,))).notes[0] == said
 
 
+def test_what_changed_without_an_effect_is_said_once() -> None:
+    changed = ("runtime: engine 1.0 -> engine 1.1", f"packages: {'0' * 12} -> {'1' * 12}")
+    nights = [night(0, entry(), entry(name="other"))]
+    nights += [night(number, entry(changed=changed), entry(name="other", changed=changed)) for number in (1, 2)]
+    first, second = (bulletin(History(nights=tuple(nights[:count]))).notes for count in (2, 3))
+    said = "no effect on 2 configurations was found of what changed: runtime: engine 1.0 -> engine 1.1; packages"
+    assert said in first
+    assert not any("no effect" in note for note in second)
+    larger = Change(figure="file", verdict=Outcome.REGRESSION, before=1.0, after=1.5, change=0.5)
+    found = replace(nights[1].entries[0], verdict=Outcome.REGRESSION, findings=(larger,))
+    notes = bulletin(History(nights=(nights[0], replace(nights[1], entries=(found,))))).notes
+    assert not any("no effect" in note for note in notes)
+
+
 @pytest.mark.lengthy
 @pytest.mark.parametrize("verdict", [Outcome.OK, Outcome.REGRESSION])
 def test_a_year_of_three_hundred_configurations_has_small_pages(verdict: Outcome) -> None:
