@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
+from edgebench.agent.runtimes._onnx import noise
 from edgebench.agent.runtimes.onnxruntime import scores
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ SCHEMES: dict[str, str] = {}
 NO_PROFILE = "ExecuTorch gives operator times to its developer tools only, which edgebench does not install"
 WARMS_UP = True
 
-SEED = 0  # seed of the image for timing
 METHOD = "forward"  # the method of a program that computes the network
 
 
@@ -40,9 +40,11 @@ class InferenceSession:
     """A loaded program, which takes one image at a time."""
 
     def __init__(self, program: Any, threads: int, batch: int) -> None:
+        import torch
+
         self._program, self._threads, self._batch = program, threads, batch
         shape = program.method_meta(METHOD).input_tensor_meta(0).sizes()
-        self._image = (_noise(shape),)
+        self._image = (torch.from_numpy(noise(tuple(shape), "")),)
 
     def run(self) -> None:
         """Copy the image into the program's memory, and compute; the outputs stay in the program's memory.
@@ -113,10 +115,3 @@ def open(path: str, *, threads: int, batch: int, options: Sequence[str]) -> Infe
     binding = _binding()
     binding._unsafe_reset_threadpool(threads)
     return InferenceSession(binding._load_for_executorch(path), threads, batch)
-
-
-def _noise(shape: Sequence[int]) -> Tensor:
-    """Draw images in the range of normalized images, without denormals and zeros, which would change the speed."""
-    import torch
-
-    return torch.empty(*shape).uniform_(-1, 1, generator=torch.Generator().manual_seed(SEED))
