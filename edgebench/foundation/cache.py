@@ -218,11 +218,6 @@ def once(stem: str, suffix: str, card_type: type[F], make: Callable[[Path], F]) 
     return find_intact(stem, card_type) or keep(stem, suffix, card_type, make)
 
 
-def stem_of(card: FileCard) -> str:
-    """Return the name of a card's file without the suffix: the name under which `find` finds the card."""
-    return Path(card.file).stem
-
-
 def receive(card: F, content: bytes, *, replaces: bool = False) -> F:
     """Store a file that another machine made, with its card.
 
@@ -239,7 +234,8 @@ def receive(card: F, content: bytes, *, replaces: bool = False) -> F:
         path.write_bytes(content)
         return card
 
-    known = find_intact(stem_of(card), type(card))
+    name = Path(card.file)
+    known = find_intact(name.stem, type(card))
     if known and (known.sha256 == card.sha256 or not replaces):
         return known
-    return keep(stem_of(card), Path(card.file).suffix, type(card), make)
+    return keep(name.stem, name.suffix, type(card), make)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-EXPECTED = "expected_board"  # the board that the target's file names; a fact only of a machine that is another one
+EXPECTED = "expected_board"  # the board that the target's file names; only another machine has this fact
 SERIAL = "serial"  # the fact that tells two boards of a kind apart
 UNREACHED = "unreached"  # the epoch of a target that did not answer, whose facts are not known
 _NOT_LASTING = ("memory_bytes",)  # this fact varies a little between boots and affects no measurement

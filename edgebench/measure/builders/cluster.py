@@ -244,8 +244,7 @@ class Workers:
 
 
 def _again(file: File, work: Work, reason: str, show: Show) -> None:
-    again = "it is made again" if work.try_again(file) else "its case will make it"
-    show(Notice(text=f"{file.subject}: {reason}; {again}"))
+    show(Notice(text=f"{file.subject}: {reason}; {work.again(file)}"))
 
 
 def _ignore(_: Step | Notice) -> None: ...

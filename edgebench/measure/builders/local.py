@@ -103,8 +103,7 @@ def _heard(builder: Builder, work: Work, show: Show) -> bool:
     try:
         message: Message = builder.connection.recv()
     except (EOFError, OSError):
-        again = "it is made again" if work.try_again(file) else "its case will make it"
-        show(Notice(text=f"the process that made {file.subject} ended unexpectedly; {again}"))
+        show(Notice(text=f"the process that made {file.subject} ended unexpectedly; {work.again(file)}"))
         return False
     if isinstance(message, Step):
         builder.step = message

@@ -111,3 +111,7 @@ class Work:
             return True
         self.drop(file)
         return False
+
+    def again(self, file: File) -> str:
+        """Try a file again, if it may be, after its process ended; say in words what happens to it."""
+        return "it is made again" if self.try_again(file) else "its case will make it"

@@ -22,9 +22,7 @@ from edgebench.measure.builders.work import File, find
 if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
 
-RESOURCE = {
-    "build": 1
-}  # every request asks for it, and a worker has it once, so that a worker makes one file at a time
+RESOURCE = {"build": 1}  # every request asks for it, and a worker has it once: it makes one file at a time
 START_S = 30.0  # time to reach the scheduler
 # By default a worker wakes up a hundred times per second, to profile tasks and to watch itself.
 QUIET = {
