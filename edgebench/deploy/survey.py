@@ -104,6 +104,8 @@ def _missing(
     for request in requests:
         has_environment = hasattr(load("runtimes", request.name), "ENVIRONMENT")
         if has_environment and connection.brings_runtimes:
+            if request.is_optional:
+                continue
             raise RequestError(_unbringable(request.name))
         if request.version:
             yield request.pinned, request

@@ -60,6 +60,12 @@ def test_a_board_is_refused_because_of_torch() -> None:
             list(survey._missing([request], nothing, SimpleNamespace(brings_runtimes=True)))  # type: ignore[arg-type]
 
 
+def test_all_runtimes_of_a_board_are_those_without_it() -> None:
+    nothing = Facts(machine={}, conditions={}, disk_free_bytes=0, missing_device="", packages={})
+    request, board = RuntimeRequest(name="executorch", is_optional=True), SimpleNamespace(brings_runtimes=True)
+    assert list(survey._missing([request], nothing, board)) == []  # type: ignore[arg-type]
+
+
 def test_its_version_is_that_of_its_environment() -> None:
     assert f"executorch=={survey.offered('executorch')}" == executorch.ENVIRONMENT[0]
 
