@@ -11,6 +11,7 @@ from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case, Purpose, Workload
 from edgebench.schema.environment import Environment
+from edgebench.schema.floats import Floats
 from edgebench.schema.metric import Metric, Reliability
 from edgebench.schema.throttle import NOTHING
 
@@ -135,7 +136,7 @@ class Beats:
 
     workload: str
     every: int
-    took_s: tuple[float, ...]
+    took_s: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class Stages:
     __pydantic_config__: ClassVar = STRICT
 
     images: int
-    took_s: dict[str, tuple[float, ...]]
+    took_s: dict[str, Floats]
     lacks: dict[str, str]
     settings: dict[str, float]
 
@@ -197,7 +198,7 @@ class Run:
     start_s: float
     load_s: float
     first_s: float
-    samples_s: tuple[float, ...]
+    samples_s: Floats
     wall_s: float
     cpu_s: float
     others_cpu: float

@@ -7,7 +7,7 @@ and to a record that is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
@@ -181,7 +181,7 @@ def _of_purpose(run: Run) -> Iterator[str]:
         yield "windows are not in order"
 
 
-def _of_times(name: str, times_s: tuple[float, ...]) -> Iterator[str]:
+def _of_times(name: str, times_s: Sequence[float]) -> Iterator[str]:
     # A journal has millions of measured times, so they are first checked all together, which is fast.
     # The sum finds NaN values, because a single NaN makes it NaN.
     if not times_s or (min(times_s) > 0 and max(times_s) <= MOST_S and isfinite(sum(times_s))):

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,16 @@ def test_a_journal_gives_back_what_was_appended(place: Path) -> None:
         journal.append(record)
     assert list(journal) == records
     assert journal.torn == 0
+
+
+def test_a_time_that_was_read_needs_8_bytes(place: Path) -> None:
+    journal, taken = Journal(place), run(samples_s=tuple(1e-3 + step * 1e-9 for step in range(1000)), wall_s=1.1)
+    for record in (session(), taken):
+        journal.append(record)
+    _, read = journal
+    assert isinstance(read, Run)
+    assert read == taken
+    assert sys.getsizeof(read.samples_s) < 8.2 * len(taken.samples_s)
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])

@@ -1,5 +1,6 @@
 """What an app does around inference: from recorded processes to the columns, and which of them a case still needs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,12 @@ from tests.conftest import artifact, case, run, session, variant
 
 DETECTOR = replace(variant("mobilenet_v1_det", 0.25, 96), dataset="scenes")
 FED = replace(variant("net.onnx", 1.0), resolution=0, classes=0, weights="own", feed=Feed(inputs=()))
-POST: dict[str, tuple[float, ...]] = {"postprocess": (2e-4, 3e-4, 1e-4)}
-WHOLE: dict[str, tuple[float, ...]] = {"decode": (1e-3,) * 3, "resize": (5e-4,) * 3, "normalize": (5e-5,) * 3} | POST
+POST: dict[str, Sequence[float]] = {"postprocess": (2e-4, 3e-4, 1e-4)}
+WHOLE: dict[str, Sequence[float]] = {"decode": (1e-3,) * 3, "resize": (5e-4,) * 3, "normalize": (5e-5,) * 3} | POST
 LACKING = dict.fromkeys(("decode", "resize", "normalize"), "no Pillow on the target")
 
 
-def staged(took_s: dict[str, tuple[float, ...]], lacks: dict[str, str] | None = None, **settings: float) -> Run:
+def staged(took_s: dict[str, Sequence[float]], lacks: dict[str, str] | None = None, **settings: float) -> Run:
     found = Stages(images=8, took_s=took_s, lacks=lacks or {}, settings=settings)
     return run(samples_s=(), purpose=Purpose.STAGES, stages=found)
 
