@@ -15,6 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from edgebench.cli.layout import lay_out
 from edgebench.foundation.errors import RequestError
 from edgebench.nightly.bisect import report, steps
 from edgebench.nightly.bisect.evidence import Evidence, interim_analyses, weigh
@@ -245,6 +246,13 @@ def test_a_report_that_was_interrupted_says_so() -> None:
     found = replace(whole, evidence=first, conclusion=conclude({7: Finding.SLOWER}, 8))
     (sentence,) = report.conclusions(found)
     assert sentence == "The walk has not ended: the first slower step is after 1.0, and 1.7 at the latest."
+
+
+def test_the_message_of_a_commit_is_shown_at_80_columns() -> None:
+    commits = tuple((f"{step}f3a9c01b2", f"Use {step} threads to decode the pictures, not 1") for step in range(5))
+    laid = lay_out(report.sheet(replace(walk("...++"), steps=commits)).columns, 80)
+    assert "message" not in laid.left_out
+    assert {"finding", "change", "[95 %]"}.isdisjoint(laid.left_out)
 
 
 def test_a_report_is_written_after_every_step_with_documented_keys(tmp_path: Path) -> None:

@@ -217,6 +217,7 @@ _COLUMNS: tuple[Column[_Row], ...] = (
         low=lambda row: row.evidence.low,
         high=lambda row: row.evidence.high,
     ),
+    Column.text("message", lambda row: row.words, OBJECTIVE),
     Column.figure("pairs", lambda row: row.evidence.pairs or None),
     Column.number(
         "p",
@@ -225,6 +226,5 @@ _COLUMNS: tuple[Column[_Row], ...] = (
     ),
     Column.figure("good ms", lambda row: _ms(row.evidence.good_s), milliseconds),
     Column.figure("step ms", lambda row: _ms(row.evidence.step_s), milliseconds),
-    Column.text("message", lambda row: row.words),
     Column.text("why", lambda row: row.evidence.why),
 )
