@@ -1,5 +1,6 @@
 """Every test works in an empty folder of its own, with caches, locks and settings of its own."""
 
+import ctypes
 import gc
 import os
 import shutil
@@ -166,6 +167,22 @@ def readers(request: pytest.FixtureRequest, warm: Warm) -> Iterator[None]:
         if not request.node.get_closest_marker("fresh"):
             patch.setattr("edgebench.foundation.bounded.subprocess", warm)
         yield
+
+
+class SignalStack(ctypes.Structure):
+    """The kernel's `stack_t`: the memory on which the main thread handles signals."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_signal_stack_is_gone() -> Iterator[None]:
+    """Fail if objects that ended took the memory along on which signals are handled: the next would kill the worker."""
+    yield
+    stack = SignalStack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    mapped = (line.split(maxsplit=1)[0].split("-") for line in Path("/proc/self/maps").read_text().splitlines())
+    assert not stack.start or any(int(start, 16) <= stack.start < int(end, 16) for start, end in mapped)
 
 
 @pytest.fixture(scope="module")

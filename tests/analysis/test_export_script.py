@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 from base64 import b64decode
@@ -39,6 +38,7 @@ from tests.hostile import flat
 from tests.hostile.test_any_model import GRAPHS, TFLITE, deployed, written
 from tests.hostile.test_text import WORDS
 from tests.support.command import cli
+from tests.support.scripts import names_of
 
 pytestmark = pytest.mark.slow  # each script runs in processes of its own
 
@@ -94,7 +94,7 @@ def words_of(case: Case) -> str:
 
 def agents(case: Case, text: str) -> dict[str, Any]:
     """Every output of the agent, by its name, for what it feeds in a measurement."""
-    path, *arrays = runpy.run_path(str(saved(text)))["FILES"]
+    path, *arrays = names_of(saved(text))["FILES"]
     where = Deployed(variant=case.variant, path=path, sha256="", data="".join(arrays))
     request = json.loads(json.dumps(where.request(case.runtime, case.threads, case.batch)))
     if case.variant.feed:
@@ -119,7 +119,7 @@ def saved(text: str) -> Path:
 def the_same(case: Case) -> None:
     """The script's one inference makes what the agent's does, but for bfloat16, which numpy lacks."""
     text = text_of(case)
-    infer, outputs = runpy.run_path(str(saved(text)))["opened"]()
+    infer, outputs = names_of(saved(text))["opened"]()
     infer()
     wanted, made = agents(case, text), outputs()
     assert made.keys() == wanted.keys() or (made.keys() < wanted.keys() and "bfloat16" in str(case.variant.feed))
@@ -215,7 +215,7 @@ def test_another_file_in_the_place_of_the_measured_one_is_refused(place: Path) -
     text = text_of(row_of(custom.adopt("net.onnx", "")))
     for path in ("absent.onnx", "other.onnx"):
         (place / "other.onnx").write_bytes(b"other")
-        (known,) = runpy.run_path(str(saved(text)))["FILES"]
+        (known,) = names_of(saved(text))["FILES"]
         saved(text.replace(repr(known), repr(path)))
         done = subprocess.run([sys.executable, "-I", "row.py"], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (1, "")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -52,6 +51,7 @@ from tests.export.test_parts import decoder, encoder
 from tests.hostile import flat
 from tests.hostile.test_any_model import TFLITE, deployed, request, written
 from tests.support.command import cli
+from tests.support.scripts import names_of
 
 pytestmark = pytest.mark.slow  # each script opens a model, and some run in processes of their own
 
@@ -132,7 +132,7 @@ def test_the_script_of_a_classifier_answers_as_the_harness_does(
     else:
         path = write(place / name, *((("n", 8, 8, 3),) if is_pixels else ()), dtype="UINT8" if is_pixels else "FLOAT")
     case = of_photos(custom.adopt(str(path), ""), runtime, preset)
-    script = runpy.run_path(str(taken(case) / "run.py"))
+    script = names_of(taken(case) / "run.py")
     images, wanted = of_harness(case, case.variant, 6, case.variant.classes)
     session = script["opened"]()
     for index, values in enumerate(wanted):
@@ -204,7 +204,7 @@ def test_the_script_of_any_tflite_graph_makes_what_the_agent_does(place: Path, n
 
 
 def made_alike(case: Case) -> None:
-    script = runpy.run_path(str(taken(case) / "run.py"))
+    script = names_of(taken(case) / "run.py")
     if not case.variant.feed:
         pytest.skip("a classifier of pictures")
     wanted, made = agents(case, text_of(case)), script["outputs_of"](script["inputs"]())
@@ -219,7 +219,7 @@ def made_alike(case: Case) -> None:
 def test_the_script_of_several_parts_makes_what_the_agent_does(place: Path, runtime: str) -> None:
     card = custom.adopt(f"{encoder(place)}|{decoder(place)}", "")
     case = row_of(card, runtime)
-    script = runpy.run_path(str(taken(case) / "run.py"))
+    script = names_of(taken(case) / "run.py")
     fed, own = script["inputs"](), request(card, runtime)
     session = open_session(own)
     session.run()
@@ -251,7 +251,7 @@ def test_the_script_of_a_detector_finds_the_harness_s_boxes_in_the_picture_s_own
 ) -> None:
     case = row_of_shelf(runtime, "mobilenet_v1_det", dataset="scenes", resolution=64)
     own = case.variant
-    script = runpy.run_path(str(taken(case) / "run.py"))
+    script = names_of(taken(case) / "run.py")
     files = {"model.bin", "model.param"} if runtime == "ncnn" else {"model.onnx"}
     assert {path.name for path in Path("taken").iterdir()} == files | {"run.py", "card.json", "card.md"}
     images, wanted = of_harness(case, own, 3, detection.values(10, 64))
