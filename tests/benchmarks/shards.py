@@ -1,8 +1,9 @@
-"""A sweep of 10,000 cases, planned, split into 8 shards and merged -> CPU seconds and memory of each command.
+"""A sweep of 10,000 cases, planned, split into 8 shards, merged and reported -> CPU seconds and memory of each command.
 
     python -m tests.benchmarks.shards
 
-The journals hold a session, and for each case a file, an accuracy and four processes that were really measured.
+The journals hold a session, and for each case a file, an accuracy and four processes that were really measured. The
+times of each case are multiplied by a factor of its own, else all rows would tie.
 """
 
 import os
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 from edgebench.measure.plan.shard import Shard
 from edgebench.results.journal import JOURNAL, Journal, line_of
@@ -46,12 +48,21 @@ def write(folder: Path, number: int) -> int:
     first = session.cases[0]
     cases = Shard(number=number, count=SHARDS).of(sized(first))
     id = f"{number:012x}"
+    random = Random(number)
     folder.mkdir(parents=True)
     with (folder / JOURNAL).open("wb") as stream:
         stream.write(line_of(replace(session, id=id, cases=cases)))
         for case in cases:
-            stream.writelines(line_of(replace(record, case=case, session=id)) for record in records)
+            factor = 10 ** random.uniform(-0.5, 1.5)
+            stream.writelines(line_of(replace(_scaled(record, factor), case=case, session=id)) for record in records)
     return len(cases)
+
+
+def _scaled(record: Deployment | Accuracy | Run, factor: float) -> Deployment | Accuracy | Run:
+    if not isinstance(record, Run):
+        return record
+    samples_s = tuple(sample_s * factor for sample_s in record.samples_s)
+    return replace(record, samples_s=samples_s, wall_s=record.wall_s * factor, cpu_s=record.cpu_s * factor)
 
 
 def sized(case: Case) -> Iterator[Case]:
@@ -82,6 +93,7 @@ def main() -> None:
         print(f"shards of {min(sizes)} to {max(sizes)} cases, {written:.0f} MB")
         run("merge", *map(str, folders), "--name", "all")
         run("merge", *map(str, folders), "--name", "all")
+        run("report", "results/all")
 
 
 if __name__ == "__main__":

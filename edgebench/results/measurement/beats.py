@@ -23,19 +23,22 @@ def level(run: Run) -> float | None:
     """Return the logarithm of an inference's time in beats; None if the process has no beats.
 
     Each group of samples lies between two beats. The ratio of a group is the median of the samples divided by the mean
-    of these two beats; the result is the median of all groups' ratios.
+    of these two beats; the result is the median of the logarithms of all groups' ratios.
     """
-    ratios = list(_ratios(run))
-    return median(ratios) if ratios else None
+    if not (ratios := sorted(_ratios(run))):
+        return None
+    half, is_odd = divmod(len(ratios), 2)
+    return log(ratios[half]) if is_odd else (log(ratios[half - 1]) + log(ratios[half])) / 2
 
 
 def _ratios(run: Run) -> Iterator[float]:
     beats = run.beats
     if beats is None or not run.samples_s:
         return
-    for place, around in enumerate(pairwise(beats.took_s)):
-        group = run.samples_s[place * beats.every : (place + 1) * beats.every]
-        yield log(2 * median(group) / sum(around))
+    samples_s, every = tuple(run.samples_s), beats.every
+    for place, (before_s, after_s) in enumerate(pairwise(beats.took_s)):
+        group = sorted(samples_s[place * every : (place + 1) * every])
+        yield (group[len(group) // 2] + group[(len(group) - 1) // 2]) / (before_s + after_s)
 
 
 def middle_s(runs: Sequence[Run]) -> float:
