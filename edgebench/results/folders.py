@@ -22,7 +22,7 @@ from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.names import require_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas
 
@@ -50,7 +50,7 @@ def read(folder: Path) -> Table:
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Return the table of each case's latest environment, and a note that says how many other rows there are.
+    """Return the table of each case's latest environment, and notes on the lines and rows that are left out.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -60,17 +60,25 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Return the table of each case's latest environment, the data behind its rows, and a note on the rows left out.
+    """Return the table of each case's latest environment, the data behind its rows, and notes on what is left out.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     table, background = study(folder)
     lines = tuple(line for line in background.lines if line.evidence.is_latest)
-    earlier = [line.row for line in background.lines if not line.evidence.is_latest]
-    epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
-    note = f"{table.title}: {counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
-    return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
+    notes = tuple(f"{table.title}: {note}" for note in _left_out(background.lines))
+    return replace(table, rows=tuple(line.row for line in lines)), lines, notes
+
+
+def _left_out(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield notes on the journal's invalid lines, which may be the latest ones, and on rows of earlier environments."""
+    if unread := lines[0].evidence.unread:
+        yield f"{counted(unread, 'invalid line')} of the journal left out; `edgebench report` says what is wrong."
+    earlier = [line.row for line in lines if not line.evidence.is_latest]
+    if earlier:
+        epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
+        yield f"{counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
 
 
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:
