@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
+from edgebench.foundation.progress import warn
 from edgebench.foundation.units import counted
 from edgebench.results import pictures
 from edgebench.results.journal import Journal, existing
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     import pandas
 
+    from edgebench.schema.record import Record
+
 
 def load(results: str | Path) -> pandas.DataFrame:
     """Return the table of a results folder as a data frame: one row per case, with the columns of `comparison.csv`.
@@ -41,12 +44,36 @@ def load(results: str | Path) -> pandas.DataFrame:
 
 
 def read(folder: Path) -> Table:
-    """Compute the table from the folder's journal.
+    """Compute the table from the folder's journal; say on standard error if lines of the journal are invalid.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
     """
-    return study(folder)[0]
+    table, background = study(folder)
+    _warn_of(background.lines[0].evidence.unread, folder)
+    return table
+
+
+def records(folder: Path) -> tuple[Record, ...]:
+    """Return the records of the folder's journal; say on standard error if lines of the journal are invalid.
+
+    Raises:
+        InvalidFile: the folder has no journal, or the journal cannot be read.
+    """
+    journal = existing(folder)
+    found = tuple(journal)
+    _warn_of(journal.aside, folder)
+    return found
+
+
+def _warn_of(unread: int, folder: Path) -> None:
+    """Say how many lines are invalid: the latest rows may be among them, so an earlier row may take their place."""
+    if unread:
+        warn(f"{folder}: {_unread(unread)}")
+
+
+def _unread(count: int) -> str:
+    return f"{counted(count, 'invalid line')} of the journal left out; `edgebench report` says what is wrong."
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
@@ -74,7 +101,7 @@ def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]
 def _left_out(lines: Sequence[Line]) -> Iterator[str]:
     """Yield notes on the journal's invalid lines, which may be the latest ones, and on rows of earlier environments."""
     if unread := lines[0].evidence.unread:
-        yield f"{counted(unread, 'invalid line')} of the journal left out; `edgebench report` says what is wrong."
+        yield _unread(unread)
     earlier = [line.row for line in lines if not line.evidence.is_latest]
     if earlier:
         epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results import folders, write_reports
 from edgebench.results.journal import JOURNAL, MOST_BYTES, Journal
+from edgebench.results.merge import SWEEP
 from edgebench.results.repair import repair
 from edgebench.schema.case import Purpose, Workload
 from edgebench.schema.record import (
@@ -175,11 +176,24 @@ def test_a_journal_without_a_case_is_refused_with_what_it_has_instead(content: b
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("command", ["choose FOLDER --target cpu", "compare FOLDER FOLDER"])
+ANSWERS = (
+    "choose FOLDER --target cpu",
+    "compare FOLDER FOLDER",
+    "compare FOLDER --published",
+    "lint FOLDER",
+    pytest.param("predict FOLDER --target cpu", marks=pytest.mark.slow),  # imports torch
+    "take FOLDER:fp32",
+    "why FOLDER:fp32",
+    "export-script FOLDER:fp32",
+)
+
+
+@pytest.mark.parametrize("command", ANSWERS)
 def test_an_answer_says_that_lines_are_invalid(command: str, place: Path) -> None:
     journal_of(place, *GOOD, BAD["samples in milliseconds"])
+    (place / SWEEP).write_bytes((ROOT / "results/three_ways" / SWEEP).read_bytes())
     said = cli(*command.replace("FOLDER", str(place)).split())
-    assert "1 invalid line of the journal left out" in " ".join(said.stdout.split())
+    assert "1 invalid line of the journal left out" in " ".join((said.stdout + said.stderr).split())
 
 
 def test_a_mark_that_an_editor_put_before_a_journal_loses_no_line(place: Path) -> None:
