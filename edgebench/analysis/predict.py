@@ -19,7 +19,7 @@ from edgebench.measure.budget.fit import ENOUGH, Fit, Prediction
 from edgebench.measure.budget.kinds import PREDICTED, Kind, Predicted, kind_of, measured, predicted
 from edgebench.measure.plan import cases, sweeps
 from edgebench.measure.plan.check import check
-from edgebench.results.journal import existing
+from edgebench.results import folders
 from edgebench.schema.names import is_custom
 from edgebench.schema.record import Session
 from edgebench.schema.variant import network, scheme, task
@@ -65,7 +65,7 @@ def outlook(folder: Path, sweep: Sweep) -> Outlook:
         InvalidFile: the folder has no readable journal.
         UnknownName, RequestError: a target of the sweep has no measurements, or the sweep has an impossible value.
     """
-    records = tuple(existing(folder))
+    records = folders.records(folder)
     sessions = {record.environment.target: record for record in records if isinstance(record, Session)}
     for target in sweep.targets:
         require(f"target in {folder}", target, sorted(sessions))

@@ -36,8 +36,10 @@ REMEDIES = {
 # The cache's folders and what each contains; edgebench changes nothing else below the cache directory.
 KINDS = {
     "agent": "the program that runs on targets",
+    "albums": "test pictures on which networks err most",
     "artifacts": "model files",
     "bases": "published weights with which the training of detectors starts",
+    "bugs": "reports of bugs in edgebench",
     "datasets": "paths of data sets, and results of decoding",
     "descriptions": "computed costs of networks",
     "digests": "hashes of images",
@@ -75,6 +77,7 @@ def place(kind: str) -> Path:
     Raises:
         RequestError: the folder or the cache belongs to another user, is a link, or is writable for everybody.
     """
+    assert kind in KINDS, kind  # the command `cache` lists, limits and deletes only known kinds
     root = home()
     path = root / kind
     _require_own(root, root.stat)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 from edgebench.foundation import collector, files
 from edgebench.foundation.errors import CaseError, InvalidFile, RequestError
 from edgebench.foundation.unpack import gunzip
-from edgebench.nightly.night import Acceptance, Decision, History, Night, Pin, following
+from edgebench.nightly.night import Acceptance, Decision, History, Night, Pin, fault, following
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +99,6 @@ def _read_night(path: Path) -> Night:
 
     try:
         night: Night = _adapter(Night).validate_json(_upgraded(gunzip(path.read_bytes(), MOST_BYTES)))
-        return night
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidFile(f"{path.name}: skipped: the file is damaged: {error}") from error
     except ValidationError as error:
@@ -108,6 +107,9 @@ def _read_night(path: Path) -> Night:
         raise InvalidFile(
             f"{path.name}: skipped: not a night that this edgebench can read: {where}: {first['msg']}"
         ) from error
+    if text := fault(night):
+        raise InvalidFile(f"{path.name}: skipped: an impossible figure: {text}")
+    return night
 
 
 def _read_notes(folder: Path, kind: type[Note], notes: list[str]) -> Iterator[Note]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import log
@@ -14,12 +14,20 @@ from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
+from edgebench.schema.sound import MOST, MOST_S
 
 VERSION: Literal[2] = 2  # version of the format of a night's file
 
 HARNESS, MODEL, RUNTIME, PACKAGES = "harness", "model", "runtime", "packages"
 COMPONENTS = (MODEL, RUNTIME, PACKAGES, HARNESS)
 
+MOST_LOG = 100.0  # largest logarithm of a ratio of two times
+# The largest possible value of each figure that is a single number.
+BOUNDS = (
+    *((name, MOST_S) for name in ("load_s", "first_s", "p90_s")),
+    *((name, MOST) for name in ("peak_bytes", "file_bytes", "instructions", "images", "correct")),
+    *((name, 1) for name in ("agreement", "score")),
+)
 BUDGET = " budget"  # ends the name of a figure that exceeds its budget
 Place = tuple[int, str, str]  # sort key within a history: number, time and id
 
@@ -435,6 +443,28 @@ class PairedTimes:
 def following(members: Sequence[Night] | Sequence[Acceptance] | Sequence[Decision]) -> int:
     """Return the number of the next night, acceptance or decision: one more than the highest number in `members`."""
     return max((member.number for member in members), default=0) + 1
+
+
+def fault(night: Night) -> str:
+    """Return the first impossible figure of a night, with its configuration; an empty text if all are possible."""
+    return next((f"{entry.name}: {text}" for entry in night.entries for text in _faults(entry)), "")
+
+
+def _faults(entry: Entry) -> Iterator[str]:
+    figures = entry.figures
+    times, ratios = figures.latencies_s, figures.ratios
+    if times and not 0 < min(times) <= max(times) <= MOST_S:
+        yield f"latencies_s is {min(times):g} to {max(times):g}, wanted more than 0"
+    if figures.beat and len(times) != len(ratios):
+        yield f"{len(times)} latencies_s and {len(ratios)} ratios do not fit"
+    if max(map(abs, (*ratios, entry.offset or 0.0))) > MOST_LOG:
+        yield f"ratios or offset is beyond {MOST_LOG:g}"
+    for name, most in BOUNDS:
+        value = getattr(figures, name)
+        if value is not None and not 0 <= value <= most:
+            yield f"{name} is {value:g}, wanted 0 to {most:g}"
+    if figures.correct is not None and figures.correct > (figures.images or 0):
+        yield f"correct is {figures.correct}, wanted at most the {figures.images or 0} images"
 
 
 def _stem(at: str, id: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.foundation.files import make
+from edgebench.foundation.progress import warn
 from edgebench.foundation.units import counted
 from edgebench.results import pictures
 from edgebench.results.journal import Journal, existing
@@ -22,9 +23,11 @@ from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.names import require_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas
+
+    from edgebench.schema.record import Record
 
 
 def load(results: str | Path) -> pandas.DataFrame:
@@ -41,16 +44,40 @@ def load(results: str | Path) -> pandas.DataFrame:
 
 
 def read(folder: Path) -> Table:
-    """Compute the table from the folder's journal.
+    """Compute the table from the folder's journal; say on standard error if lines of the journal are invalid.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
     """
-    return study(folder)[0]
+    table, background = study(folder)
+    _warn_of(background.lines[0].evidence.unread, folder)
+    return table
+
+
+def records(folder: Path) -> tuple[Record, ...]:
+    """Return the records of the folder's journal; say on standard error if lines of the journal are invalid.
+
+    Raises:
+        InvalidFile: the folder has no journal, or the journal cannot be read.
+    """
+    journal = existing(folder)
+    found = tuple(journal)
+    _warn_of(journal.aside, folder)
+    return found
+
+
+def _warn_of(unread: int, folder: Path) -> None:
+    """Say how many lines are invalid: the latest rows may be among them, so an earlier row may take their place."""
+    if unread:
+        warn(f"{folder}: {_unread(unread)}")
+
+
+def _unread(count: int) -> str:
+    return f"{counted(count, 'invalid line')} of the journal left out; `edgebench report` says what is wrong."
 
 
 def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
-    """Return the table of each case's latest environment, and a note that says how many other rows there are.
+    """Return the table of each case's latest environment, and notes on the lines and rows that are left out.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
@@ -60,17 +87,25 @@ def latest(folder: Path) -> tuple[Table, tuple[str, ...]]:
 
 
 def latest_lines(folder: Path) -> tuple[Table, tuple[Line, ...], tuple[str, ...]]:
-    """Return the table of each case's latest environment, the data behind its rows, and a note on the rows left out.
+    """Return the table of each case's latest environment, the data behind its rows, and notes on what is left out.
 
     Raises:
         InvalidFile: the folder has no journal, or the journal cannot be read.
     """
     table, background = study(folder)
     lines = tuple(line for line in background.lines if line.evidence.is_latest)
-    earlier = [line.row for line in background.lines if not line.evidence.is_latest]
-    epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
-    note = f"{table.title}: {counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
-    return replace(table, rows=tuple(line.row for line in lines)), lines, (note,) if earlier else ()
+    notes = tuple(f"{table.title}: {note}" for note in _left_out(background.lines))
+    return replace(table, rows=tuple(line.row for line in lines)), lines, notes
+
+
+def _left_out(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield notes on the journal's invalid lines, which may be the latest ones, and on rows of earlier environments."""
+    if unread := lines[0].evidence.unread:
+        yield _unread(unread)
+    earlier = [line.row for line in lines if not line.evidence.is_latest]
+    if earlier:
+        epochs = ", ".join(sorted({row.setup.epoch for row in earlier}))
+        yield f"{counted(len(earlier), 'row')} of earlier environments left out, epoch {epochs}."
 
 
 def study(folder: Path, selection: Selection = ALL) -> tuple[Table, Background]:

@@ -281,7 +281,7 @@ def _conflicts(sources: Sequence[_Source], goal: _Source) -> Iterator[str]:
     """
     given = {id for source in sources if source is not goal for id in source.sessions}
     last = defaultdict[str, dict[Path, Session]](dict)
-    spans = defaultdict[tuple[str, str], list[tuple[tuple[str, str], Path]]](list)
+    spans = defaultdict[tuple[str, str], dict[str, tuple[tuple[str, str], Path]]](dict)
     for source in sources:
         for id, (_, session) in source.sessions.items():
             if source is goal and id in given:
@@ -289,12 +289,14 @@ def _conflicts(sources: Sequence[_Source], goal: _Source) -> Iterator[str]:
             here = session.environment
             latest = last[here.target].setdefault(source.folder, session)
             last[here.target][source.folder] = max(latest, session, key=lambda one: one.started_at)
-            if id in source.spans:
-                spans[here.target, here.epoch].append((source.spans[id], source.folder))
+            if id in source.spans:  # copies of a session are one session, as long as its longest copy
+                copies = spans[here.target, here.epoch]
+                whole = copies.setdefault(id, (source.spans[id], source.folder))
+                copies[id] = max(whole, (source.spans[id], source.folder), key=lambda copy: copy[0][1])
     for target, sessions in sorted(last.items()):
         yield from _unlike(target, sessions)
     for (target, _), used in sorted(spans.items()):
-        yield from _simultaneous(target, sorted(used, key=str))
+        yield from _simultaneous(target, sorted(used.values(), key=str))
 
 
 def _unlike(target: str, sessions: Mapping[Path, Session]) -> Iterator[str]:

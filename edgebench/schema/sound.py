@@ -37,8 +37,12 @@ MOST = 2**60  # largest possible value of all other numbers: bytes, instructions
 LOOP, LOOP_S = 1.01, 1e-3  # the samples' sum may exceed the time of their loop by this factor and these seconds
 MOST_FACTS, MOST_CHARACTERS = 1000, 10_000  # largest number of facts, and largest number of characters of a fact
 _WHEN = r"(_before|_after)?"
-_WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores){_WHEN}")  # names of facts whose values are whole numbers
-_NUMBER = re.compile(rf"(.*_(mhz|c|s|w)|load_1min|cpu_quota){_WHEN}")  # names of facts whose values are numbers
+# Names of facts whose values are whole numbers, whose values are numbers, and whose values are shares.
+_WHOLE = re.compile(rf"(.*_bytes|.*_ns|cores|usable_cores|float_operators){_WHEN}")
+_NUMBER = re.compile(rf"(.*_(mhz|c|s|w|share)|load_1min|cpu_quota){_WHEN}")
+_SHARE = re.compile(r".*_share")
+# Records are sorted by their times as texts, so all times are in UTC and have one form.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00", re.ASCII)
 _DIGITS, _DECIMAL = re.compile(r"[0-9]{1,18}"), re.compile(r"-?[0-9.]+(e-?[0-9]+)?")
 
 
@@ -62,6 +66,8 @@ def _fault_of_fact(name: str, fact: str) -> str:
         return f"{name}: wanted a whole number, found {fact[:40]!r}"
     if _NUMBER.fullmatch(name) and not (_DECIMAL.fullmatch(fact) and _is_number(fact)):
         return f"{name}: wanted a number, found {fact[:40]!r}"
+    if _SHARE.fullmatch(name) and not 0 <= float(fact) <= 1:
+        return f"{name} is {fact[:40]}, wanted 0 to 1"
     return ""
 
 
@@ -119,11 +125,11 @@ def _of_session(session: Session) -> Iterator[str]:
 
 def _of_time(started_at: str) -> Iterator[str]:
     try:
-        is_local = datetime.fromisoformat(started_at).tzinfo is None
+        is_time = bool(_TIME.fullmatch(started_at) and datetime.fromisoformat(started_at))
     except ValueError:
-        is_local = True
-    if is_local:
-        yield f"started_at is {started_at[:40]!r}, wanted a time with an offset from UTC"
+        is_time = False
+    if not is_time:
+        yield f"started_at is {started_at[:40]!r}, wanted a time in UTC such as 2026-01-31T23:59:59.000+00:00"
 
 
 def _of_run(run: Run) -> Iterator[str]:
@@ -223,6 +229,7 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
         yield f"images is {accuracy.images:g}, wanted 1 or more"
     counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
     yield from _within(accuracy, accuracy.images, *counts)
+    yield from _of_counts(accuracy)
     yield from _within(accuracy, MOST, "damaged")
     yield from _within(accuracy, 1, "agreement", "reference_agreement")
     yield from _within(accuracy, accuracy.images, "reference_images")
@@ -235,6 +242,15 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
         yield from _of_metric(metric, 0)
     if accuracy.change:
         yield from _of_metric(accuracy.change, -1)
+
+
+def _of_counts(accuracy: Accuracy) -> Iterator[str]:
+    """Yield a reason if the numbers of images that this artifact and its float parent get right do not fit."""
+    correct, parent = accuracy.correct, accuracy.parent_correct
+    if parent is None or accuracy.only_parent is None or accuracy.only_this is None:
+        return
+    if correct != (wanted := parent - accuracy.only_parent + accuracy.only_this):
+        yield f"correct is {correct}, wanted {wanted}, as parent_correct, only_parent and only_this give"
 
 
 def _of_metric(metric: Metric, least: float) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from edgebench import nightly
 from edgebench.foundation.errors import RequestError
 from edgebench.nightly import history
+from edgebench.nightly.night import BOUNDS
 from tests.support.command import cli
 from tests.support.nights import quiet_history
 
@@ -27,6 +28,17 @@ def with_value(text: str, key: str, value: object) -> str:
     return json.dumps(json.loads(text) | {key: value})
 
 
+def figure(**values: object) -> Callable[[bytes], bytes]:
+    """Change figures of the night's first configuration."""
+
+    def change(text: str) -> str:
+        night = json.loads(text)
+        night["entries"][0]["figures"] |= values
+        return json.dumps(night)
+
+    return packed(change)
+
+
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda content: b"",
     "cut": lambda content: content[:-20],
@@ -38,6 +50,14 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a list": packed(lambda text: "[]"),
     "deep": packed(lambda text: "[" * 200_000),
     "invalid UTF-8": lambda content: gzip.compress(b'{"id": "\xff"}'),
+    "a negative latency": figure(latencies_s=[-1e-3] * 6, ratios=[0.0] * 6),
+    "a latency of zero": figure(latencies_s=[0.0] * 6, ratios=[0.0] * 6),
+    "more beats than latencies": figure(latencies_s=[1e-3], ratios=[0.0] * 6, beat="blake2b"),
+    "a ratio of no times": figure(latencies_s=[1e-3] * 6, ratios=[1e9] * 6),
+    "more right than there are images": figure(correct=5570, images=600),
+    "right without images": figure(correct=5, images=0),
+    **{f"a {name} of less than nothing": figure(**{name: -1}) for name, _ in BOUNDS},
+    **{f"a {name} beyond all bounds": figure(**{name: 2 * most}) for name, most in BOUNDS},
 }
 
 

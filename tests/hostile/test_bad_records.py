@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from edgebench.foundation.errors import InvalidFile, RequestError
 from edgebench.results import folders, write_reports
 from edgebench.results.journal import JOURNAL, MOST_BYTES, Journal
+from edgebench.results.merge import SWEEP
 from edgebench.results.repair import repair
 from edgebench.schema.case import Purpose, Workload
 from edgebench.schema.record import (
@@ -68,6 +69,18 @@ def remembered(**marks: int) -> bytes:
     return changed(put(purpose="memory", samples_s=[], beats=None, memory=usual | marks))
 
 
+def conditioned(**facts: str) -> bytes:
+    """Return the line of a latency process with further conditions."""
+    return changed(lambda record: record["conditions"].update(facts))
+
+
+# Times that are right, but would be sorted before earlier ones or after later ones, because texts are compared.
+OTHER_TIMES = ("2026-11-22T05:00:01-10:00", "2026-11-23T05:00:01+14:00", "2026-11-22T15:00:01Z", "20261122T150001+0000")
+FACTS = [
+    *(("float_operators", text) for text in ("many", "-3", "1.5", "")),
+    *(("integer_share", text) for text in ("x", "7", "-0.5", "nan")),
+]
+
 BAD: dict[str, bytes] = {
     "no JSON": b"{not json}",
     "half a line": LATENCY[:200],
@@ -101,6 +114,11 @@ BAD: dict[str, bytes] = {
     "an unknown preset": changed(put(preset="fast")),
     "an unknown preset of a session": changed(put(preset="fast"), "session"),
     "a time that is none": changed(put(started_at="yesterday"), "session"),
+    **{f"a time of the form {text}": changed(put(started_at=text), "session") for text in OTHER_TIMES},
+    **{f"{fact} of {text}": conditioned(**{fact: text}) for fact, text in FACTS},
+    "counts that do not add up": changed(
+        put(parent_correct=500, only_parent=3, only_this=4, correct=502, images=600), "accuracy"
+    ),
     "memory of a machine in words": changed(put_fact(memory_bytes="much"), "session"),
     "cores in words": changed(put_fact(usable_cores="two"), "session"),
     "a condition that is NaN": changed(lambda record: record["conditions"].update(swap_used_bytes_after="nan")),
@@ -156,6 +174,26 @@ def test_a_journal_without_a_case_is_refused_with_what_it_has_instead(content: b
     with pytest.raises(InvalidFile, match=words) as caught:
         folders.read(place)
     assert "\n" not in str(caught.value)
+
+
+ANSWERS = (
+    "choose FOLDER --target cpu",
+    "compare FOLDER FOLDER",
+    "compare FOLDER --published",
+    "lint FOLDER",
+    pytest.param("predict FOLDER --target cpu", marks=pytest.mark.slow),  # imports torch
+    "take FOLDER:fp32",
+    "why FOLDER:fp32",
+    "export-script FOLDER:fp32",
+)
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_an_answer_says_that_lines_are_invalid(command: str, place: Path) -> None:
+    journal_of(place, *GOOD, BAD["samples in milliseconds"])
+    (place / SWEEP).write_bytes((ROOT / "results/three_ways" / SWEEP).read_bytes())
+    said = cli(*command.replace("FOLDER", str(place)).split())
+    assert "1 invalid line of the journal left out" in " ".join((said.stdout + said.stderr).split())
 
 
 def test_a_mark_that_an_editor_put_before_a_journal_loses_no_line(place: Path) -> None:

@@ -191,6 +191,13 @@ def test_equal_machines_that_measured_at_the_same_time_are_two_machines() -> Non
     assert said in " ".join(cli("merge", str(a), str(b), "--name", "all").stderr.split())
 
 
+@pytest.mark.parametrize("names", [*permutations("abc")])
+def test_a_session_and_its_copies_are_one_machine(names: tuple[str, ...]) -> None:
+    whole, later = records("s1", ONE), records("s2", TWO, start_s=60)
+    copies = [write(name, *lines) for name, lines in zip(names, (whole[:4], whole, [*whole, *later]), strict=True)]
+    assert merge(copies, "all").conflicts == ()
+
+
 def test_the_targets_of_a_lab_are_joined_in_the_sweep() -> None:
     pi = records("s2", replace(TWO, target="pi"))
     a, b = write("a", *records("s1", ONE)), write("b", *pi, sweep='targets = ["pi"]\n')

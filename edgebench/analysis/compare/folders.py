@@ -4,6 +4,7 @@ environments.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from math import exp, expm1, hypot, log
@@ -22,14 +23,13 @@ from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.environment import Difference, differences, words
-from edgebench.schema.record import Run, Session
+from edgebench.schema.record import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from edgebench.results.table.row import Line, Row, Table
-    from edgebench.schema.environment import Environment
     from edgebench.schema.record import Record
 
 _ANYWHERE = (
@@ -38,9 +38,14 @@ _ANYWHERE = (
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
 _CASE = (*_ANYWHERE, "runtime", "threads", "batch", "preset")
+_ALL = (*_CASE, *_VERSIONS, "target")
+Place = tuple[str, str]  # a target, and an epoch (a state of its machine)
+Places = tuple[Place, Place]  # where a case was measured for the first folder, and where for the second
+SHOWN = 12  # number of hexadecimal digits of a hash that a table shows
 # Keys by which rows of the same case are paired, the strictest first.
-# The keys are: all properties; all but the target; all but the runtime's version; all but target and version.
-KEYS = (_CASE + _VERSIONS + ("target",), _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
+# The keys are: all properties; all but the weights' content; also without the target; also without the runtime's
+# version, but with the target; without target and version.
+KEYS = ((*_ALL, "weights_sha256"), _ALL, _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
     " 2008). The interval covers the scatter of processes within each session, but not the differences between"
@@ -58,7 +63,8 @@ class Contrast:
         pairs: the cases that both folders have.
         missing: the names of the cases that only the first folder has.
         new: the names of the cases that only the second folder has.
-        references: for each reference workload (a fixed workload that uses no runtime), the ratio of its times.
+        references: for each reference workload (a fixed workload that uses no runtime), the ratio of its times. If the
+            cases ran on several machines, there is a ratio for each machine.
         left_out: for each folder, a sentence on the folder's rows from earlier environments, which are not compared.
         shared: the settings that all cases of both folders have.
     """
@@ -85,25 +91,27 @@ def contrast(before: Path, after: Path, selection: Selection = ALL) -> Contrast:
     second_table, second_lines, second_left = _latest(after, selection)
     journals = [tuple(Journal(folder)) for folder in (before, after)]
     pairs, missing, new = paired(first_lines, second_lines, [_key(names) for names in KEYS])
-    first, second = (_environments(records) for records in journals)
-    references = tuple(_references(_of(first_table, journals[0]), _of(second_table, journals[1])))
     in_beats = [_in_beats(*pair) for pair in pairs]
-    changes = [log(change.value) for change in in_beats if change]
+    places = [(_place(early), _place(late)) for early, late in pairs]
+    references = {place: tuple(_references(*map(_of, journals, place))) for place in dict.fromkeys(places)}
+    changes = defaultdict[Places, list[float]](list)
+    for place, change in zip(places, in_beats, strict=True):
+        changes[place] += [log(change.value)] if change else []
     shared = _shared([late.row for _, late in pairs])
     return Contrast(
         before=first_table.title,
         after=second_table.title,
         pairs=tuple(
             replace(
-                _pair(early.row, late.row, change, sessions(references, _beat(late, change), changes)),
+                _pair(early.row, late.row, change, sessions(references[place], _beat(late, change), changes[place])),
                 short_name=", ".join(name for name in _phrases(late.row) if name not in shared),
             )
-            for (early, late), change in zip(pairs, in_beats, strict=True)
+            for (early, late), change, place in zip(pairs, in_beats, places, strict=True)
         ),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
-        differences=tuple(_between(first, second)),
-        references=references,
+        differences=(*dict.fromkeys(_weights(pairs)), *_between(dict(zip(places, pairs, strict=True)))),
+        references=tuple(_titled(references)),
         left_out=first_left + second_left,
         shared=shared,
     )
@@ -143,10 +151,33 @@ def _shared(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(setting for setting in first if all(setting in _phrases(row) for row in rows))
 
 
-def _of(table: Table, records: Sequence[Record]) -> list[Record]:
-    """Return the recorded runs of the epochs (states of the machine) that the table shows."""
-    epochs = {row.setup.epoch for row in table.rows}
-    return [record for record in records if isinstance(record, Run) and record.epoch in epochs]
+def _place(line: Line) -> Place:
+    return line.row.setup.target, line.row.setup.epoch
+
+
+def _of(records: Sequence[Record], place: Place) -> list[Record]:
+    """Return the recorded runs of one target in one epoch; those of different machines are never compared."""
+    runs = (record for record in records if isinstance(record, Run))
+    return [run for run in runs if (run.case.target, run.epoch) == place]
+
+
+def _titles(places: Collection[Places]) -> dict[Places, str]:
+    """Return the beginning of what is said of each machine: its name in the second folder, if there are several."""
+    targets = Counter(target for _, (target, _) in places)
+    if len(places) == 1:
+        return dict.fromkeys(places, "")
+    return {
+        (one, (target, epoch)): f"{target}{f' in epoch {epoch}' * (targets[target] > 1)}: "
+        for one, (target, epoch) in places
+    }
+
+
+def _titled(references: Mapping[Places, Sequence[tuple[str, Ratio]]]) -> Iterator[tuple[str, Ratio]]:
+    """Yield the ratios of all machines under their names."""
+    titles = _titles(references)
+    for place, ratios in references.items():
+        for name, one in ratios:
+            yield f"{titles[place]}{name}", one
 
 
 def _in_beats(before: Line, after: Line) -> Ratio | None:
@@ -211,23 +242,26 @@ def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequen
     return min(spread(others, T_9875), both) if others else both
 
 
-def _environments(records: Sequence[Record]) -> dict[str, Environment]:
-    """Return the latest recorded environment of each target."""
-    return {one.environment.target: one.environment for one in records if isinstance(one, Session)}
+def _between(measured: Mapping[Places, tuple[Line, Line]]) -> Iterator[Difference]:
+    """Compare the environments in which the cases of both folders were measured.
 
-
-def _between(before: Mapping[str, Environment], after: Mapping[str, Environment]) -> Iterator[Difference]:
-    """Compare the environments of targets with the same name.
-
-    If each folder has only one target, these two targets are compared even if their names differ.
+    An environment of a target that did not answer is unknown, and is not compared.
     """
-    both = [(name, name) for name in before if name in after]
-    if not both and len(before) == len(after) == 1:
-        both = [(one, other) for one in before for other in after]
-    for one, other in both:
-        prefix = f"{one}: " if len(both) > 1 else ""
-        for found in differences(words(before[one]), words(after[other])):
-            yield replace(found, what=f"{prefix}{found.what}")
+    titles = _titles(measured)
+    for place, lines in measured.items():
+        before, after = (line.evidence.session.environment for line in lines)
+        if before.is_reached and after.is_reached:
+            for found in differences(words(before), words(after)):
+                yield replace(found, what=f"{titles[place]}{found.what}")
+
+
+def _weights(pairs: Sequence[tuple[Line, Line]]) -> Iterator[Difference]:
+    """Yield the networks whose weights, or whose user-supplied files, have the same name but different contents."""
+    for early, late in pairs:
+        before, after = early.row.setup.weights_sha256, late.row.setup.weights_sha256
+        if before != after:
+            what = f"weights of {late.row.setup.network}"
+            yield Difference(what=what, before=before[:SHOWN], after=after[:SHOWN])
 
 
 def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:
@@ -256,7 +290,8 @@ def folder_sheets(contrast: Contrast) -> tuple[Sheet, ...]:
     title = " · ".join((title, *contrast.shared))
     has_beats = any(pair.in_beats for pair in contrast.pairs)
     columns = tuple(column for column in _CASES if has_beats or column not in _IN_BEATS)
-    none = () if contrast.differences else ("The recorded environments do not differ.",)
+    same = "The recorded environments do not differ." if contrast.pairs else "No case is in both folders."
+    none = () if contrast.differences else (same,)
     return (
         Sheet.of(title, columns, contrast.pairs, notes, name="cases").closed(
             _conclusion(contrast.pairs), (APART, *_judged(contrast.pairs))
@@ -302,14 +337,18 @@ def _change(judged: Sequence[Pair], verdict: str) -> str:
 
 def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
     """Explain in which case the verdict is slower or faster, in one sentence per compared figure."""
-    by_figure = {pair.in_beats is not None: pair.sessions for pair in pairs if pair.verdict != "-"}
-    for in_beats, varies in sorted(by_figure.items()):
+    by_figure = defaultdict[bool, set[float]](set)
+    for pair in pairs:
+        if pair.verdict != "-":
+            by_figure[pair.in_beats is not None].add(pair.sessions)
+    for in_beats, several in sorted(by_figure.items()):
+        varies = " or ".join(dict.fromkeys(f"{expm1(one):.1%}" for one in sorted(several)))
         what = "in beats" if in_beats else "of the medians"
         source = "the reference workloads and the scatter of the cases" if in_beats else "the reference workloads"
         yield (
             f"A case is called slower or faster only if its ratio {what} differs from 1 by more than two things"
-            f" together: its interval, and the variation between sessions ({expm1(varies):.1%}, a 95 % prediction from"
-            f" {source})."
+            f" together: its interval, and the variation between sessions ({varies}"
+            f"{', by machine' * (' or ' in varies)}, a 95 % prediction from {source})."
             " `edgebench nightly` finds smaller changes."
         )
 

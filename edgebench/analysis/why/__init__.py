@@ -23,8 +23,8 @@ from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, Fact, Sheet
 from edgebench.foundation.shelf import load
 from edgebench.foundation.units import KIB, millions, milliseconds, number
 from edgebench.measure.budget import kinds as prediction
+from edgebench.results import folders
 from edgebench.results.folders import RESULTS
-from edgebench.results.journal import existing
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import gather
 from edgebench.schema.environment import Difference, differences, words
@@ -103,7 +103,7 @@ def evidence(query: str) -> Evidence:
     left, colon, right = query.partition(":")
     is_module = Path(left).suffix == ".py"  # `nets.py:build` is the name of a user's network and has no folder
     folder, terms = (Path(left), right) if colon and not is_module else (RESULTS / "default", query)
-    rows = gather(existing(folder))
+    rows = gather(folders.records(folder))
     matches = [row for row in rows if set(terms.split()) <= {*_words(row)}] or [
         row for row in rows if all(_is_meant(term, row) for term in terms.split())
     ]

@@ -56,7 +56,9 @@ def across(rows: Iterable[Row]) -> list[tuple[Across, ...]]:
 def _several(rows: Sequence[Row]) -> list[Across]:
     alike: dict[Key, list[Row]] = defaultdict(list)
     for row in rows:
-        alike[row.setup.network, row.setup.weights, row.setup.precision, _shared(row.setup.quantization)].append(row)
+        setup = row.setup
+        weights = setup.weights, setup.weights_sha256
+        alike[setup.network, *weights, setup.precision, _shared(setup.quantization)].append(row)
     parts = [part for group in alike.values() for part in _apart(group)]
     return [_across(part) for part in parts if len(part) > 1 and any(row.latency.p50_ms for row in part)]
 

@@ -32,6 +32,8 @@ class Setup:
         sizes: only the shapes from `inputs`.
         board: the serial number of the board that measured the row; an empty text if the machine reports none.
         machine: what the machine is, if it is not the board that the target's file names; otherwise an empty text.
+        weights_sha256: hash of the weights' file or of the user-supplied model, which tells two files of one name
+            apart; an empty text for weights that edgebench makes.
     """
 
     target: str
@@ -56,6 +58,7 @@ class Setup:
     task: str = CLASSIFICATION
     board: str = ""
     machine: str = ""
+    weights_sha256: str = ""
 
     @property
     def place(self) -> str:
@@ -117,7 +120,7 @@ class Setup:
     @property
     def pair(self) -> tuple[str, ...]:
         """The properties that an int8 row shares with its float twin (the same network in float): network and group."""
-        return (*self.group, self.weights, self.network, self.preprocessing)
+        return (*self.group, self.weights, self.weights_sha256, self.network, self.preprocessing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,7 @@ def _setup(evidence: Evidence) -> Setup:
         task=task(variant),
         board=facts.get(SERIAL, ""),
         machine=name_of_machine(facts) if EXPECTED in facts else "",
+        weights_sha256=variant.weights_sha256,
     )
 
 

@@ -1,0 +1,157 @@
+"""What has the same name is the same only if its content is: networks, and machines of several targets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgebench.analysis.compare import folders as contrast
+from edgebench.results import folders
+from edgebench.results.journal import Journal
+from edgebench.results.table.across import across
+from edgebench.schema.case import Case, Workload
+from edgebench.schema.environment import UNREACHED
+from edgebench.schema.quantization import Quantization
+from edgebench.schema.record import Record, Reference, Session, Stop
+from edgebench.schema.runtime import Runtime
+from edgebench.schema.variant import Precision, WeightSource
+from tests.conftest import artifact, case, deployment, run, session, variant
+
+PROCESSES = 6  # the fewest that give an interval
+OLD, NEW = "a" * 64, "b" * 64
+
+
+def network(content: str, precision: Precision = Precision.FP32, **changes: Any) -> Case:
+    """A case of a network whose name does not depend on its content."""
+    of = replace(variant(weights=WeightSource.TRAINED), weights_sha256=content, precision=precision)
+    scheme = Quantization() if precision == Precision.INT8 else None
+    return replace(case(replace(of, quantization=scheme)), **changes)
+
+
+def timed(id: str, times_s: dict[Case, float], epoch: str = "e1", compute_s: float = 1e-3) -> list[Record]:
+    """A session on one target that times some cases and a reference workload."""
+    target = next(iter(times_s)).target
+    begun = session(*times_s, id=id, epoch=epoch)
+    lines: list[Record] = [replace(begun, environment=replace(begun.environment, target=target))]
+    workload = Reference(workload=Workload.COMPUTE, target=target)
+    lines += [replace(deployment(artifact(), session=id, epoch=epoch), case=of) for of in times_s]
+    for number in range(1, PROCESSES + 1):
+        at: dict[str, Any] = {"session": id, "epoch": epoch, "round": number}
+        lines += [run(took_s, case=of, **at) for of, took_s in times_s.items()]
+        lines.append(run(compute_s, case=workload, artifact_sha256="", **at))
+    return [*lines, Stop(session=id, spent_s=9.0)]
+
+
+def write(name: str, *records: Record) -> Path:
+    folder = Path("results") / name
+    folder.mkdir(parents=True)
+    for record in records:
+        Journal(folder).append(record)
+    return folder
+
+
+TIMES = {
+    network(OLD): 2e-3,
+    network(OLD, Precision.INT8): 1e-3,
+    network(NEW): 9e-3,
+    network(NEW, Precision.INT8): 3e-3,
+}
+
+
+@pytest.mark.parametrize("order", [*permutations(range(4))])
+def test_int8_is_compared_with_the_float_network_that_it_was_made_from(order: tuple[int, ...]) -> None:
+    cases = [list(TIMES)[place] for place in order]
+    rows = folders.read(write("both", *timed("s1", {each: TIMES[each] for each in cases}))).rows
+    speedups = {row.setup.weights_sha256: row.standing.speedup for row in rows if row.standing.speedup}
+    assert {name: ratio.value for name, ratio in speedups.items()} == {OLD: pytest.approx(2), NEW: pytest.approx(3)}
+
+
+@pytest.mark.parametrize("content", [OLD, NEW])
+def test_int8_has_no_ratio_to_another_network_of_its_name(content: str) -> None:
+    times = {
+        of: took_s
+        for of, took_s in TIMES.items()
+        if (of.variant.weights_sha256 == content) == (of.variant.quantization is None)
+    }
+    rows = folders.read(write("one", *timed("s1", times))).rows
+    assert [row.standing.speedup for row in rows] == [None, None]
+
+
+def test_runtimes_are_compared_on_one_network() -> None:
+    other = Runtime(name="openvino", version="1", options=())
+    times = {network(OLD): 1e-3, network(NEW, runtime=other): 2e-3}
+    assert across(folders.read(write("one", *timed("s1", times))).rows) == []
+    times = {network(OLD): 1e-3, network(OLD, runtime=other): 2e-3}
+    assert len(across(folders.read(write("two", *timed("s1", times))).rows)) == 1
+
+
+def test_a_comparison_names_networks_that_are_others_under_their_name() -> None:
+    before, after = write("a", *timed("s1", {network(OLD): 1e-3})), write("b", *timed("s2", {network(NEW): 2e-3}))
+    changed = contrast.contrast(before, after)
+    assert [(one.what, one.before, one.after) for one in changed.differences] == [
+        ("weights of mobilenet_v2 0.35 @32", OLD[:12], NEW[:12])
+    ]
+    both = write("c", *timed("s3", {network(OLD): 1e-3, network(NEW): 2e-3}))
+    (pair,) = contrast.contrast(before, both).pairs
+    assert (pair.before_ms, pair.after_ms) == (1.0, 1.0)  # not left out, although two rows have its name
+    assert contrast.contrast(both, both).differences == ()
+
+
+SLOW = 20.0  # how many times as long the other machine takes
+
+
+def on(target: str, took_s: float) -> dict[Case, float]:
+    return {network(OLD, target=target): took_s}
+
+
+@pytest.mark.parametrize("is_one_epoch", [True, False])
+@pytest.mark.parametrize("folder", ["before", "after"])
+def test_reference_workloads_of_different_machines_are_never_compared(folder: str, is_one_epoch: bool) -> None:
+    epoch = "e1" if is_one_epoch else "e2"
+    before, after = timed("s1", on("cpu", 1e-3)), timed("s2", on("cpu", 2e-3))
+    other = timed("s3", on("slow", SLOW * 1e-3), epoch, SLOW * 1e-3)
+    lines = {"before": before, "after": after}
+    lines[folder] += other
+    found = contrast.contrast(write("a", *lines["before"]), write("b", *lines["after"]))
+    assert {name: one.value for name, one in found.references} == {"compute": pytest.approx(1)}
+    assert [pair.verdict for pair in found.pairs] == ["slower"]
+
+
+def test_each_machine_has_a_ratio_and_its_own_noise() -> None:
+    before = [*timed("s1", on("cpu", 1e-3)), *timed("s2", on("pi", 1e-3), "e2")]
+    after = [*timed("s3", on("cpu", 1.5e-3)), *timed("s4", on("pi", 1.5e-3), "e2", 2e-3)]
+    found = contrast.contrast(write("a", *before), write("b", *after))
+    ratios = {name: one.value for name, one in found.references}
+    assert ratios == {"cpu: compute": pytest.approx(1), "pi: compute": pytest.approx(2)}
+    assert [pair.verdict for pair in found.pairs] == ["slower", "="]
+    said = " ".join(" ".join((*sheet.notes, *sheet.method)) for sheet in contrast.folder_sheets(found))
+    assert "by machine" in said
+
+
+def test_a_target_that_did_not_answer_has_no_other_environment() -> None:
+    whole = timed("s1", on("cpu", 1e-3))
+    silent = session(network(OLD), id="s2", epoch=UNREACHED)
+    nothing = replace(silent.environment, facts={}, runtimes={}, agent_sha256="")
+    lost: list[Record] = [
+        replace(silent, environment=nothing, started_at="2026-01-02T00:00:00+00:00"),
+        Stop(session="s2", spent_s=0.1, lost="no answer"),
+    ]
+    assert contrast.contrast(write("a", *whole), write("b", *whole, *lost)).differences == ()
+
+
+def test_environments_are_those_in_which_the_compared_rows_were_measured() -> None:
+    """The first folder's last session is in the second folder's environment, but one of its rows is older."""
+    both, small = {network(OLD): 1e-3, network(NEW): 1e-3}, {network(OLD): 1e-3}
+    begun, *others = timed("s1", both, "e0")
+    assert isinstance(begun, Session)
+    begun = replace(begun, environment=replace(begun.environment, packages={"numpy": "1"}))
+    later = [
+        replace(line, started_at="2026-01-02T00:00:00+00:00") if isinstance(line, Session) else line
+        for line in timed("s2", small)
+    ]
+    found = contrast.contrast(write("a", begun, *others, *later), write("b", *timed("s3", both)))
+    assert [(one.what, one.before) for one in found.differences] == [("cpu in epoch e1: package numpy", "1")]
