@@ -51,13 +51,15 @@ def heeded() -> Iterator[None]:
     finally:
         for number in heeded:
             signal.signal(number, before[number])
+        if signal.getsignal(signal.SIGINT) is _pass:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # A terminal that is closed sends several signals.
+    # A terminal that is closed sends several signals, and a service manager may send SIGINT after SIGTERM.
     # After the first signal, edgebench writes the tables, and no further signal may interrupt this.
-    for heeded in SIGNALS:
-        if signal.getsignal(heeded) is _end:
+    for heeded in (*SIGNALS, signal.SIGINT):
+        if signal.getsignal(heeded) in (_end, signal.default_int_handler):
             signal.signal(heeded, _pass)
     raise Ended(number)
 

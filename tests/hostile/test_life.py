@@ -132,17 +132,19 @@ def test_under_nohup_a_hangup_ends_nothing() -> None:
         process.send_signal(signal.SIGTERM)
 
 
-def test_a_second_signal_does_not_cut_the_tables_short() -> None:
+@pytest.mark.parametrize("first", ending.SIGNALS)
+def test_a_second_signal_does_not_cut_the_tables_short(first: signal.Signals) -> None:
+    before = {number: signal.getsignal(number) for number in (*ending.SIGNALS, signal.SIGINT)}
     written = False
     with ending.heeded():
         try:
-            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(first)
         except KeyboardInterrupt as interruption:
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGHUP)
-            written = ending.signal_of(interruption) == signal.SIGHUP
+            for second in before:
+                signal.raise_signal(second)
+            written = ending.signal_of(interruption) == first
     assert written
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert {number: signal.getsignal(number) for number in before} == before
 
 
 # An agent that has a child of its own, as torch's compiler has, and hangs.
