@@ -13,7 +13,7 @@ import stat
 from codecs import BOM_UTF8
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import count
 from threading import Lock
@@ -27,7 +27,7 @@ from edgebench.schema.record import VERSION, Deployment, Record, Run, Session, S
 from edgebench.schema.sound import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -91,19 +91,29 @@ def _invalid() -> type[ValidationError]:
 
 
 class _Distinct:
-    """The distinct records so far; equal records are one record, even if their lines are formatted differently."""
+    """The distinct records so far; equal records are one record, even if their lines are formatted differently.
+
+    A process that is recorded in two sessions is one process, too: somebody copied a session and gave it another id.
+    """
 
     def __init__(self) -> None:
         # Lists, because records contain dictionaries and cannot be hashed.
-        self._alike: dict[Hashable, list[Record]] = defaultdict(list)
+        self._processes = defaultdict[tuple[object, str], list[Run]](list)
+        self._others = defaultdict[tuple[type, str, object], list[Record]](list)
 
     def add(self, record: Record) -> bool:
         """Add a record; return whether it is new."""
+        if isinstance(record, Run):
+            processes = self._processes[record.case, record.started_at]
+            if any(record == replace(one, session=record.session) for one in processes):
+                return False
+            processes.append(record)
+            return True
         id = record.id if isinstance(record, Session) else record.session
-        alike = self._alike[type(record), id, getattr(record, "case", None), getattr(record, "started_at", "")]
-        if record in alike:
+        others = self._others[type(record), id, getattr(record, "case", None)]
+        if record in others:
             return False
-        alike.append(record)
+        others.append(record)
         return True
 
 

@@ -39,6 +39,15 @@ def laid_out(line: bytes) -> bytes:
     return json.dumps(json.loads(line), sort_keys=True, indent=None, separators=(", ", " : ")).encode() + b"\n"
 
 
+def renamed(lines: list[bytes]) -> list[bytes]:
+    """The same sessions under other ids, as an edited copy of a folder has them."""
+    records = [json.loads(line)["record"] for line in lines]
+    ids = [record["id"].encode() for record in records if record["kind"] == "session"]
+    for id in ids:
+        lines = [line.replace(b'"%s"' % id, b'"%s"' % id[::-1]) for line in lines]
+    return lines
+
+
 MANGLED: dict[str, Callable[[], list[bytes]]] = {
     "twice": lambda: BOTH + BOTH,
     "each line twice": lambda: [line for line in BOTH for _ in range(2)],
@@ -52,6 +61,8 @@ MANGLED: dict[str, Callable[[], list[bytes]]] = {
     "shuffled": lambda: shuffled(BOTH, 1),
     "shuffled with copies": lambda: shuffled(BOTH + BOTH[::3], 2),
     "laid out by another program": lambda: BOTH + list(map(laid_out, BOTH)),
+    "again under other ids": lambda: BOTH + renamed(BOTH),
+    "first under other ids": lambda: renamed(FIRST) + BOTH,
     "no newline between two": lambda: [*FIRST[:-1], FIRST[-1].rstrip(), *SECOND],
     "Windows' line ends": lambda: [line.rstrip() + b"\r\n" for line in BOTH],
     "empty lines between": lambda: [line + b"\n" for line in BOTH],

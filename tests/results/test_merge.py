@@ -97,7 +97,7 @@ def test_the_order_of_the_folders_has_no_effect_nor_has_merging_one_after_the_ot
 
 
 def test_a_journal_that_was_copied_during_its_run_is_completed() -> None:
-    whole, (other, _) = records("s9", ONE, TWO), two_hosts()
+    whole, (other, _) = records("s9", ONE, TWO, start_s=0.5), two_hosts()
     copies = [write(f"copy{count}", *whole[:count]) for count in (1, 4, len(whole))]
     merge(copies, "all")
     assert list(Journal(ALL)) == list(Journal(copies[-1]))
