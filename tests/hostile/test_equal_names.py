@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from edgebench.analysis.compare import folders as contrast
+from edgebench.analysis.why import evidence
+from edgebench.foundation.errors import RequestError
 from edgebench.results import folders
 from edgebench.results.journal import Journal
 from edgebench.results.table.across import across
@@ -25,9 +27,11 @@ PROCESSES = 6  # the fewest that give an interval
 OLD, NEW = "a" * 64, "b" * 64
 
 
-def network(content: str, precision: Precision = Precision.FP32, **changes: Any) -> Case:
+def network(
+    content: str, precision: Precision = Precision.FP32, weights: WeightSource = WeightSource.TRAINED, **changes: Any
+) -> Case:
     """A case of a network whose name does not depend on its content."""
-    of = replace(variant(weights=WeightSource.TRAINED), weights_sha256=content, precision=precision)
+    of = replace(variant(weights=weights), weights_sha256=content, precision=precision)
     scheme = Quantization() if precision == Precision.INT8 else None
     return replace(case(replace(of, quantization=scheme)), **changes)
 
@@ -155,3 +159,22 @@ def test_environments_are_those_in_which_the_compared_rows_were_measured() -> No
     ]
     found = contrast.contrast(write("a", begun, *others, *later), write("b", *timed("s3", both)))
     assert [(one.what, one.before) for one in found.differences] == [("cpu in epoch e1: package numpy", "1")]
+
+
+def test_rows_of_an_edited_file_show_which_file_they_are_of_and_which_is_the_last() -> None:
+    of_file = {file: network(file, weights=WeightSource.CUSTOM) for file in (OLD, NEW)}
+    old, new = (timed(id, {of_file[file]: 1e-3}) for id, file in (("s1", OLD), ("s2", NEW)))
+    later = [replace(line, started_at="2026-01-02T00:00:00.000+00:00") for line in new if isinstance(line, Session)]
+    folder = write("both", *old, *later, *new[1:])
+    table = folders.read(folder)
+    assert {row.setup.network: row.setup.weights_sha256 for row in table.rows} == {
+        "mobilenet_v2 aaaaaa @32": OLD,
+        "mobilenet_v2 bbbbbb @32": NEW,
+    }
+    (note,) = [note for note in table.notes if "stands for" in note]
+    assert note.startswith("mobilenet_v2 stands for 2 files") and note.endswith("of the last session is bbbbbb.")
+    for file in (OLD, NEW):
+        assert evidence(f"{folder}:mobilenet_v2 {file[:6]}").case == of_file[file]
+    with pytest.raises(RequestError, match="add words of one row: aaaaaa; bbbbbb"):
+        evidence(f"{folder}:mobilenet_v2")
+    assert not any(row.setup.file for row in folders.read(write("old", *old)).rows)

@@ -124,18 +124,13 @@ def _take(line: Line, lines: Sequence[Line], folder: Path) -> str:
 
     The command names the row by enough of its words to tell it apart from all other rows.
     """
-    every, own = [_words(other) for other in lines], _words(line)
+    every, own = [other.evidence.words for other in lines], line.evidence.words
     chosen = [str(line.evidence.case.variant)]
     for word in own:
         matching = [words for words in every if {*" ".join(chosen).split()} <= {*words}]
         if len(matching) > 1 and any(word not in words for words in matching):
             chosen.append(word)
     return shlex.join(("edgebench", "take", f"{folder}:{' '.join(chosen)}")) if line.evidence.artifact else ""
-
-
-def _words(line: Line) -> list[str]:
-    session = line.evidence.session
-    return [*str(line.evidence.case).split(), session.preset, session.environment.epoch]
 
 
 def _metric(rows: Sequence[Row]) -> Quantity:

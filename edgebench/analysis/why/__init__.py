@@ -104,7 +104,7 @@ def evidence(query: str) -> Evidence:
     is_module = Path(left).suffix == ".py"  # `nets.py:build` is the name of a user's network and has no folder
     folder, terms = (Path(left), right) if colon and not is_module else (RESULTS / "default", query)
     rows = gather(folders.records(folder))
-    matches = [row for row in rows if set(terms.split()) <= {*_words(row)}] or [
+    matches = [row for row in rows if set(terms.split()) <= {*row.words}] or [
         row for row in rows if all(_is_meant(term, row) for term in terms.split())
     ]
     matches = [row for row in matches if row.is_latest] or matches
@@ -137,21 +137,16 @@ def artifact_of(query: str) -> str:
     return Path(artifact.file).stem
 
 
-def _words(row: Evidence) -> tuple[str, ...]:
-    """Return the words by which a query can name a row: the words of its case, its preset and its epoch."""
-    return *str(row.case).split(), row.session.preset, row.session.environment.epoch
-
-
 def _is_meant(term: str, row: Evidence) -> bool:
     """Return whether one of the row's words contains the term, as `lenet5-1@32/int8-per_channel` contains `int8`."""
     ends = tuple(f"{term}{mark}" for mark in "-/@+")
-    return any(word == term or word.startswith(ends) or term in re.split("[/@+-]", word) for word in _words(row))
+    return any(word == term or word.startswith(ends) or term in re.split("[/@+-]", word) for word in row.words)
 
 
 def _candidates(matches: Sequence[Evidence]) -> str:
     """List several rows, each by the words that are not common to all these rows."""
-    shared = set(_words(matches[0])).intersection(*map(_words, matches))
-    listed = [" ".join(word for word in _words(row) if word not in shared) for row in matches]
+    shared = set(matches[0].words).intersection(*(row.words for row in matches))
+    listed = [" ".join(word for word in row.words if word not in shared) for row in matches]
     more = f"; and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
     return "; ".join(dict.fromkeys(listed[:NAMED])) + more
 

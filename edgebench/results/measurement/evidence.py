@@ -25,6 +25,7 @@ from edgebench.schema.record import (
     Stop,
 )
 
+SHORT = 6  # number of hexadecimal digits of the hash of a file that tell files of one name apart
 BEAT = "beat "  # a reference workload is a beat if its name begins with this text
 INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
@@ -76,6 +77,12 @@ class Evidence:
     others: tuple[Run, ...] = ()
     unread: int = 0
     halved: tuple[Run, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words by which a query can name the case: those of its name, preset, epoch, and the hash of its file."""
+        file = self.case.variant.weights_sha256[:SHORT]
+        return *str(self.case).split(), self.session.preset, self.session.environment.epoch, *filter(None, (file,))
 
     @cached_property
     def timed(self) -> tuple[Run, ...]:

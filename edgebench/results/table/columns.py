@@ -85,6 +85,7 @@ COLUMNS = (
     "board",
     *_COMPILED,
     *_REFERENCE,
+    "weights_sha256",
 )
 _verdicts = attrgetter(*_VERDICTS)
 _before_speedup = attrgetter(*_BEFORE_SPEEDUP.values())
@@ -116,6 +117,7 @@ def cells(row: Row) -> tuple[Any, ...]:
         *_compiled(row),
         row.fidelity.reference_agreement,
         row.fidelity.reference_sqnr_db,
+        row.setup.weights_sha256 or None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from edgebench.foundation import stats
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import counted, duration
 from edgebench.images.catalogue import family
-from edgebench.results.measurement.evidence import Evidence, reference_medians
+from edgebench.results.measurement.evidence import SHORT, Evidence, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.environment import SERIAL, name_of_machine
@@ -56,7 +57,7 @@ def notes_of(
     """Return all notes, and those of them that say how, and on which machines and data, the rows were measured."""
     method = (*_terms(evidence), *_machines(records, evidence), *_times(records, evidence))
     datasets = tuple(_datasets(evidence))
-    others = (*_boards(records, evidence), *_stand_ins(evidence))
+    others = (*_files(evidence), *_boards(records, evidence), *_stand_ins(evidence))
     return (*method, *others, *datasets, *_excluded(records, evidence, journal)), (*method, *datasets)
 
 
@@ -159,6 +160,23 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
             which += f", last measured {session.started_at[:10]}"
         yield f"Machine {which}: {machine(session.environment.facts)}."
         yield from _references(records, session)
+
+
+def _files(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Yield a note on each name that stands for several files: of which file the last session asked for rows."""
+    files = defaultdict[tuple[str, float, str], dict[str, str]](dict)
+    for case_evidence in evidence:
+        variant, started_at = case_evidence.case.variant, case_evidence.session.started_at
+        of_name = files[variant.architecture, variant.width, variant.weights]
+        of_name[variant.weights_sha256] = max(started_at, of_name.get(variant.weights_sha256, ""))
+    for (architecture, _, weights), asked in files.items():
+        if len(asked) > 1:
+            last = max(asked.items(), key=itemgetter(1))[0]
+            name = architecture if weights == WeightSource.CUSTOM else weights
+            yield (
+                f"{name} stands for {len(asked)} files with different contents; each row shows the beginning of its"
+                f" file's hash. The file of the last session is {last[:SHORT]}."
+            )
 
 
 def _boards(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:

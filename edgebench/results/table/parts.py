@@ -32,8 +32,9 @@ class Setup:
         sizes: only the shapes from `inputs`.
         board: the serial number of the board that measured the row; an empty text if the machine reports none.
         machine: what the machine is, if it is not the board that the target's file names; otherwise an empty text.
-        weights_sha256: hash of the weights' file or of the user-supplied model, which tells two files of one name
-            apart; an empty text for weights that edgebench makes.
+        weights_sha256: hash of the weights' file or of the user-supplied model; an empty text for weights that
+            edgebench makes. `file` is the beginning of that hash if the table has several files of one name, which it
+            then tells apart in the network's name; otherwise an empty text.
     """
 
     target: str
@@ -59,6 +60,7 @@ class Setup:
     board: str = ""
     machine: str = ""
     weights_sha256: str = ""
+    file: str = ""
 
     @property
     def place(self) -> str:
@@ -102,10 +104,8 @@ class Setup:
     @property
     def network(self) -> str:
         """The network's name, without the precision and, for a user-supplied model, without a width α."""
-        if self.sizes:
-            return f"{self.architecture} @{self.sizes}"
-        width = "" if self.is_custom or self.width is None else f" {self.width:g}"
-        return f"{self.architecture}{width} @{self.resolution}"
+        width = "" if self.sizes or self.is_custom or self.width is None else f"{self.width:g}"
+        return " ".join(filter(None, (self.architecture, width, self.file, f"@{self.sizes or self.resolution}")))
 
     @property
     def scheme(self) -> str:
