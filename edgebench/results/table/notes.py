@@ -174,8 +174,8 @@ def _files(evidence: Sequence[Evidence]) -> Iterator[str]:
             last = max(asked.items(), key=itemgetter(1))[0]
             name = architecture if weights == WeightSource.CUSTOM else weights
             yield (
-                f"{name} stands for {len(asked)} files with different contents; each row shows the beginning of its"
-                f" file's hash. The file of the last session is {last[:SHORT]}."
+                f"{name} stands for {counted(len(asked), 'file')} with different contents; each row shows the beginning"
+                f" of its file's hash. The file of the last session is {last[:SHORT]}."
             )
 
 
