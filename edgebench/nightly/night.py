@@ -14,7 +14,7 @@ from edgebench.nightly.pace import at_one_pace
 from edgebench.schema import STRICT
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.case import Case
-from edgebench.schema.sound import MOST, MOST_S
+from edgebench.schema.sound import MOST, MOST_S, within
 
 VERSION: Literal[2] = 2  # version of the format of a night's file
 
@@ -460,9 +460,7 @@ def _faults(entry: Entry) -> Iterator[str]:
     if max(map(abs, (*ratios, entry.offset or 0.0))) > MOST_LOG:
         yield f"ratios or offset is beyond {MOST_LOG:g}"
     for name, most in BOUNDS:
-        value = getattr(figures, name)
-        if value is not None and not 0 <= value <= most:
-            yield f"{name} is {value:g}, wanted 0 to {most:g}"
+        yield from within(figures, most, name)
     if figures.correct is not None and figures.correct > (figures.images or 0):
         yield f"correct is {figures.correct}, wanted at most the {figures.images or 0} images"
 

@@ -93,7 +93,7 @@ def _invalid() -> type[ValidationError]:
 class _Distinct:
     """The distinct records so far; equal records are one record, even if their lines are formatted differently.
 
-    A process that is recorded in two sessions is one process, too: somebody copied a session and gave it another id.
+    If two sessions have the same process, one is a copy of the other under another id, and the process counts once.
     """
 
     def __init__(self) -> None:

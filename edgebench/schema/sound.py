@@ -87,18 +87,18 @@ def _faults(record: Record) -> Iterator[str]:
         case Accuracy():
             yield from _of_accuracy(record)
         case Deployment(artifact=artifact):
-            yield from _within(artifact, MOST, "size_bytes", "params", "macs", "calibrated_on")
-            yield from _within(artifact, 1, "integer_share")
+            yield from within(artifact, MOST, "size_bytes", "params", "macs", "calibrated_on")
+            yield from within(artifact, 1, "integer_share")
             yield from (f"{step} {spent:g} s" for step, spent in artifact.took_s.items() if not 0 <= spent <= MOST_S)
         case Stop():
-            yield from _within(record, MOST_S, "spent_s")
+            yield from within(record, MOST_S, "spent_s")
         case Failure():
             pass
     if not isinstance(record, (Session, Stop)) and isinstance(record.case, Case):
         yield from _of_case(record.case)
 
 
-def _within(value: Any, most: float, *names: str) -> Iterator[str]:
+def within(value: Any, most: float, *names: str) -> Iterator[str]:
     """Yield a reason for each field in `names` whose value is neither None nor between 0 and `most`."""
     for name in names:
         number = getattr(value, name)
@@ -116,7 +116,7 @@ def _of_session(session: Session) -> Iterator[str]:
     if session.preset not in PRESETS:
         yield f"preset {session.preset[:40]!r} is unknown"
     yield from _of_time(session.started_at)
-    yield from _within(session, MOST_S, "time_limit_s", "sustained_s")
+    yield from within(session, MOST_S, "time_limit_s", "sustained_s")
     if text := fault_of_facts(session.environment.facts):
         yield text
     for case in session.cases:
@@ -136,9 +136,9 @@ def _of_run(run: Run) -> Iterator[str]:
     if run.preset not in PRESETS:
         yield f"preset {run.preset[:40]!r} is unknown"
     yield from _of_time(run.started_at)
-    yield from _within(run, MOST_S, "start_s", "load_s", "first_s", "wall_s", "cpu_s", "took_s")
-    yield from _within(run, MOST, "round", "others_cpu")
-    yield from _within(run, 1, "steal")
+    yield from within(run, MOST_S, "start_s", "load_s", "first_s", "wall_s", "cpu_s", "took_s")
+    yield from within(run, MOST, "round", "others_cpu")
+    yield from within(run, 1, "steal")
     if text := fault_of_facts(run.conditions):
         yield text
     yield from _of_purpose(run)
@@ -146,7 +146,7 @@ def _of_run(run: Run) -> Iterator[str]:
 
 def _of_memory(marks: MemoryMarks) -> Iterator[str]:
     """Yield a reason for each impossible amount of memory; a peak far below the memory already in use is impossible."""
-    yield from _within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
+    yield from within(marks, MOST, *(mark.name for mark in fields(MemoryMarks)))
     for name, peak, before in (
         ("load_peak_bytes", marks.load_peak_bytes, marks.baseline_bytes),
         ("loaded_bytes", marks.loaded_bytes, marks.baseline_bytes),
@@ -228,11 +228,11 @@ def _of_accuracy(accuracy: Accuracy) -> Iterator[str]:
     if not 0 < accuracy.images <= MOST:
         yield f"images is {accuracy.images:g}, wanted 1 or more"
     counts = ("correct", "correct_top5", "parent_correct", "only_parent", "only_this", "not_finite")
-    yield from _within(accuracy, accuracy.images, *counts)
+    yield from within(accuracy, accuracy.images, *counts)
     yield from _of_counts(accuracy)
-    yield from _within(accuracy, MOST, "damaged")
-    yield from _within(accuracy, 1, "agreement", "reference_agreement")
-    yield from _within(accuracy, accuracy.images, "reference_images")
+    yield from within(accuracy, MOST, "damaged")
+    yield from within(accuracy, 1, "agreement", "reference_agreement")
+    yield from within(accuracy, accuracy.images, "reference_images")
     for name in ("sqnr_db", "reference_sqnr_db"):
         if (noise := getattr(accuracy, name)) is not None and abs(noise) > MOST:
             yield f"{name} is {noise:g}"
@@ -265,6 +265,6 @@ def _of_metric(metric: Metric, least: float) -> Iterator[str]:
 def _of_spot(spot: SpotCheck) -> Iterator[str]:
     if not 0 < spot.images <= MOST:
         yield f"a spot check of {spot.images:g} images"
-    yield from _within(spot, spot.images, "agreed")
+    yield from within(spot, spot.images, "agreed")
     if not spot.difference >= 0:
         yield f"a spot check's difference is {spot.difference:g}"

@@ -83,8 +83,13 @@ def _longer(session: Path, copy: Path, factor: float) -> Path:
 def _scaled(found: Record, factor: float) -> Record:
     if not isinstance(found, Run) or not isinstance(found.case, Case) or found.purpose != Purpose.LATENCY:
         return found
-    samples = tuple(sample * factor for sample in found.samples_s)
-    return replace(found, samples_s=samples, wall_s=found.wall_s * factor, cpu_s=found.cpu_s * factor)
+    return scaled(found, factor)
+
+
+def scaled(process: Run, factor: float) -> Run:
+    """Multiply the times of a process's samples."""
+    samples_s = tuple(sample_s * factor for sample_s in process.samples_s)
+    return replace(process, samples_s=samples_s, wall_s=process.wall_s * factor, cpu_s=process.cpu_s * factor)
 
 
 def main() -> None:

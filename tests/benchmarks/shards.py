@@ -20,6 +20,7 @@ from edgebench.results.journal import JOURNAL, Journal, line_of
 from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy, Deployment, Run, Session
 from tests import ROOT
+from tests.benchmarks.sessions import scaled
 
 SHARDS, PROCESSES = 8, 4
 WIDTHS, SIDES = [width / 100 for width in range(5, 105)], range(64, 264, 4)
@@ -54,15 +55,9 @@ def write(folder: Path, number: int) -> int:
         stream.write(line_of(replace(session, id=id, cases=cases)))
         for case in cases:
             factor = 10 ** random.uniform(-0.5, 1.5)
-            stream.writelines(line_of(replace(_scaled(record, factor), case=case, session=id)) for record in records)
+            own = [scaled(record, factor) if isinstance(record, Run) else record for record in records]
+            stream.writelines(line_of(replace(record, case=case, session=id)) for record in own)
     return len(cases)
-
-
-def _scaled(record: Deployment | Accuracy | Run, factor: float) -> Deployment | Accuracy | Run:
-    if not isinstance(record, Run):
-        return record
-    samples_s = tuple(sample_s * factor for sample_s in record.samples_s)
-    return replace(record, samples_s=samples_s, wall_s=record.wall_s * factor, cpu_s=record.cpu_s * factor)
 
 
 def sized(case: Case) -> Iterator[Case]:

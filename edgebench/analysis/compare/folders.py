@@ -342,13 +342,14 @@ def _judged(pairs: Sequence[Pair]) -> Iterator[str]:
         if pair.verdict != "-":
             by_figure[pair.in_beats is not None].add(pair.sessions)
     for in_beats, several in sorted(by_figure.items()):
-        varies = " or ".join(dict.fromkeys(f"{expm1(one):.1%}" for one in sorted(several)))
+        limits = dict.fromkeys(f"{expm1(one):.1%}" for one in sorted(several))
+        by_machine = ", by machine" if len(limits) > 1 else ""
         what = "in beats" if in_beats else "of the medians"
         source = "the reference workloads and the scatter of the cases" if in_beats else "the reference workloads"
         yield (
             f"A case is called slower or faster only if its ratio {what} differs from 1 by more than two things"
-            f" together: its interval, and the variation between sessions ({varies}"
-            f"{', by machine' * (' or ' in varies)}, a 95 % prediction from {source})."
+            f" together: its interval, and the variation between sessions ({' or '.join(limits)}{by_machine}, a 95 %"
+            f" prediction from {source})."
             " `edgebench nightly` finds smaller changes."
         )
 

@@ -24,11 +24,13 @@ from edgebench.schema.record import (
     Session,
     Stop,
 )
+from edgebench.schema.variant import Variant
 
 SHORT = 6  # number of hexadecimal digits of the hash of a file that tell files of one name apart
 BEAT = "beat "  # a reference workload is a beat if its name begins with this text
 INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
+FileName = tuple[str, float, str]  # a network, its width, and the name of its weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,21 @@ def reference_medians(records: Iterable[Record]) -> dict[str, list[float]]:
             case Run(beats=Beats() as beats):
                 found[f"{BEAT}{beats.workload}"].append(median(beats.took_s))
     return found
+
+
+def file_name(variant: Variant) -> FileName:
+    """Return the name of a network and of its weights; a network of another width has a file of its own."""
+    return variant.architecture, variant.width, variant.weights
+
+
+def files_of_one_name(evidence: Iterable[Evidence]) -> dict[FileName, dict[str, str]]:
+    """Map each name that stands for several files to their hashes, each with the start of the file's last session."""
+    files = defaultdict[FileName, dict[str, str]](dict)
+    for one in evidence:
+        variant, started_at = one.case.variant, one.session.started_at
+        of_name = files[file_name(variant)]
+        of_name[variant.weights_sha256] = max(started_at, of_name.get(variant.weights_sha256, ""))
+    return {name: of_name for name, of_name in files.items() if len(of_name) > 1}
 
 
 def median_condition(runs: Sequence[Run], name: str) -> float | None:

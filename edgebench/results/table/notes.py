@@ -11,7 +11,7 @@ from edgebench.foundation import stats
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import counted, duration
 from edgebench.images.catalogue import family
-from edgebench.results.measurement.evidence import SHORT, Evidence, reference_medians
+from edgebench.results.measurement.evidence import SHORT, Evidence, files_of_one_name, reference_medians
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.environment import SERIAL, name_of_machine
@@ -164,19 +164,13 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
 
 def _files(evidence: Sequence[Evidence]) -> Iterator[str]:
     """Yield a note on each name that stands for several files: of which file the last session asked for rows."""
-    files = defaultdict[tuple[str, float, str], dict[str, str]](dict)
-    for case_evidence in evidence:
-        variant, started_at = case_evidence.case.variant, case_evidence.session.started_at
-        of_name = files[variant.architecture, variant.width, variant.weights]
-        of_name[variant.weights_sha256] = max(started_at, of_name.get(variant.weights_sha256, ""))
-    for (architecture, _, weights), asked in files.items():
-        if len(asked) > 1:
-            last = max(asked.items(), key=itemgetter(1))[0]
-            name = architecture if weights == WeightSource.CUSTOM else weights
-            yield (
-                f"{name} stands for {counted(len(asked), 'file')} with different contents; each row shows the beginning"
-                f" of its file's hash. The file of the last session is {last[:SHORT]}."
-            )
+    for (architecture, _, weights), asked in files_of_one_name(evidence).items():
+        last = max(asked.items(), key=itemgetter(1))[0]
+        name = architecture if weights == WeightSource.CUSTOM else weights
+        yield (
+            f"{name} stands for {counted(len(asked), 'file')} with different contents; each row shows the beginning of"
+            f" its file's hash. The file of the last session is {last[:SHORT]}."
+        )
 
 
 def _boards(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
-from edgebench.results.measurement.evidence import SHORT, median_condition
+from edgebench.results.measurement.evidence import SHORT, file_name, files_of_one_name, median_condition
 from edgebench.results.measurement.verdict import ACCURACY, MEMORY, TIME, is_of_chance, untrained, worst
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import (
@@ -58,25 +57,14 @@ SAME_ARITHMETIC_DB = 33.0
 
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
     """Return one line per case; the rows have no ranks and speed-ups yet."""
-    return _files_apart([_line(position, case) for position, case in enumerate(evidence)])
-
-
-def _files_apart(lines: list[Line]) -> list[Line]:
-    """Let rows name their files by the beginnings of their hashes, where a name stands for several files."""
-    hashes = defaultdict[tuple[str, float | None, str], set[str]](set)
-    for line in lines:
-        hashes[_name(line.row.setup)].add(line.row.setup.weights_sha256)
-    if all(len(several) == 1 for several in hashes.values()):
-        return lines
-    return [line if len(hashes[_name(line.row.setup)]) == 1 else _with_file(line) for line in lines]
-
-
-def _name(setup: Setup) -> tuple[str, float | None, str]:
-    """Return the name of a network and of its weights; a network of another width has a file of its own."""
-    return setup.architecture, setup.width, setup.weights
+    every = tuple(evidence)
+    ambiguous = files_of_one_name(every)
+    found = [_line(position, case) for position, case in enumerate(every)]
+    return [_with_file(line) if file_name(line.evidence.case.variant) in ambiguous else line for line in found]
 
 
 def _with_file(line: Line) -> Line:
+    """Let a row name its file by the beginning of its hash."""
     setup = line.row.setup
     return replace(line, row=replace(line.row, setup=replace(setup, file=setup.weights_sha256[:SHORT])))
 
