@@ -1,7 +1,8 @@
 """Small fixed workloads that use no runtime under test: their times show how the machine itself drifts.
 
 All workloads use the standard library only. The workloads `compute` and `memory` run in their own processes, with
-Python's options `-I -S`. The beat, a smaller workload, runs between the samples of a process that measures a network.
+Python's options `-I -S`. The beat, a smaller workload, runs between the samples of a process that measures a
+network or one of these workloads.
 """
 
 from collections.abc import Callable

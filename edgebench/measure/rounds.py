@@ -22,7 +22,7 @@ from edgebench.schema.case import PRESETS, Case, Purpose, Settings, Workload
 from edgebench.schema.record import Failure, Record, Reference, Run, Session
 from edgebench.schema.throttle import NOTHING, UNDER_VOLTAGE
 
-REFERENCE = {"iterations": 20, "warmup_s": 0.1}  # how long a process of a reference workload measures
+REFERENCE = {"iterations": 40, "warmup_s": 0.1}  # how long a process of a reference workload measures
 HOT_RUNS = 3  # number of runs that are discarded if the board was hot; the run after these is always kept
 COOL_S, PAUSE_S = 300.0, 5.0  # most seconds to wait until the board is cool, and seconds between two checks
 TIMES_FIRST = 1.6  # a case usually ends after this multiple of the fewest processes

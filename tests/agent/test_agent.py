@@ -51,7 +51,7 @@ def test_the_bundle_measures_on_bare_python(null_artifact: str) -> None:
 
 
 @pytest.mark.lengthy
-def test_a_small_workload_beats_between_the_samples_of_a_network_and_not_of_a_reference(place: Path) -> None:
+def test_a_small_workload_beats_between_the_samples_of_a_network(place: Path) -> None:
     path = place / "slow.json"
     path.write_text(json.dumps({"delay_s": 0.002, "classes": 3}))
     seen = ask(measuring(str(path), iterations=10))["value"]
@@ -59,7 +59,6 @@ def test_a_small_workload_beats_between_the_samples_of_a_network_and_not_of_a_re
     assert beats["workload"] == reference.BEAT
     assert len(beats["took_s"]) == 1 + ceil(len(seen["samples_s"]) / beats["every"]) > 2
     assert min(beats["took_s"]) > 0
-    assert ask(measuring("", iterations=5, warmup_s=0.01) | {"reference": "compute"})["value"]["beats"] is None
 
 
 @pytest.mark.lengthy
@@ -86,7 +85,10 @@ def test_the_bundle_marks_memory_on_bare_python(null_artifact: str) -> None:
 @pytest.mark.parametrize("workload", ["compute", "memory"])
 def test_the_bundle_times_the_reference_workloads_on_bare_python(workload: str) -> None:
     request = measuring("", iterations=5, warmup_s=0.01) | {"reference": workload}
-    assert len(ask(request)["value"]["samples_s"]) == 5
+    value = ask(request)["value"]
+    assert len(value["samples_s"]) == 5
+    assert value["beats"]["workload"] == reference.BEAT
+    assert len(value["beats"]["took_s"]) > 2
 
 
 @pytest.mark.lengthy

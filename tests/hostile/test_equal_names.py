@@ -178,3 +178,64 @@ def test_rows_of_an_edited_file_show_which_file_they_are_of_and_which_is_the_las
     with pytest.raises(RequestError, match="add words of one row: aaaaaa; bbbbbb"):
         evidence(f"{folder}:mobilenet_v2")
     assert not any(row.setup.file for row in folders.read(write("old", *old)).rows)
+
+
+PHOTOS = "image_folder:photos"
+
+
+def on_data(content: str, precision: Precision = Precision.FP32, **changes: Any) -> Case:
+    """A case of a user-supplied data set whose name does not depend on its content."""
+    of = network("", precision, **changes)
+    return replace(of, variant=replace(of.variant, dataset=PHOTOS, dataset_sha256=content))
+
+
+def calibrated(content: str) -> Case:
+    """A case in int8 whose calibration images have a name that does not depend on their content."""
+    of = network("", Precision.INT8)
+    scheme = Quantization(calibration=PHOTOS, calibration_sha256=content)
+    return replace(of, variant=replace(of.variant, quantization=scheme))
+
+
+def one_after_the_other(old: Case, new: Case) -> Path:
+    """A folder in which each of two cases has a session of its own."""
+    first, second = timed("s1", {old: 1e-3}), timed("s2", {new: 1e-3})
+    later = [replace(line, started_at="2026-01-02T00:00:00.000+00:00") for line in second if isinstance(line, Session)]
+    return write("both", *first, *later, *second[1:])
+
+
+def told_apart(folder: Path) -> list[str]:
+    """What the table calls the rows, after a look at the note."""
+    table = folders.read(folder)
+    (note,) = [note for note in table.notes if "stands for" in note]
+    assert note.startswith(f"{PHOTOS} stands for 2 data sets") and note.endswith("of the last session is bbbbbb.")
+    return sorted(f"{row.setup.title} on {row.setup.dataset}" for row in table.rows)
+
+
+def test_rows_of_images_that_changed_are_no_rows_of_one_data_set() -> None:
+    folder = one_after_the_other(on_data(OLD), on_data(NEW))
+    assert told_apart(folder) == [f"mobilenet_v2 0.35 @32 fp32 on {PHOTOS} {data}" for data in ("aaaaaa", "bbbbbb")]
+    assert len({row.setup.group for row in folders.read(folder).rows}) == 2
+    assert evidence(f"{folder}:mobilenet_v2 aaaaaa").case == on_data(OLD)
+
+
+def test_rows_of_a_given_model_on_images_that_changed_are_told_apart_by_name() -> None:
+    cases = (on_data(content, weights=WeightSource.CUSTOM) for content in (OLD, NEW))
+    named = [f"mobilenet_v2 {data} @32 fp32 on {PHOTOS} {data}" for data in ("aaaaaa", "bbbbbb")]
+    assert told_apart(one_after_the_other(*cases)) == named
+
+
+def test_rows_of_calibration_images_that_changed_are_told_apart_by_their_scheme() -> None:
+    folder = one_after_the_other(calibrated(OLD), calibrated(NEW))
+    assert [name.partition("calibration=")[2].split()[0] for name in told_apart(folder)] == [
+        f"{PHOTOS}:{data}" for data in ("aaaaaa", "bbbbbb")
+    ]
+    assert evidence(f"{folder}:mobilenet_v2 bbbbbb").case == calibrated(NEW)
+
+
+def test_compare_pairs_rows_of_the_same_images_and_names_images_that_changed() -> None:
+    both = one_after_the_other(on_data(OLD), on_data(NEW))
+    new = write("new", *timed("s3", {on_data(NEW): 1e-3}))
+    old = write("old", *timed("s4", {on_data(OLD): 1e-3}))
+    assert not [one for one in contrast.contrast(new, both).differences if one.what.startswith("data set")]
+    (found,) = [one for one in contrast.contrast(old, new).differences if one.what.startswith("data set")]
+    assert (found.what, found.before, found.after) == (f"data set {PHOTOS}", OLD[:12], NEW[:12])

@@ -34,10 +34,13 @@ def measured(
     slower: float = 1.0,
     changed: int = len(CASES),
     memory: float = 1.0,
+    load: float = 1.0,
 ) -> Path:
     """A folder of 16 cases: processes scatter by 0.5 %, the machine's speed and each session's own luck are given.
 
-    The first `changed` cases are slower; the reference workload that waits for memory takes `memory` times as long.
+    The first `changed` cases are slower; the reference workload that waits for memory takes `memory` times as long. The
+    processes of the workloads meet other work that slows them, and the beats in them, to `load` times their time; their
+    beats are not recorded if there is none.
     """
     folder.mkdir()
     journal, draw = Journal(folder), Random(seed)
@@ -54,13 +57,18 @@ def measured(
         level = took_s * machine * alone * exp(draw.gauss(0, session_spread))
         for process in range(PROCESSES):
             of = Reference(workload=workload, target="cpu")
-            journal.append(run(level * exp(draw.gauss(0, 0.002)), case=of, artifact_sha256="", round=process))
+            taken = _beats(machine * load) if beats and load != 1.0 else None
+            took_s = level * load * exp(draw.gauss(0, 0.002))
+            journal.append(run(took_s, case=of, artifact_sha256="", round=process, beats=taken))
     return folder
 
 
 def _run(of: Case, took_s: float, process: int, beat: float) -> Run:
-    taken = Beats(workload="b", every=20, took_s=(BEAT_S * beat,) * 2) if beat else None
-    return run(took_s, case=of, round=process, beats=taken)
+    return run(took_s, case=of, round=process, beats=_beats(beat) if beat else None)
+
+
+def _beats(machine: float) -> Beats:
+    return Beats(workload="b", every=20, took_s=(BEAT_S * machine,) * 2)
 
 
 def called(found: Contrast, *verdicts: str) -> int:
@@ -87,9 +95,9 @@ def test_of_many_comparisons_at_most_one_row_in_twenty_is_called_different(cases
     """Sessions whose networks and reference workloads each have luck of their own; processes scatter by 2 %."""
     draw, wrong, trials = Random(1), 0, 400
     for _ in range(trials):
-        references = [(name, ratio_of(draw.gauss(0, luck * sqrt(2)))) for name in ("compute", "memory")]
+        workloads = [exp(draw.gauss(0, luck * sqrt(2))) for _ in Workload]
         changes = [_changed(draw, luck) for _ in range(cases)]
-        varies = sessions(references, "b", [log(change.value) for change in changes])
+        varies = sessions(workloads, [log(change.value) for change in changes])
         wrong += sum(bare_pair(change, varies).verdict != "=" for change in changes)
     assert wrong / (trials * cases) <= 0.06
 
@@ -104,10 +112,6 @@ def _changed(draw: Random, luck: float) -> Ratio:
 
 def bare_pair(change: Ratio, varies: float) -> Pair:
     return Pair(name="", before_ms=1.0, after_ms=1.0, ratio=None, in_beats=change, sessions=varies)
-
-
-def ratio_of(change: float) -> Ratio:
-    return Ratio(value=exp(change), low=None, high=None)
 
 
 @pytest.mark.lengthy
@@ -146,8 +150,19 @@ def test_with_few_cases_the_references_alone_say_what_sessions_vary_by(place: Pa
     first, second = measured(place / "a", 1), measured(place / "b", 2, memory=1.2)
     whole = contrast(first, second)
     assert scatter([0.0, 0.01, -0.01, 0.02, 0.0]) is None
-    assert sessions(whole.references, "b") > 0.3
+    assert sessions([ratio.value for name, ratio in whole.references if not name.startswith("beat")]) > 0.3
     assert whole.pairs[0].sessions < 0.03
+
+
+@pytest.mark.lengthy
+def test_other_work_beside_the_processes_of_the_references_alone_hides_no_change(place: Path) -> None:
+    """It slows the beats in these processes, too, so that the workloads take as many beats as before."""
+    first = measured(place / "a", 1, load=1.0001)
+    quiet, busy = (measured(place / f"b{load}", 2, slower=1.05, load=load) for load in (1.0001, 1.3))
+    found = contrast(first, busy)
+    assert dict(found.references)["compute"].value == pytest.approx(1.3, rel=0.02)
+    assert found.pairs[0].sessions == pytest.approx(contrast(first, quiet).pairs[0].sessions, rel=0.01)
+    assert called(found, "slower") == 16
 
 
 @pytest.mark.parametrize("count", [6, 7, 8, 11, 16, 40])

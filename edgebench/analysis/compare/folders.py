@@ -23,7 +23,7 @@ from edgebench.results.measurement.evidence import BEAT, reference_medians
 from edgebench.results.table.ranking import ratio
 from edgebench.results.table.selection import ALL, Selection
 from edgebench.schema.environment import Difference, differences, words
-from edgebench.schema.record import Run
+from edgebench.schema.record import Reference, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edgebench.schema.record import Record
 
 _ANYWHERE = (
-    *("architecture", "width", "resolution", "precision", "quantization", "weights", "dataset", "preprocessing"),
+    *("architecture", "width", "resolution", "precision", "quantization", "weights", "data", "preprocessing"),
     "inputs",
 )
 _VERSIONS = ("runtime_version", "runtime_options", "runtime_packages")
@@ -45,7 +45,7 @@ SHOWN = 12  # number of hexadecimal digits of a hash that a table shows
 # Keys by which rows of the same case are paired, the strictest first.
 # The keys are: all properties; all but the weights' content; also without the target; also without the runtime's
 # version, but with the target; without target and version.
-KEYS = ((*_ALL, "weights_sha256"), _ALL, _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
+KEYS = ((*_ALL, "weights_sha256", "dataset_sha256"), _ALL, _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
     " 2008). The interval covers the scatter of processes within each session, but not the differences between"
@@ -93,24 +93,30 @@ def contrast(before: Path, after: Path, selection: Selection = ALL) -> Contrast:
     pairs, missing, new = paired(first_lines, second_lines, [_key(names) for names in KEYS])
     in_beats = [_in_beats(*pair) for pair in pairs]
     places = [(_place(early), _place(late)) for early, late in pairs]
-    references = {place: tuple(_references(*map(_of, journals, place))) for place in dict.fromkeys(places)}
-    changes = defaultdict[Places, list[float]](list)
-    for place, change in zip(places, in_beats, strict=True):
-        changes[place] += [log(change.value)] if change else []
+    runs = {place: [_of(*one) for one in zip(journals, place, strict=True)] for place in dict.fromkeys(places)}
+    references = {place: tuple(_references(*both)) for place, both in runs.items()}
+    units = [(place, _beat(late, change)) for place, (_, late), change in zip(places, pairs, in_beats, strict=True)]
+    changes = defaultdict[tuple[Places, str], list[float]](list)
+    for unit, change in zip(units, in_beats, strict=True):
+        changes[unit] += [log(change.value)] if change else []
+    varies = {
+        (place, beat): sessions(tuple(_fixed(references[place], runs[place], beat)), changes[place, beat])
+        for place, beat in dict.fromkeys(units)
+    }
     shared = _shared([late.row for _, late in pairs])
     return Contrast(
         before=first_table.title,
         after=second_table.title,
         pairs=tuple(
             replace(
-                _pair(early.row, late.row, change, sessions(references[place], _beat(late, change), changes[place])),
+                _pair(early.row, late.row, change, varies[unit]),
                 short_name=", ".join(name for name in _phrases(late.row) if name not in shared),
             )
-            for (early, late), change, place in zip(pairs, in_beats, places, strict=True)
+            for (early, late), change, unit in zip(pairs, in_beats, units, strict=True)
         ),
         missing=tuple(map(_name, missing)),
         new=tuple(map(_name, new)),
-        differences=(*dict.fromkeys(_weights(pairs)), *_between(dict(zip(places, pairs, strict=True)))),
+        differences=(*dict.fromkeys(_contents(pairs)), *_between(dict(zip(places, pairs, strict=True)))),
         references=tuple(_titled(references)),
         left_out=first_left + second_left,
         shared=shared,
@@ -155,7 +161,7 @@ def _place(line: Line) -> Place:
     return line.row.setup.target, line.row.setup.epoch
 
 
-def _of(records: Sequence[Record], place: Place) -> list[Record]:
+def _of(records: Sequence[Record], place: Place) -> list[Run]:
     """Return the recorded runs of one target in one epoch; those of different machines are never compared."""
     runs = (record for record in records if isinstance(record, Run))
     return [run for run in runs if (run.case.target, run.epoch) == place]
@@ -220,26 +226,42 @@ def _why(before: Row, after: Row, p50_ratio: Ratio | None) -> str:
     return f"no time: {', '.join(untimed)}" if untimed else "too few processes for an interval"
 
 
-def sessions(references: Sequence[tuple[str, Ratio]], beat: str, changes: Sequence[float] = ()) -> float:
+def sessions(fixed: Sequence[float], changes: Sequence[float] = ()) -> float:
     """Return how far two sessions of the same code can differ, as the logarithm of a ratio.
 
-    The result is computed from the ratios of the reference workloads, which are fixed and use no runtime. If `beat`
-    names a reference beat (a fixed workload timed between samples), each ratio is first divided by that beat's ratio.
-
-    If many cases have ratios in beats (`changes`), the result combines the scatter of these cases with the change of
-    the steadiest workload, which could affect all cases. Many cases are better evidence than two or three workloads,
-    because the time of a memory workload can change by 20 % between sessions in which no case changes by 1 %. If the
-    workloads alone give a smaller result, the smaller one is returned, because half of the cases may really have
-    changed, which makes their scatter too large.
+    `fixed` are the ratios of the reference workloads, which are fixed and use no runtime; `changes` are the logarithms
+    of the cases' ratios in beats. If there are many cases, the result combines their scatter with the change of the
+    steadiest workload, which could affect all cases. Many cases are better evidence than two workloads, because the
+    time of a memory workload can change by 20 % between sessions in which no case changes by 1 %. If the workloads
+    alone give a smaller result, the smaller one is returned, because half of the cases may really have changed, which
+    makes their scatter too large.
     """
-    ratios = {name: ratio.value for name, ratio in references}
-    unit = ratios.pop(f"{BEAT}{beat}", 1.0) if beat else 1.0
-    others = [value / unit for name, value in ratios.items() if not beat or not name.startswith(BEAT)]
-    scattered = scatter(changes) if beat else None
+    scattered = scatter(changes)
     if scattered is None:
-        return spread(others)
-    both = hypot(scattered, min((abs(log(value)) for value in others), default=0.0))
-    return min(spread(others, T_9875), both) if others else both
+        return spread(fixed)
+    both = hypot(scattered, min((abs(log(value)) for value in fixed), default=0.0))
+    return min(spread(fixed, T_9875), both) if fixed else both
+
+
+def _fixed(ratios: Sequence[tuple[str, Ratio]], runs: Sequence[Sequence[Run]], beat: str) -> Iterator[float]:
+    """Yield the ratio of each reference workload's times, in beats of this name; of the times, if there is no name.
+
+    The processes of older workloads have no beats of their own; for these, the beats of the cases are used.
+    """
+    of_cases = dict(ratios)
+    for name, times in ratios:
+        own = [[run for run in one if _runs_workload(run, name)] for one in runs]
+        if not beat:
+            yield times.value
+        elif all(one and beats.beat(one) == beat for one in own):
+            earlier, later = (median(beats.levels(one)) for one in own)
+            yield exp(later - earlier)
+        elif not name.startswith(BEAT):
+            yield times.value / (of_cases[f"{BEAT}{beat}"].value if f"{BEAT}{beat}" in of_cases else 1.0)
+
+
+def _runs_workload(run: Run, name: str) -> bool:
+    return isinstance(run.case, Reference) and run.case.workload == name
 
 
 def _between(measured: Mapping[Places, tuple[Line, Line]]) -> Iterator[Difference]:
@@ -255,13 +277,16 @@ def _between(measured: Mapping[Places, tuple[Line, Line]]) -> Iterator[Differenc
                 yield replace(found, what=f"{titles[place]}{found.what}")
 
 
-def _weights(pairs: Sequence[tuple[Line, Line]]) -> Iterator[Difference]:
-    """Yield the networks whose weights, or whose user-supplied files, have the same name but different contents."""
+def _contents(pairs: Sequence[tuple[Line, Line]]) -> Iterator[Difference]:
+    """Yield the weights, user-supplied models and data sets that have the same name but different contents."""
     for early, late in pairs:
-        before, after = early.row.setup.weights_sha256, late.row.setup.weights_sha256
-        if before != after:
-            what = f"weights of {late.row.setup.network}"
-            yield Difference(what=what, before=before[:SHOWN], after=after[:SHOWN])
+        before, after = early.row.setup, late.row.setup
+        for what, old, new in (
+            (f"weights of {after.network}", before.weights_sha256, after.weights_sha256),
+            (f"data set {after.data}", before.dataset_sha256, after.dataset_sha256),
+        ):
+            if old != new:
+                yield Difference(what=what, before=old[:SHOWN], after=new[:SHOWN])
 
 
 def _references(before: Sequence[Record], after: Sequence[Record]) -> Iterator[tuple[str, Ratio]]:

@@ -1,10 +1,11 @@
 """A journal's records -> the evidence on each case (a row of the table): its runs, artifact, accuracy, failures."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from statistics import median
+from typing import TypeVar
 
 from edgebench.foundation import stats
 from edgebench.foundation.shelf import literal, names
@@ -31,6 +32,7 @@ BEAT = "beat "  # a reference workload is a beat if its name begins with this te
 INSPECTED_ON = "x86_64"  # the type of processor on which edgebench inspects int8 graphs
 Key = tuple[Case, str, str]  # a case, its preset, and the epoch of its environment
 FileName = tuple[str, float, str]  # a network, its width, and the name of its weights
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,10 @@ class Evidence:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words by which a query can name the case: those of its name, preset, epoch, and the hash of its file."""
-        file = self.case.variant.weights_sha256[:SHORT]
-        return *str(self.case).split(), self.session.preset, self.session.environment.epoch, *filter(None, (file,))
+        """The words by which a query can name the case: of its name, preset, epoch, and the hashes of file and data."""
+        variant, environment = self.case.variant, self.session.environment
+        hashes = (variant.weights_sha256, *(sha256 for _, sha256 in data_of(variant)))
+        return *str(self.case).split(), self.session.preset, environment.epoch, *(one[:SHORT] for one in hashes if one)
 
     @cached_property
     def timed(self) -> tuple[Run, ...]:
@@ -216,14 +219,29 @@ def file_name(variant: Variant) -> FileName:
     return variant.architecture, variant.width, variant.weights
 
 
+def data_of(variant: Variant) -> Iterator[tuple[str, str]]:
+    """Yield name and hash of the data set, and of the calibration data if they are others; a hash may be empty."""
+    yield variant.dataset, variant.dataset_sha256
+    if variant.quantization and variant.quantization.calibration:
+        yield variant.quantization.calibration, variant.quantization.calibration_sha256
+
+
 def files_of_one_name(evidence: Iterable[Evidence]) -> dict[FileName, dict[str, str]]:
     """Map each name that stands for several files to their hashes, each with the start of the file's last session."""
-    files = defaultdict[FileName, dict[str, str]](dict)
-    for one in evidence:
-        variant, started_at = one.case.variant, one.session.started_at
-        of_name = files[file_name(variant)]
-        of_name[variant.weights_sha256] = max(started_at, of_name.get(variant.weights_sha256, ""))
-    return {name: of_name for name, of_name in files.items() if len(of_name) > 1}
+    files = ((file_name(one.case.variant), one.case.variant.weights_sha256, one) for one in evidence)
+    return _of_one_name(files)
+
+
+def data_of_one_name(evidence: Iterable[Evidence]) -> dict[str, dict[str, str]]:
+    """Map each name that stands for several data sets to their hashes, each with the start of its last session."""
+    return _of_one_name((name, sha256, one) for one in evidence for name, sha256 in data_of(one.case.variant))
+
+
+def _of_one_name(contents: Iterable[tuple[Name, str, Evidence]]) -> dict[Name, dict[str, str]]:
+    last = defaultdict[Name, dict[str, str]](dict)
+    for name, sha256, one in contents:
+        last[name][sha256] = max(one.session.started_at, last[name].get(sha256, ""))
+    return {name: of_name for name, of_name in last.items() if len(of_name) > 1}
 
 
 def median_condition(runs: Sequence[Run], name: str) -> float | None:

@@ -11,7 +11,13 @@ from edgebench.foundation import stats
 from edgebench.foundation.errors import UnknownName
 from edgebench.foundation.units import counted, duration
 from edgebench.images.catalogue import family
-from edgebench.results.measurement.evidence import SHORT, Evidence, files_of_one_name, reference_medians
+from edgebench.results.measurement.evidence import (
+    SHORT,
+    Evidence,
+    data_of_one_name,
+    files_of_one_name,
+    reference_medians,
+)
 from edgebench.schema.artifact import QUANTIZE, STEPS
 from edgebench.schema.case import PRESETS, Case
 from edgebench.schema.environment import SERIAL, name_of_machine
@@ -163,13 +169,19 @@ def _machines(records: Sequence[Record], evidence: Sequence[Evidence]) -> Iterat
 
 
 def _files(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Yield a note on each name that stands for several files: of which file the last session asked for rows."""
+    """Yield a note on each name of several files, or of several data sets: which one the last session used."""
     for (architecture, _, weights), asked in files_of_one_name(evidence).items():
         last = max(asked.items(), key=itemgetter(1))[0]
         name = architecture if weights == WeightSource.CUSTOM else weights
         yield (
             f"{name} stands for {counted(len(asked), 'file')} with different contents; each row shows the beginning of"
             f" its file's hash. The file of the last session is {last[:SHORT]}."
+        )
+    for name, asked in data_of_one_name(evidence).items():
+        last = max(asked.items(), key=itemgetter(1))[0]
+        yield (
+            f"{name} stands for {counted(len(asked), 'data set')} with different contents; the beginning of the"
+            f" content's hash tells their rows apart. The data set of the last session is {last[:SHORT]}."
         )
 
 

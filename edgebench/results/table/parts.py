@@ -35,6 +35,9 @@ class Setup:
         weights_sha256: hash of the weights' file or of the user-supplied model; an empty text for weights that
             edgebench makes. `file` is the beginning of that hash if the table has several files of one name, which it
             then tells apart in the network's name; otherwise an empty text.
+        dataset: the data set's name; if the table has several data sets of that name, because its content changed
+            between runs, the beginning of the content's hash follows after a blank. `data` is the bare name.
+        dataset_sha256: hash of the content of a user-supplied data set; an empty text for any other data set.
     """
 
     target: str
@@ -61,6 +64,8 @@ class Setup:
     machine: str = ""
     weights_sha256: str = ""
     file: str = ""
+    dataset_sha256: str = ""
+    data: str = ""
 
     @property
     def place(self) -> str:

@@ -15,7 +15,13 @@ from edgebench.images.preprocessing import read_as
 from edgebench.images.splits import recipe, why_no_accuracy
 from edgebench.networks import published
 from edgebench.results.measurement import summarize, times_stages
-from edgebench.results.measurement.evidence import SHORT, file_name, files_of_one_name, median_condition
+from edgebench.results.measurement.evidence import (
+    SHORT,
+    data_of_one_name,
+    file_name,
+    files_of_one_name,
+    median_condition,
+)
 from edgebench.results.measurement.verdict import ACCURACY, MEMORY, TIME, is_of_chance, untrained, worst
 from edgebench.results.table.choice import Figure
 from edgebench.results.table.parts import (
@@ -35,15 +41,16 @@ from edgebench.schema.artifact import BUILD, EXPORT, QUANTIZE
 from edgebench.schema.environment import EXPECTED, SERIAL, name_of_machine
 from edgebench.schema.feed import MOST_SHOWN
 from edgebench.schema.names import dataset_plugin
+from edgebench.schema.quantization import renamed
 from edgebench.schema.variant import WeightSource, task
 from edgebench.tasks.classification import appraise
 from edgebench.tasks.detection import decoders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from edgebench.results.measurement import Endurance, Measurement
-    from edgebench.results.measurement.evidence import Evidence
+    from edgebench.results.measurement.evidence import Evidence, FileName
     from edgebench.schema.artifact import Artifact, OutputNoise
     from edgebench.schema.compilation import Compilation
     from edgebench.schema.metric import Metric
@@ -58,15 +65,28 @@ SAME_ARITHMETIC_DB = 33.0
 def lines(evidence: Iterable[Evidence]) -> list[Line]:
     """Return one line per case; the rows have no ranks and speed-ups yet."""
     every = tuple(evidence)
-    ambiguous = files_of_one_name(every)
+    files, data = files_of_one_name(every), data_of_one_name(every)
     found = [_line(position, case) for position, case in enumerate(every)]
-    return [_with_file(line) if file_name(line.evidence.case.variant) in ambiguous else line for line in found]
+    return [_told_apart(line, files, data) for line in found] if files or data else found
 
 
-def _with_file(line: Line) -> Line:
-    """Let a row name its file by the beginning of its hash."""
-    setup = line.row.setup
-    return replace(line, row=replace(line.row, setup=replace(setup, file=setup.weights_sha256[:SHORT])))
+def _told_apart(line: Line, files: Container[FileName], data: Container[str]) -> Line:
+    """Let a row name its file, its data set and its calibration data by the beginning of their hashes.
+
+    `files` and `data` are the names that stand for several contents; contents of other names are not told apart.
+    """
+    setup, variant = line.row.setup, line.evidence.case.variant
+    dataset, quantization, hashes = setup.dataset, setup.quantization, list[str]()
+    if file_name(variant) in files:
+        hashes.append(setup.weights_sha256[:SHORT])
+    if variant.dataset in data:
+        dataset = f"{dataset} {variant.dataset_sha256[:SHORT]}".rstrip()
+        hashes += [variant.dataset_sha256[:SHORT]] if setup.is_custom else []  # its group is not titled by the data set
+    if (scheme := variant.quantization) and scheme.calibration in data:
+        marked = f"{scheme.calibration}:{scheme.calibration_sha256[:SHORT]}"
+        quantization = renamed(quantization, lambda _: marked)
+    told = replace(setup, file=" ".join(hashes), dataset=dataset, quantization=quantization)
+    return replace(line, row=replace(line.row, setup=told))
 
 
 def _line(position: int, evidence: Evidence) -> Line:
@@ -136,6 +156,8 @@ def _setup(evidence: Evidence) -> Setup:
         board=facts.get(SERIAL, ""),
         machine=name_of_machine(facts) if EXPECTED in facts else "",
         weights_sha256=variant.weights_sha256,
+        dataset_sha256=variant.dataset_sha256,
+        data=variant.dataset,
     )
 
 
