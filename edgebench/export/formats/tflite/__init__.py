@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edgebench.export.formats import Written, unlike
 from edgebench.export.formats.tflite.compare import output_noise
 from edgebench.export.formats.tflite.convert import convert
+from edgebench.export.formats.tflite.enlarge import enlarge_by_convolutions
 from edgebench.export.formats.tflite.inspect import float_nodes, integer_share
 from edgebench.export.formats.tflite.quantize import quantize
 from edgebench.export.formats.tflite.tidy import tidy
@@ -52,6 +53,7 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
         CaseError: there are no images, or an activation is not finite.
     """
     quantize(parent, path, quantization, calibration)
+    enlarge_by_convolutions(path)
     return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
 
 

@@ -1,8 +1,8 @@
 """Change a converted float file so that it computes in NHWC throughout, and takes any number of images.
 
 If a network flattens its features, the converter inserts a transposition that restores torch's order of the axes, and
-it writes a reshape with a constant batch size of one. This module removes the transposition and the constant batch
-size.
+it writes a reshape with a constant batch size of one. It also writes a slice of one image if a network cuts off part of
+a map. This module removes the transposition and the constant batch sizes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ def tidy(path: Path) -> None:
     for reshape in [one for one in operators if one.name == "RESHAPE"]:
         _free_batch(file, reshape)
         _flatten_as_it_lies(file, reshape, operators)
+    for cut in [one for one in operators if one.name == "SLICE"]:
+        _cut_every_image(file, cut)
     file.write(path)
 
 
@@ -33,6 +35,27 @@ def _free_batch(file: File, reshape: Operator) -> None:
     file.set_values(reshape.inputs[1], shape)
     if reshape.raw.builtinOptions:
         reshape.raw.builtinOptions.newShape = shape
+
+
+def _cut_every_image(file: File, cut: Operator) -> None:
+    """Write a slice that cuts no image off so that it accepts any number of images.
+
+    XNNPACK does not compute a slice with an open size, but a strided slice whose ends are open.
+    """
+    import numpy
+
+    source, first, sizes = cut.inputs
+    if not (file.is_constant(first) and file.is_constant(sizes)) or source.shape[0] != cut.output.shape[0]:
+        return
+    begin, name = file.values(first, "<i4"), cut.output.name.decode()
+    end = begin + cut.output.shape
+    bounds = [
+        file.add_constant(f"{name};{bound}", values.astype("i4"))
+        for bound, values in (("begin", begin), ("end", end), ("strides", numpy.ones_like(begin)))
+    ]
+    inputs, output = [cut.raw.inputs[0], *bounds], cut.raw.outputs[0]
+    strided = file.operator("STRIDED_SLICE", inputs, output, beginMask=1, endMask=1)
+    file.graph.operators = [strided if one is cut.raw else one for one in file.graph.operators]
 
 
 def _flatten_as_it_lies(file: File, reshape: Operator, operators: tuple[Operator, ...]) -> None:
