@@ -146,6 +146,7 @@ def test_a_run_connects_to_each_target_once(connected: list[str]) -> None:
     assert (done.returncode, connected) == (0, ["null"]), done.stderr
 
 
+@pytest.mark.lengthy
 def test_a_machine_is_not_checked_while_another_command_measures_on_it(connected: list[str]) -> None:
     with locked(catalogue.target("cpu").machine, "target cpu"):
         done = cli("targets", "check", "cpu")

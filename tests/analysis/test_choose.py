@@ -111,6 +111,7 @@ def test_worthless_rows_are_left_out_and_counted(row: Row, monkeypatch: pytest.M
     assert "Left out, by verdict: 1 FAILED, 2 INVALID." in answer.notes
 
 
+@pytest.mark.lengthy
 def test_accuracies_on_different_images_are_not_compared(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row, changed(row, dataset="cifar10")]
     with pytest.raises(EdgebenchError, match=r"found cifar10 and digits: add --dataset cifar10"):
@@ -182,6 +183,7 @@ def test_the_answer_is_one_json_object() -> None:
     assert answer["limits"] == {"p90_ms": 0.5}
 
 
+@pytest.mark.lengthy
 def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     fast = changed(row, width=0.25, p50_ms=1.0, p50_low_ms=0.9, p50_high_ms=1.1, top1=60.0)
     good = changed(row, width=1.0, p50_ms=9.0, p50_low_ms=8.9, p50_high_ms=9.1, top1=90.0)
@@ -206,6 +208,7 @@ def test_a_figure_that_is_no_number_is_not_chosen_by(row: Row, monkeypatch: pyte
     assert answer.choice.feasible == 1
 
 
+@pytest.mark.lengthy
 def test_detectors_are_chosen_by_their_map_unless_something_else_is_requested(
     row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:

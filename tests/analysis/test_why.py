@@ -77,6 +77,7 @@ def test_a_row_is_found_by_words_of_its_own() -> None:
     assert why.evidence(f"{RESULTS}:mobilenet_v1-0.25@64/int8 threads=1 cpu standard").case == found.case
 
 
+@pytest.mark.lengthy
 def test_a_row_is_found_by_parts_of_its_words_and_several_are_listed_so_that_they_differ() -> None:
     short, whole = "mobilenet_v1-0.25 64 int8", "mobilenet_v1-0.25@64/int8"
     assert why.evidence(f"{RESULTS}:{short}").case == why.evidence(f"{RESULTS}:{whole}").case

@@ -307,6 +307,7 @@ def test_a_documented_workflow_is_yaml_whose_step_bash_takes(command: str) -> No
     assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
 
 
+@pytest.mark.lengthy
 def test_the_documented_workflow_of_shards_is_yaml_and_runs_every_shard_by_commands_that_exist() -> None:
     workflow = next(workflow for workflow in map(yaml.safe_load, blocks("yaml")) if workflow["name"] == "shards")
     measure, merge = workflow["jobs"]["measure"], workflow["jobs"]["merge"]
@@ -394,6 +395,7 @@ def kept() -> list[str]:
     return subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.lengthy
 def test_no_file_names_a_machine_path() -> None:
     texts = [ROOT / name for name in kept() if name.endswith((".md", ".toml", ".py", ".txt", ".jsonl", ".csv"))]
     assert [str(path) for path in texts if f"{ROOT.parent}/" in path.read_text()] == []

@@ -48,6 +48,7 @@ def test_the_help_of_run_states_the_defaults_of_a_sweep(name: str, value: tuple[
     assert option("run", name).help.endswith(f": {words}.")
 
 
+@pytest.mark.lengthy
 def test_the_help_of_run_states_the_time_limit_of_the_default_sweep() -> None:
     limit = reader.sweep("", SweepOptions()).time_limit
     assert option("run", "time_limit").help.endswith(f"default: none, {limit} for the default sweep.")

@@ -118,6 +118,7 @@ def test_every_network_is_measured_at_its_native_resolution_if_none_is_requested
         assert {cell.resolution for cell in asked("my.toml", resolution="40").cells()} == {40}
 
 
+@pytest.mark.lengthy
 def test_several_networks_in_one_command_have_each_their_native_resolution(place: Path) -> None:
     text = '[[models]]\nname = "lenet5"\n[[models]]\nname = "inception_v3"\nresolutions = [96]\n'
     (place / "my.toml").write_text(text)

@@ -33,6 +33,7 @@ def locks() -> set[str]:
     return busy
 
 
+@pytest.mark.lengthy
 def test_this_machine_is_locked_only_to_be_measured_on_and_a_board_is_free_when_released() -> None:
     with Access(*targets()) as access:
         assert locks() == set()
@@ -45,6 +46,7 @@ def test_this_machine_is_locked_only_to_be_measured_on_and_a_board_is_free_when_
     assert locks() == set()
 
 
+@pytest.mark.lengthy
 def test_without_a_release_the_same_connections_are_locked() -> None:
     with Access(*targets()) as access:
         connected = access.connect()
@@ -59,6 +61,7 @@ def test_without_a_release_the_same_connections_are_locked() -> None:
     assert locks() == set()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("machine", [HERE, BOARD])
 def test_if_one_target_is_in_use_nothing_stays_locked(machine: str) -> None:
     with Access(*targets()) as access:

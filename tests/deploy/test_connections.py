@@ -117,6 +117,7 @@ def test_an_agent_that_dies_or_babbles_is_a_reason(place: Path, code: str, reaso
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.lengthy
 def test_an_agent_that_hangs_is_killed(place: Path) -> None:
     with pytest.raises(AgentError, match="no answer within 1 s and was killed"):
         agent_that(place, "import time; time.sleep(60)").run(FACTS, timeout_s=1)

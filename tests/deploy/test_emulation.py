@@ -72,6 +72,7 @@ def test_without_its_packages_nothing_is_run() -> None:
     assert "qemu-user" in refusal
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif("gcc" in LACKING, reason="needs gcc")
 def test_a_plugin_that_does_not_compile_is_a_reason(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = place / "counter.c"

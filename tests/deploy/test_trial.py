@@ -57,6 +57,7 @@ def test_an_emulated_boards_cpuinfo_is_that_of_its_processor(
     assert root.cpuinfo(midr, bits).count("processor") == root.CORES
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("cpu", "facts", "path", "reason"),
     [

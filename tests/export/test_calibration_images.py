@@ -90,6 +90,7 @@ def test_to_name_a_variant_s_own_data_set_is_to_name_none(place: Path) -> None:
     assert schemes(dataset=named, calibration=named, quantization="s8s8") == ["per_channel+s8s8"]
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_other_content_under_the_same_name_is_another_variant(photos: str) -> None:
     (before,) = int8(calibration=photos)
@@ -129,6 +130,7 @@ def test_a_grey_network_sees_colours_in_grey(photos: str) -> None:
     assert [image.shape for image in calibration_images(of)] == [(1, 1, 32, 32)] * 2
 
 
+@pytest.mark.lengthy
 @needs_torch
 def test_a_labelled_set_is_read_from_its_calibration_split(place: Path) -> None:
     (of,) = int8(calibration=labelled(place / "val"))

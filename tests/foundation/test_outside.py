@@ -105,6 +105,7 @@ def test_every_shelf_takes_plugins(elsewhere: Path) -> None:
             shelf.load(name, "own_of_every")
 
 
+@pytest.mark.lengthy
 def test_a_runtime_travels_under_the_hash_of_the_bundle_with_what_lies_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_runtimes_are_compared_on_one_network() -> None:
     assert len(across(folders.read(write("two", *timed("s1", times))).rows)) == 1
 
 
+@pytest.mark.lengthy
 def test_a_comparison_names_networks_that_are_others_under_their_name() -> None:
     before, after = write("a", *timed("s1", {network(OLD): 1e-3})), write("b", *timed("s2", {network(NEW): 2e-3}))
     changed = contrast.contrast(before, after)

@@ -59,6 +59,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("case", FUNCTIONS)
 def test_functions_that_unfold_without_end_are_refused(case: str, tmp_path: Path) -> None:
     functions, words = FUNCTIONS[case]

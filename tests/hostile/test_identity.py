@@ -106,6 +106,7 @@ def test_lines_of_an_older_version_are_counted_once(place: Path) -> None:
     assert table_of(shuffled(OLDER * 2, 3), place / "old") == whole
 
 
+@pytest.mark.lengthy
 def test_lines_of_an_older_version_may_be_laid_out_by_another_program(place: Path) -> None:
     whole = table_of(OLDER, place / "old")
     assert table_of(list(map(laid_out, OLDER)), place / "old") == whole

@@ -211,6 +211,7 @@ def test_a_picture_larger_than_the_bound_is_left_out_with_the_reason_and_no_warn
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.lengthy
 def test_what_a_former_decoder_saw_is_looked_at_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of = opened(photos)
     assert notices(of) == []
@@ -641,6 +642,7 @@ def both(photos: Path, place: Path) -> Path:
     return place / "both"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["cat/other.png", "dog/0.png"])
 def test_identical_pictures_to_train_and_to_test_on_are_counted_and_named(name: str, photos: Path, place: Path) -> None:
     folder = both(photos, place)

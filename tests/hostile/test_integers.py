@@ -62,6 +62,7 @@ def echo(path: Path, dtype: str, scale: float, zero: int) -> Path:
     return flat.write(path, tensors, [(22, ["image", "shape"], ["scores"])], "image", "scores")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("preset", ["", "raw", "tf_1000", "torchvision", "caffe"])
 @pytest.mark.parametrize(
     ("dtype", "scale", "zero"),

@@ -33,6 +33,7 @@ def is_doubted(note: str) -> bool:
     return any(word in note for word in DOUBTED)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("board", published.targets())
 @pytest.mark.parametrize(("bound", "objective"), list(product(BOUNDS, OBJECTIVES)))
 def test_no_choice_rests_on_kernels_random_weights_or_estimates(board: str, bound: str, objective: str) -> None:
@@ -42,6 +43,7 @@ def test_no_choice_rests_on_kernels_random_weights_or_estimates(board: str, boun
     assert any("--any-published includes" in note for note in found.notes) == bool(left_out)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("board", published.targets())
 def test_asked_for_they_are_there_with_their_note(board: str) -> None:
     found = answer(board, any_published=True, objective="latency")
@@ -52,6 +54,7 @@ def test_asked_for_they_are_there_with_their_note(board: str) -> None:
     assert not any("--any-published" in note for note in found.notes)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("board", published.targets())
 def test_a_mean_is_called_a_mean(board: str) -> None:
     found = answer(board, objective="latency", any_published=True)

@@ -151,6 +151,7 @@ def test_a_terminal_and_a_log_are_commanded_by_no_words(words: str) -> None:
     assert not log_commands(f"  {shown}")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS.keys())
 def test_markdown_shows_words_as_they_are(words: str) -> None:
     cell = f"| a |\n| --- |\n| {escape.markdown(words)} |\n"
@@ -190,6 +191,7 @@ def test_html_xml_json_and_latex_hold_words_as_text(words: str) -> None:
     assert not re.search(r"(?<!\\)[%#&]|\\input|\^\^", tex)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", names("reports"))
 def test_every_report_of_a_table_holds_words_of_every_source(
     name: str, studied: tuple[Table, Background], hostile: tuple[Table, Background]

@@ -40,6 +40,7 @@ def home(place: Path) -> Path:
     return place / "data"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("plugin", annotated.WRITERS)
 def test_the_truth_that_is_read_is_the_one_that_was_drawn(plugin: str, home: Path) -> None:
     scenes = annotated.drawn(COUNT)
@@ -60,6 +61,7 @@ def test_the_truth_that_is_read_is_the_one_that_was_drawn(plugin: str, home: Pat
             assert (truth.mask == drawn.mask).all()
 
 
+@pytest.mark.lengthy
 def test_compressed_run_lengths_are_those_of_the_mask(home: Path) -> None:
     scenes = annotated.drawn(COUNT)
     home.mkdir()
@@ -84,6 +86,7 @@ def test_a_polygon_covers_the_pixels_whose_centre_it_encloses(home: Path) -> Non
         assert (filled == truth.mask).all()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("plugin", annotated.WRITERS)
 def test_the_map_of_the_same_answers_is_the_same(plugin: str, home: Path) -> None:
     scenes, random = annotated.drawn(12), numpy.random.default_rng(1)
@@ -102,6 +105,7 @@ def test_the_map_of_the_same_answers_is_the_same(plugin: str, home: Path) -> Non
     assert 0.2 < figures[0]["map"] < 0.95
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "plugin", [name for name in annotated.WRITERS if "segmentation" in load("datasets", name).TASKS]
 )
@@ -159,6 +163,7 @@ BAD = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", BAD)
 def test_what_is_wrong_is_counted_and_named(what: str, home: Path) -> None:
     before = sum(len(truth.classes) for truth in truths(changed(home, lambda _: None)).values())

@@ -23,6 +23,7 @@ def test_the_splits_of_digits_share_no_image_and_leave_none_out() -> None:
     assert len(seen) == len(set(seen)) == 1797
 
 
+@pytest.mark.lengthy
 def test_digits_are_what_the_networks_take() -> None:
     images = split(variant(resolution=40), "calibration")
     pixels = images.read(range(len(images)))

@@ -199,6 +199,7 @@ def test_damaged_images_are_counted_named_and_left_out(val: Path) -> None:
     assert sum(len(batch) for images in whole.values() for batch in images.batches(5)) == 28
 
 
+@pytest.mark.lengthy
 def test_images_are_looked_at_once(val: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGEBENCH_CACHE", str(place / "cache"))
     damage(val)

@@ -36,6 +36,7 @@ def test_no_digit_of_one_split_is_in_another() -> None:
         assert one.isdisjoint(other)
 
 
+@pytest.mark.lengthy
 def test_no_column_of_a_photo_that_is_trained_on_is_in_a_test_scene() -> None:
     from sklearn.datasets import load_sample_images
 

@@ -73,6 +73,7 @@ def outputs(truths: list[Truth], shifts: list[float], wrong: set[int]) -> NDArra
     return rows
 
 
+@pytest.mark.lengthy
 def test_a_localizers_pictures_have_one_box_from_each_source_and_those_with_two_errors_come_first(
     localizer: Variant,
 ) -> None:

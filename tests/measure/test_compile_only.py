@@ -110,6 +110,7 @@ def by(table: Table, precision: str) -> Row:
     return next(row for row in table.rows if row.setup.precision == precision)
 
 
+@pytest.mark.lengthy
 def test_a_compiled_row_has_shares_and_memory_and_no_time_no_accuracy_no_rank() -> None:
     row = by(measured(), "int8")
     columns = flat(row)
@@ -128,6 +129,7 @@ def test_a_compiled_row_has_shares_and_memory_and_no_time_no_accuracy_no_rank() 
     assert not fastest([row])
 
 
+@pytest.mark.lengthy
 def test_what_the_compiler_refuses_or_cannot_compile_is_a_failed_row_with_one_line() -> None:
     table = measured(batches=(1, 2))
     failed = {(row.setup.precision, row.setup.batch): row.reasons for row in table.rows if row.verdict == "FAILED"}
@@ -138,6 +140,7 @@ def test_what_the_compiler_refuses_or_cannot_compile_is_a_failed_row_with_one_li
     }
 
 
+@pytest.mark.lengthy
 def test_a_second_run_compiles_nothing_again() -> None:
     journal = Path("results/toy/runs.jsonl")
     measured(precisions=(Precision.INT8,))
@@ -146,6 +149,7 @@ def test_a_second_run_compiles_nothing_again() -> None:
     assert journal.read_bytes() == before
 
 
+@pytest.mark.lengthy
 def test_the_table_has_the_compiler_s_columns_and_none_of_times() -> None:
     table = measured(precisions=(Precision.INT8,))
     headings = [column.heading for column in comparison.columns(table.rows)]
@@ -156,6 +160,7 @@ def test_the_table_has_the_compiler_s_columns_and_none_of_times() -> None:
     assert not list(comparison.across(measured(runtimes=("toy+toy-1", "toy+toy-2"))))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "options", [{"max_latency": "1h"}, {"objective": "latency"}, {"max_p90": "1h"}, {"min_top1": "1%"}]
 )
@@ -168,6 +173,7 @@ def test_choose_recommends_no_compiled_row_by_a_time_or_an_accuracy(options: dic
     assert "Left out, no " in markdown(advice.sheet(answer))
 
 
+@pytest.mark.lengthy
 def test_compare_lint_and_why_take_a_compiled_row_as_one_without_a_time() -> None:
     measured(precisions=(Precision.INT8,))
     (pair,) = compared.contrast(Path("results/toy"), Path("results/toy")).pairs
@@ -184,6 +190,7 @@ def test_without_a_runtime_a_target_that_only_compiles_uses_its_compilers() -> N
     assert reader.sweep("", SweepOptions(target="cpu", model="null")).runtimes == ("onnxruntime",)
 
 
+@pytest.mark.lengthy
 def test_a_compiler_joins_no_target_that_runs_networks_and_the_other_way_round() -> None:
     assert catalogue.target("toy").runtimes == ("toy",)
     assert "toy" not in catalogue.target("cpu").runtimes
@@ -206,6 +213,7 @@ def test_an_unknown_device_is_refused_with_those_that_there_are(device: str) -> 
         catalogue.target("odd")
 
 
+@pytest.mark.lengthy
 def test_a_budget_and_an_evaluation_are_refused_where_nothing_is_run() -> None:
     with pytest.raises(RequestError, match="a budget shares time out, and target toy measures none"):
         measured(budget="1m")
@@ -301,6 +309,7 @@ def test_a_target_that_only_compiles_has_compilers_only(name: str) -> None:
         assert hasattr(shelf.load("runtimes", runtime), "compile") == target.compiles_only
 
 
+@pytest.mark.lengthy
 def test_a_runtime_that_no_target_has_is_named() -> None:
     with pytest.raises(UnknownName, match="no runtime of target toy 'null'"):
         measured(runtimes=("null",))

@@ -79,6 +79,7 @@ def go(connection: Scripted, *jobs: Job, **how: Any) -> list[Run | Failure]:
     return [record for record in records if isinstance(record, (Run, Failure))]
 
 
+@pytest.mark.lengthy
 def test_a_steady_case_stops_at_the_first_look_and_a_noisy_one_at_the_last() -> None:
     records = go(Scripted(steady=[1e-3], noisy=[1e-3, 2e-3]), job("steady"), job("noisy", 64))
     assert timed(records)["steady"] == 6
@@ -91,6 +92,7 @@ def test_a_run_says_how_long_its_process_was_waited_for(monkeypatch: pytest.Monk
     assert {record.took_s for record in go(Scripted(one=[1e-3]), job("one")) if isinstance(record, Run)} == {1.0}
 
 
+@pytest.mark.lengthy
 def test_every_round_runs_both_reference_workloads_and_every_open_case_once() -> None:
     records = go(Scripted(one=[1e-3], two=[1e-3, 2e-3]), job("one"), job("two", 64))
     for number in range(1, 31):
@@ -101,6 +103,7 @@ def test_every_round_runs_both_reference_workloads_and_every_open_case_once() ->
         assert timed(list(mine))["one"] == (number <= 6)
 
 
+@pytest.mark.lengthy
 def test_the_order_changes_from_round_to_round() -> None:
     jobs = [job(name, 32 + index) for index, name in enumerate("abcdefgh")]
     records = go(Scripted(**{name: [1e-3] for name in "abcdefgh"}), *jobs)

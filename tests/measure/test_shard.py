@@ -38,6 +38,7 @@ def shards(count: int) -> list[Shard]:
     return [Shard(number=number, count=count) for number in range(1, count + 1)]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 100])
 def test_every_case_is_in_exactly_one_shard_and_keeps_its_order(count: int) -> None:
     parts = [shard.of(CASES) for shard in shards(count)]
@@ -53,6 +54,7 @@ def test_other_cases_do_not_move_a_case_to_another_shard() -> None:
         assert set(shard.of((*map(int8, CASES), *CASES))) >= whole
 
 
+@pytest.mark.lengthy
 def test_an_int8_case_is_measured_with_its_float_twin() -> None:
     for shard in shards(8):
         for words in ("per_channel", "per_tensor+equalized", "s8s8"):

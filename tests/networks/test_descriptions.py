@@ -59,6 +59,7 @@ def test_what_describes_a_network_is_part_of_the_name_it_is_kept_under(monkeypat
     assert len(set(files.folder("descriptions").glob("lenet5-*")) - kept) == 1
 
 
+@pytest.mark.lengthy
 def test_what_comes_with_the_package_was_drawn_by_the_code_of_today() -> None:
     for name, width in cost.published_widths():
         assert cost._shipped(cost._stem(name, width, 0, 0)), SHIP

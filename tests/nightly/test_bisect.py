@@ -73,6 +73,7 @@ def test_steps_that_tell_nothing_are_replaced_by_their_neighbours(history: str, 
     assert conclusion.first == (before if before == after + 1 else None)
 
 
+@pytest.mark.lengthy
 def test_the_step_after_the_last_good_one_is_slower_in_every_history() -> None:
     draw = Random(3)
     for _ in range(2000):

@@ -57,6 +57,7 @@ def of(*verdicts: Outcome, nights: int = 20) -> Bulletin:
 EVERY, CALM = tuple(Outcome), (Outcome.OK,) * 300  # nights by the verdicts of their configurations
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", shelf.names("nightly.bulletins"))
 @pytest.mark.parametrize("found", [EVERY, CALM, ()], ids=["everything", "nothing", "no configuration"])
 def test_every_renderer_writes_every_night(name: str, found: tuple[Outcome, ...]) -> None:

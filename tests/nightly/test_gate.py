@@ -228,6 +228,7 @@ def test_a_comment_on_folders_names_the_largest_slowdowns_first() -> None:
     assert lines[3].strip() == "and 3 more, see `edgebench compare`"
 
 
+@pytest.mark.lengthy
 def test_recorded_folders_are_compared_by_the_command() -> None:
     folder = str(ROOT / "results" / "x86_vm")
     done = cli("gate", "--base", folder, "--head", folder)

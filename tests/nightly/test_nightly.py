@@ -190,6 +190,7 @@ def test_two_nightlies_at_once_are_refused() -> None:
         run()
 
 
+@pytest.mark.lengthy
 def test_a_night_that_measured_nothing_is_reported_and_not_kept() -> None:
     with locked(THIS_MACHINE, "the test"):
         found = nightly.run(sweep(), HISTORY, lambda _: None)

@@ -140,6 +140,7 @@ def test_a_given_model_has_no_map_for_its_width_is_nobodys_choice(measured: Tabl
     assert heat_maps.draw(rows(*own)).body == ""
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("figure", [dumbbells, footprint])
 def test_a_figure_with_a_line_a_row_ends_somewhere_and_says_so(figure: ModuleType, measured: Table) -> None:
     many = [
@@ -166,6 +167,7 @@ def test_rows_keep_their_place_in_the_table_through_the_groups(measured: Table) 
     assert [list(found) for _, found in numbered(table)] == [[0, 2], [1]]
 
 
+@pytest.mark.lengthy
 def test_a_figure_for_a_paper_has_its_width_and_no_words_of_its_own(place: Path) -> None:
     (place / "x").mkdir()
     (place / "x" / "runs.jsonl").write_bytes((GOLDEN / "runs.jsonl").read_bytes())

@@ -22,6 +22,7 @@ def test_a_results_folder_that_cannot_be_made_is_refused(place: Path) -> None:
         results_folder("mine")
 
 
+@pytest.mark.lengthy
 def test_columns_without_a_value_are_loaded_as_numbers_as_pandas_reads_them() -> None:
     frame = edgebench.load(GOLDEN)
     empty = [column for column in frame if frame[column].isna().all()]

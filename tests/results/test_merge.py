@@ -85,6 +85,7 @@ def test_a_second_merge_changes_nothing() -> None:
     assert "nothing was changed" in cli("merge", str(a), str(b), "--name", "all").stdout
 
 
+@pytest.mark.lengthy
 def test_the_order_of_the_folders_has_no_effect_nor_has_merging_one_after_the_other() -> None:
     given = [*two_hosts(), write("c", *records("s3", THREE, start_s=30), *records("s0", TWO, start_s=-9))]
     merged = set[bytes]()
@@ -123,6 +124,7 @@ def test_a_clock_that_is_an_hour_off_changes_no_row(hours: int) -> None:
     ]
 
 
+@pytest.mark.lengthy
 def test_an_older_journal_is_written_in_todays_format() -> None:
     merge([GOLDEN], "all")
     merged, old = Journal(ALL), Journal(GOLDEN)

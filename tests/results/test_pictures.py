@@ -38,6 +38,7 @@ def rendered(folder: Path) -> str:
     return html.render(*folders.study(folder))
 
 
+@pytest.mark.lengthy
 def test_a_page_without_pictures_has_no_section_of_them(folder: Path) -> None:
     assert (
         '"#pictures"' not in rendered(folder)
@@ -46,6 +47,7 @@ def test_a_page_without_pictures_has_no_section_of_them(folder: Path) -> None:
     )
 
 
+@pytest.mark.lengthy
 def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folder: Path) -> None:
     sha256, title = artifact(folder, "int8")
     album = [page("<b>a.png", 7, "this", "float"), page("b.png", 1, "this", "float")]
@@ -64,6 +66,7 @@ def test_truth_float_and_int8_stand_side_by_side_and_pixels_are_there_once(folde
     assert "&quot;x" in section
 
 
+@pytest.mark.lengthy
 def test_a_localizers_only_box_has_its_overlap_in_place_of_a_count_and_a_score(folder: Path) -> None:
     sha256, _ = artifact(folder, "int8")
     one = page("a.png", 2) | {"iou": {"this": 0.123, "float": 0.9}}
@@ -77,6 +80,7 @@ def test_a_localizers_only_box_has_its_overlap_in_place_of_a_count_and_a_score(f
     assert "Localizers: " in section and "Detectors: " not in section and "Segmenters: " not in section
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"pictures": 3}'])
 def test_a_damaged_album_is_left_out(content: str, folder: Path) -> None:
     sha256, _ = artifact(folder, "int8")

@@ -54,6 +54,7 @@ def test_the_csv_has_every_promised_column(table: Table) -> None:
     assert [name for name in COLUMNS if name not in header] == []
 
 
+@pytest.mark.lengthy
 def test_load_gives_the_rows_of_the_csv(table: Table) -> None:
     frame = edgebench.load("golden")
     rows = list(csv.DictReader(StringIO(shelf.load("reports", "csv").render(table))))

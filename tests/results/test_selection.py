@@ -51,6 +51,7 @@ def rows_of(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.lengthy
 def test_every_command_of_results_takes_the_filters() -> None:
     only = ("--model", "mobilenet_v1", "--width", "0.25", "--precision", "int8")
     assert len(rows_of("report", FOLDER, *only, "--json")["rows"]) == 2
@@ -65,6 +66,7 @@ def test_every_command_of_results_takes_the_filters() -> None:
         assert "no resolution in " in refused.stderr and "(has 64, 96)" in refused.stderr
 
 
+@pytest.mark.lengthy
 def test_several_folders_are_chosen_from_and_compared_together() -> None:
     other = str(ROOT / "results" / "x86_vm_int8")
     both = rows_of("choose", FOLDER, other, "--objective", "latency", "--json")
@@ -75,6 +77,7 @@ def test_several_folders_are_chosen_from_and_compared_together() -> None:
     assert [one["after"] for one in compared] == ["x86_vm", "x86_vm_int8"]
 
 
+@pytest.mark.lengthy
 def test_a_drop_keeps_its_limit_by_the_worse_end_of_its_interval() -> None:
     every = rows_of("choose", FOLDER, "--precision", "int8", "--objective", "drop", "--json")
     drops = [option["drop_high_points"] for option in (every["chosen"], *every["ties"], *every["front"])]

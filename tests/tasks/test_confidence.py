@@ -62,6 +62,7 @@ def evaluated() -> Accuracy:
     )  # fmt: skip
 
 
+@pytest.mark.lengthy
 def test_evaluate_shows_confidence_before_and_after_with_numbers_for_machines() -> None:
     sheets = {sheet.name: sheet for sheet in evaluate.sheets(artifact(), evaluated())}
     assert set(sheets) >= {"confidence", "reliability"}
@@ -71,6 +72,7 @@ def test_evaluate_shows_confidence_before_and_after_with_numbers_for_machines() 
     assert "█" in as_csv(sheets["reliability"]) and "│" in as_csv(sheets["reliability"])
 
 
+@pytest.mark.lengthy
 def test_the_reliability_diagram_has_a_mark_per_bin_and_file() -> None:
     body = reliability.panel(artifact(), evaluated()).body
     assert body.count('class="mark"') == 2 + 2  # a bin of each file, and the legend

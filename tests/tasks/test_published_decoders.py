@@ -58,6 +58,7 @@ def test_a_network_has_the_published_number_of_boxes(name: str) -> None:
     assert load("decoders", decoding.name).classes(decoding.shapes) == 7
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", NOTED)
 def test_offsets_from_default_boxes_become_torchvisions_boxes(name: str) -> None:
     resolution, noted = NOTED[name]

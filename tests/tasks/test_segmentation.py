@@ -118,6 +118,7 @@ def test_a_segmenter_is_compared_with_its_parent_image_by_image() -> None:
     assert miou.low < miou.value < miou.high and foreground.low is accuracy.low is None
 
 
+@pytest.mark.lengthy
 def test_the_interval_holds_the_figure_of_many_images() -> None:
     """On average: of 40 samples of images, about 38 intervals hold mIoU of all."""
     random = numpy.random.default_rng(4)

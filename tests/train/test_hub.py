@@ -140,6 +140,7 @@ def top1(place: Path, preprocessing: str) -> float:
     return score(network, images, 16, load("tasks", "classification"), variant.classes)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [

@@ -44,6 +44,7 @@ def write(path: Path, variant: Variant, channels: int, network: Callable[[], nn.
     """Write the variant's network in float."""
     convert(network(), channels, variant.resolution, path)
     tidy(path)
+    enlarge_by_convolutions(path)
 
 
 def write_int8(parent: Path, path: Path, quantization: Quantization, calibration: Images) -> Written:
@@ -53,7 +54,6 @@ def write_int8(parent: Path, path: Path, quantization: Quantization, calibration
         CaseError: there are no images, or an activation is not finite.
     """
     quantize(parent, path, quantization, calibration)
-    enlarge_by_convolutions(path)
     return Written(float_nodes=float_nodes(path), integer_share=integer_share(path))
 
 

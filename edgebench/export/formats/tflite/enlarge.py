@@ -1,4 +1,4 @@
-"""Write transposed convolutions as convolutions, which runtimes compute faster.
+"""Write the transposed convolutions of a float file as convolutions, which runtimes compute faster.
 
 XNNPACK computes the pixels of a transposed convolution one at a time, and pixels of a convolution several at a time. An
 Ethos-U55 has no transposed convolution with a stride of 4.
@@ -6,7 +6,7 @@ Ethos-U55 has no transposed convolution with a stride of 4.
 If the kernel is twice as large as the stride s, each output pixel depends on 2x2 input pixels, and blocks of s x s
 output pixels depend on the same ones. A convolution with a kernel of 2x2 computes all values of a block as the channels
 of one pixel. It has the same weights in another order, and adds the same products. The values are then moved to their
-pixels, and half a block is cut off at each border. An int8 file computes the same integers as before.
+pixels, and half a block is cut off at each border.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SAME, VALID = 0, 1  # TFLite's numbers of the two kinds of padding
 NOT_CUT = 0b1001  # one bit for each axis of a map that is not cut: images and channels
-TYPES = {"FLOAT32": "f4", "INT8": "i1", "INT32": "i4"}
 
 
 def enlarge_by_convolutions(path: Path) -> None:
@@ -49,7 +48,7 @@ def _is_rewritten(file: File, operator: Operator) -> bool:
         options.strideW == stride
         and list(weights.shape[1:3]) == [2 * stride, 2 * stride]
         and list(operator.output.shape[1:3]) == [stride * (side + blocks) for side in source.shape[1:3]]
-        and {file.type(tensor) for tensor in (weights, source)} in ({"FLOAT32"}, {"INT8"})
+        and {file.type(tensor) for tensor in (weights, source)} == {"FLOAT32"}
         and all(file.is_constant(bias) for bias in biases)
     )
 
@@ -121,17 +120,8 @@ class _Rewriting:
         return numpy.tile(values, self._stride**2)
 
     def _constant(self, tensor: Any, changed: Any) -> int:
-        """Add a changed constant; if each channel has a scale, the scales are repeated as the channels are."""
-        from copy import copy
-
-        place = self._file.add_constant(
-            self._next_name(), changed(self._file.values(tensor, f"<{TYPES[self._file.type(tensor)]}"))
-        )
-        scales = copy(tensor.quantization)
-        if scales is not None and scales.scale is not None and len(scales.scale) > 1:
-            scales.scale, scales.zeroPoint = self._repeated(scales.scale), self._repeated(scales.zeroPoint)
-        self._file.graph.tensors[place].quantization = scales
-        return place
+        """Add a changed constant, and return its index."""
+        return self._file.add_constant(self._next_name(), changed(self._file.values(tensor, "<f4")))
 
     def _integers(self, values: Sequence[Any]) -> int:
         import numpy
@@ -139,8 +129,8 @@ class _Rewriting:
         return self._file.add_constant(self._next_name(), numpy.array(values, numpy.int32))
 
     def _like(self, tensor: Any, shape: Sequence[int]) -> int:
-        """Add a tensor of the type and the scale of another one."""
-        return self._file.add_tensor(self._next_name(), shape, self._file.type(tensor), tensor.quantization)
+        """Add a tensor of the type of another one."""
+        return self._file.add_tensor(self._next_name(), shape, self._file.type(tensor))
 
     def _next_name(self) -> str:
         self._made += 1

@@ -73,7 +73,7 @@ class File:
         self._model.buffers[tensor.buffer].data = numpy.frombuffer(values.tobytes(), numpy.uint8)
 
     def add_constant(self, name: str, values: NDArray[Any]) -> int:
-        """Add a constant of float32, int32 or int8, and return its index."""
+        """Add a constant of float32 or int32, and return its index."""
         import numpy
 
         place = self.add_tensor(name, values.shape, values.dtype.name)
@@ -83,14 +83,13 @@ class File:
         self.graph.tensors[place].buffer = len(self._model.buffers) - 1
         return place
 
-    def add_tensor(self, name: str, shape: Sequence[int], kind: str, quantization: Any = None) -> int:
+    def add_tensor(self, name: str, shape: Sequence[int], kind: str) -> int:
         """Add a tensor, whose values an operator computes, and return its index."""
         import numpy
 
         tensor = self._tools.schema_fb.TensorT()
         tensor.name, tensor.shape, tensor.hasRank = name.encode(), numpy.array(shape, numpy.int32), True
         tensor.type = getattr(self._tools.schema_fb.TensorType, kind.upper())
-        tensor.quantization = quantization
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 

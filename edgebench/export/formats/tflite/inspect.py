@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHANGES_TYPE = {"QUANTIZE", "DEQUANTIZE"}
-MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+MULTIPLIES = {"BATCH_MATMUL", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 
 
 def float_nodes(path: Path) -> tuple[str, ...]:
@@ -36,8 +36,13 @@ def _is_integer(file: File, operator: Operator) -> bool:
 
 
 def multiply_adds(operator: Operator) -> int:
-    """Return the multiply-adds for one image: the number of output values times the multiply-adds for one value."""
+    """Return the multiply-adds for one image: the number of output values times the multiply-adds for one value.
+
+    For a transposed convolution: the number of input values times the weights by which each is multiplied.
+    """
     weights = operator.inputs[1].shape  # (out, rows, columns, in); depthwise (1, rows, columns, out); dense (out, in)
+    if operator.name == "TRANSPOSE_CONV":
+        return prod(map(int, operator.inputs[2].shape)) * prod(map(int, weights[:3]))
     each = weights[1:3] if operator.name == "DEPTHWISE_CONV_2D" else weights[1:]
     return prod(map(int, operator.output.shape)) * prod(map(int, each))
 
