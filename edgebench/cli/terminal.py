@@ -264,6 +264,9 @@ def show_bulletin(bulletin: Bulletin) -> None:
 def show_table(table: Table, folder: str = "") -> None:
     """Print a results table and its conclusions in the width of the terminal; the table's reports are in `folder`."""
     console, folder = _console(), shlex.quote(folder or f"results/{table.title}")
+    if not table.rows:  # the command ended before its first process, and no page was written
+        _say_wrapped("Nothing was measured, so there is no table and no page.", console, "bold")
+        return
     for sheet in comparison.every_sheet(table):
         _print(sheet, console, _unlimited(f"edgebench report {folder}"))
     for note in table.notes:

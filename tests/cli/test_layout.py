@@ -13,6 +13,7 @@ from typer.main import get_command
 from edgebench.cli import app, layout, terminal
 from edgebench.foundation.sheet import IDENTITY, OBJECTIVE, Column, FormattedColumn, Sheet
 from edgebench.nightly.bisect import report
+from edgebench.results.table.row import Table
 from tests import GOLDEN, ROOT
 from tests.cli.test_json import RUNTIME, leaves
 from tests.hostile import graphs
@@ -229,3 +230,8 @@ def test_columns_of_a_sheet_keep_their_order() -> None:
     numbers = tuple(Column[int].figure(name, lambda item: item, rank=rank) for name, rank in ranks.items())
     laid = layout.lay_out(Sheet.of("t", numbers, range(100, 103)).columns, 13)
     assert laid.lines[0].split() == ["b", "c", "d"]
+
+
+def test_a_run_that_ended_before_its_first_process_names_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.show_table(Table(title="mine", rows=(), notes=()))
+    assert capsys.readouterr().out.strip() == "Nothing was measured, so there is no table and no page."
