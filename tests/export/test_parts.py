@@ -287,7 +287,8 @@ def test_the_whole_way_of_two_files(place: Path) -> None:
         assert [*measured["parts"]] == ["encoder.onnx", "decoder.onnx"]
         assert sum(measured["parts"].values()) == pytest.approx(measured["p50_ms"], rel=0.5)
         assert measured["peak_mib"] and "decoder.onnx:latent takes encoder.onnx:latent" in measured["inputs"]
-    assert "decoder.onnx:mask" in rows[1]["reasons"] and rows[1]["sqnr_db"] > 20
+    (rounded,) = [row for row in rows if row["precision"] == "int8"]  # the faster of the two rows comes first
+    assert "decoder.onnx:mask" in rounded["reasons"] and rounded["sqnr_db"] > 20
     name = "encoder.onnx|decoder.onnx@1x3x8x8+1/fp32"
     why = cli("why", f"results/two:{name}")
     assert why.returncode == 0 and "the row has the time of each part" in why.stdout
