@@ -58,6 +58,13 @@ def write(name: str, *records: Record) -> Path:
     return folder
 
 
+def one_after_the_other(old: Case, new: Case) -> Path:
+    """A folder in which each of two cases has a session of its own."""
+    first, second = timed("s1", {old: 1e-3}), timed("s2", {new: 1e-3})
+    later = [replace(line, started_at="2026-01-02T00:00:00.000+00:00") for line in second if isinstance(line, Session)]
+    return write("both", *first, *later, *second[1:])
+
+
 TIMES = {
     network(OLD): 2e-3,
     network(OLD, Precision.INT8): 1e-3,
@@ -164,9 +171,7 @@ def test_environments_are_those_in_which_the_compared_rows_were_measured() -> No
 
 def test_rows_of_an_edited_file_show_which_file_they_are_of_and_which_is_the_last() -> None:
     of_file = {file: network(file, weights=WeightSource.CUSTOM) for file in (OLD, NEW)}
-    old, new = (timed(id, {of_file[file]: 1e-3}) for id, file in (("s1", OLD), ("s2", NEW)))
-    later = [replace(line, started_at="2026-01-02T00:00:00.000+00:00") for line in new if isinstance(line, Session)]
-    folder = write("both", *old, *later, *new[1:])
+    folder = one_after_the_other(of_file[OLD], of_file[NEW])
     table = folders.read(folder)
     assert {row.setup.network: row.setup.weights_sha256 for row in table.rows} == {
         "mobilenet_v2 aaaaaa @32": OLD,
@@ -178,7 +183,7 @@ def test_rows_of_an_edited_file_show_which_file_they_are_of_and_which_is_the_las
         assert evidence(f"{folder}:mobilenet_v2 {file[:6]}").case == of_file[file]
     with pytest.raises(RequestError, match="add words of one row: aaaaaa; bbbbbb"):
         evidence(f"{folder}:mobilenet_v2")
-    assert not any(row.setup.file for row in folders.read(write("old", *old)).rows)
+    assert not any(row.setup.file for row in folders.read(write("old", *timed("s1", {of_file[OLD]: 1e-3}))).rows)
 
 
 PHOTOS = "image_folder:photos"
@@ -195,13 +200,6 @@ def calibrated(content: str) -> Case:
     of = network("", Precision.INT8)
     scheme = Quantization(calibration=PHOTOS, calibration_sha256=content)
     return replace(of, variant=replace(of.variant, quantization=scheme))
-
-
-def one_after_the_other(old: Case, new: Case) -> Path:
-    """A folder in which each of two cases has a session of its own."""
-    first, second = timed("s1", {old: 1e-3}), timed("s2", {new: 1e-3})
-    later = [replace(line, started_at="2026-01-02T00:00:00.000+00:00") for line in second if isinstance(line, Session)]
-    return write("both", *first, *later, *second[1:])
 
 
 def told_apart(folder: Path) -> list[str]:

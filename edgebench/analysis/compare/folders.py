@@ -43,8 +43,8 @@ Place = tuple[str, str]  # a target, and an epoch (a state of its machine)
 Places = tuple[Place, Place]  # where a case was measured for the first folder, and where for the second
 SHOWN = 12  # number of hexadecimal digits of a hash that a table shows
 # Keys by which rows of the same case are paired, the strictest first.
-# The keys are: all properties; all but the weights' content; also without the target; also without the runtime's
-# version, but with the target; without target and version.
+# The keys are: all properties; all but the contents of weights and data set; also without the target; also without the
+# runtime's version, but with the target; without target and version.
 KEYS = ((*_ALL, "weights_sha256", "dataset_sha256"), _ALL, _CASE + _VERSIONS, (*_CASE, "target"), _CASE)
 APART = (
     "B / A is the ratio of the medians, with a 95 % interval from the intervals of both medians (MOVER, Zou and Donner"
@@ -248,7 +248,7 @@ def _fixed(ratios: Sequence[tuple[str, Ratio]], runs: Sequence[Sequence[Run]], b
 
     The processes of older workloads have no beats of their own; for these, the beats of the cases are used.
     """
-    of_cases = dict(ratios)
+    of_cases = next((times.value for name, times in ratios if name == f"{BEAT}{beat}"), 1.0)
     for name, times in ratios:
         own = [[run for run in one if _runs_workload(run, name)] for one in runs]
         if not beat:
@@ -257,7 +257,7 @@ def _fixed(ratios: Sequence[tuple[str, Ratio]], runs: Sequence[Sequence[Run]], b
             earlier, later = (median(beats.levels(one)) for one in own)
             yield exp(later - earlier)
         elif not name.startswith(BEAT):
-            yield times.value / (of_cases[f"{BEAT}{beat}"].value if f"{BEAT}{beat}" in of_cases else 1.0)
+            yield times.value / of_cases
 
 
 def _runs_workload(run: Run, name: str) -> bool:
