@@ -178,8 +178,8 @@ class Journal:
                 self.older += is_older
                 yield text, record
 
-    def records(self) -> Iterator[Record]:
-        """Yield the record of every valid line, in the order of the lines; equal lines are one record.
+    def lines(self) -> Iterator[tuple[bytes, Record]]:
+        """Yield every valid line in the current format, with its record; equal lines are yielded once.
 
         In contrast to `sound`, no earlier record is kept in memory. So a record is yielded again if another line has
         the same record in a different format.
@@ -187,7 +187,8 @@ class Journal:
         Raises:
             InvalidFile: the file cannot be read, or none of its lines can.
         """
-        return (record for _, record, _ in self._valid())
+        for text, record, is_older in self._valid():
+            yield (line_of(record) if is_older else text + b"\n"), record
 
     def _valid(self) -> Iterator[tuple[bytes, Record, bool]]:
         """Yield each distinct valid line, its record, and whether an older version wrote it; count the other lines."""
@@ -415,6 +416,11 @@ def _explained(error: ValidationError, line: bytes) -> str:
 def line_of(record: Record) -> bytes:
     """Return a record's line in the current format, with its line break; equal records have equal lines."""
     return _line_adapter().dump_json(JournalLine(version=VERSION, record=record)) + b"\n"
+
+
+def decoded(line: bytes) -> Record:
+    """Return the record of a valid line in the current format."""
+    return _line_adapter().validate_json(line).record
 
 
 def keep_damaged(path: Path) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from filecmp import cmp
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,7 +21,7 @@ from edgebench.foundation.lock import lock_folder
 from edgebench.foundation.units import counted
 from edgebench.results import pictures
 from edgebench.results.folders import RESULTS, results_folder
-from edgebench.results.journal import JOURNAL, Journal, keep_damaged, line_of
+from edgebench.results.journal import JOURNAL, Journal, decoded, keep_damaged, line_of
 from edgebench.schema.environment import Difference, differences, lasting, words
 from edgebench.schema.names import require_name
 from edgebench.schema.record import Run, Session
@@ -27,6 +29,8 @@ from edgebench.schema.record import Run, Session
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
+
+    from edgebench.schema.record import Record
 
 SWEEP = "sweep.toml"
 HISTORY = "nights"  # a nightly history has a folder of this name
@@ -64,7 +68,8 @@ class _Source:
 
     Attributes:
         lines: for each session, the hashes of its records' lines, in the order of the journal.
-        sessions: for each session, the hash of its line, and its record without the cases.
+        sessions: the record of each session, without the cases.
+        heads: for each session, the hashes of the lines that have its record.
         spans: for each session, the start times of its first and of its last process.
         aside: number of invalid and of incomplete lines.
         reasons: what is wrong with the first invalid lines.
@@ -72,32 +77,59 @@ class _Source:
 
     folder: Path
     lines: dict[str, dict[bytes, None]] = field(default_factory=lambda: defaultdict(dict))
-    sessions: dict[str, tuple[bytes, Session]] = field(default_factory=dict)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    heads: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     spans: dict[str, tuple[str, str]] = field(default_factory=dict)
     aside: int = 0
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Spool:
-    """A temporary file with every distinct line, and the place of each line in it, by the line's hash."""
+    """A temporary file with every distinct line.
+
+    Attributes:
+        places: the place of each line in the file, by the line's hash.
+        texts: the hashes of the lines that may be the same record in several formats.
+    """
 
     stream: IO[bytes]
     places: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    texts: dict[int, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    end: int = 0
 
-    def add(self, line: bytes) -> bytes:
-        """Store a line, unless it is stored already; return its hash."""
+    def add(self, line: bytes, record: Record) -> bytes:
+        """Store a record's line, unless it is stored already; return its hash."""
         digest = hashlib.sha256(line).digest()
         if digest not in self.places:
-            self.places[digest] = self.stream.seek(0, 2), len(line)
-            self.stream.write(line)
+            self.places[digest] = self.end, len(line)
+            self.end += self.stream.write(line)
+            self.texts[_kin(record)].append(digest)
         return digest
 
     def line(self, digest: bytes) -> bytes:
         """Return the line that has this hash."""
         start, size = self.places[digest]
-        self.stream.seek(start)
-        return self.stream.read(size)
+        return os.pread(self.stream.fileno(), size, start)
+
+    def unified(self) -> dict[bytes, bytes]:
+        """Return the hash of the usual format of each line whose record may be there in several formats."""
+        self.stream.flush()
+        several = [digest for digests in self.texts.values() if len(digests) > 1 for digest in digests]
+        usual = dict[bytes, bytes]()
+        for digest in several:
+            record = decoded(self.line(digest))
+            usual[digest] = self.add(line_of(record), record)
+        self.stream.flush()
+        return usual
+
+
+def _kin(record: Record) -> int:
+    """Return a hash that is the same for all lines of a record, and different for nearly all other records."""
+    if isinstance(record, Session):
+        return hash(record.id)
+    started_at = record.started_at if isinstance(record, Run) else ""
+    return hash((record.session, type(record), getattr(record, "case", None), started_at))
 
 
 def merge(folders: Sequence[Path], name: str) -> Merged:
@@ -190,7 +222,9 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _joined(folders: Sequence[Path], goal: Path, spool: _Spool) -> Merged:
     """Write the merged journal, unless it has exactly the lines that it should have."""
-    sources = [_read(folder, spool) for folder in folders]
+    read = [_read(folder, spool) for folder in folders]
+    usual = spool.unified()
+    sources = [_unified(source, usual) for source in read]
     _require_one_record(sources)
     order = list(_order(sources))
     (before,) = (source for source in sources if source.folder.resolve() == goal.resolve())
@@ -208,17 +242,25 @@ def _joined(folders: Sequence[Path], goal: Path, spool: _Spool) -> Merged:
 def _read(folder: Path, spool: _Spool) -> _Source:
     """Store the lines of a folder's journal, and return what the folder contributes."""
     journal, source = Journal(folder), _Source(folder=folder)
-    for record in journal.records():
-        digest = spool.add(line_of(record))
+    for line, record in journal.lines():
+        digest = spool.add(line, record)
         id = record.id if isinstance(record, Session) else record.session
         source.lines[id][digest] = None
         if isinstance(record, Session):
-            if source.sessions.setdefault(id, (digest, replace(record, cases=())))[0] != digest:
-                raise _same_identity(id, folder, folder)
+            source.sessions[id] = replace(record, cases=())
+            source.heads[id].add(digest)
         elif isinstance(record, Run):
             first, last = source.spans.get(id, (record.started_at, record.started_at))
             source.spans[id] = min(first, record.started_at), max(last, record.started_at)
     return replace(source, aside=journal.aside + journal.torn, reasons=tuple(journal.reasons))
+
+
+def _unified(source: _Source, usual: Mapping[bytes, bytes]) -> _Source:
+    """Return the source with equal hashes for equal records; `usual` has the hashes of lines in the usual format."""
+    lines = {id: {usual.get(digest, digest): None for digest in own} for id, own in source.lines.items()}
+    return replace(
+        source, lines=lines, heads={id: {usual.get(head, head) for head in own} for id, own in source.heads.items()}
+    )
 
 
 def _require_one_record(sources: Iterable[_Source]) -> None:
@@ -229,10 +271,11 @@ def _require_one_record(sources: Iterable[_Source]) -> None:
     """
     known = dict[str, tuple[bytes, Path]]()
     for source in sources:
-        for id, (digest, _) in source.sessions.items():
-            other, folder = known.setdefault(id, (digest, source.folder))
-            if other != digest:
-                raise _same_identity(id, folder, source.folder)
+        for id, heads in source.heads.items():
+            for head in heads:
+                other, folder = known.setdefault(id, (head, source.folder))
+                if other != head:
+                    raise _same_identity(id, folder, source.folder)
 
 
 def _same_identity(id: str, folder: Path, other: Path) -> RequestError:
@@ -247,7 +290,7 @@ def _order(sources: Sequence[_Source]) -> Iterator[bytes]:
 
     Lines that are only in other journals of the session follow. So the order of the folders has no effect.
     """
-    started = {id: session.started_at for source in sources for id, (_, session) in source.sessions.items()}
+    started = {id: session.started_at for source in sources for id, session in source.sessions.items()}
     ids = {id for source in sources for id in source.lines}
     for _, id in sorted((started.get(id, ""), id) for id in ids):
         copies: set[tuple[bytes, ...]] = {tuple(source.lines[id]) for source in sources if id in source.lines}
@@ -265,7 +308,7 @@ def _replaced(path: Path, lines: Iterable[bytes], *, keep: bool) -> Path | None:
     try:
         with scratch.open("wb") as stream:
             stream.writelines(lines)
-        if path.exists() and files.sha256(path) == files.sha256(scratch):
+        if path.exists() and cmp(path, scratch, shallow=False):
             return None
         original = keep_damaged(path) if keep else None
         files.settle(scratch, path)
@@ -283,7 +326,7 @@ def _conflicts(sources: Sequence[_Source], goal: _Source) -> Iterator[str]:
     last = defaultdict[str, dict[Path, Session]](dict)
     spans = defaultdict[tuple[str, str], dict[str, tuple[tuple[str, str], Path]]](dict)
     for source in sources:
-        for id, (_, session) in source.sessions.items():
+        for id, session in source.sessions.items():
             if source is goal and id in given:
                 continue
             here = session.environment

@@ -134,6 +134,28 @@ def test_an_older_journal_is_written_in_todays_format() -> None:
     assert list(merged) == list(old)
 
 
+FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "with blanks": json.dumps,
+    "indented by tabs": lambda line: json.dumps(line, separators=(",\t", ":\t")),
+    "in another order": lambda line: json.dumps({"version": 2, "record": dict(reversed(line["record"].items()))}),
+    "with other numbers": lambda line: json.dumps(line).replace("0.001,", "1e-3,"),
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("order", [*permutations("abc")])
+def test_a_record_in_two_formats_is_one_record(format: str, order: tuple[str, ...]) -> None:
+    a, b = two_hosts()
+    lines = [json.loads(line) for line in (a / JOURNAL).read_text().splitlines()]
+    other = write("c")
+    (other / JOURNAL).write_text("".join(FORMATS[format](line) + "\n" for line in lines))
+    assert (other / JOURNAL).read_bytes() != (a / JOURNAL).read_bytes()
+    merge([Path("results") / name for name in order], "all")
+    merge([a, b], "usual")
+    assert (ALL / JOURNAL).read_bytes() == (Path("results") / "usual" / JOURNAL).read_bytes()
+    assert [merge(given, "all").new for given in ([a], [other], [other, b])] == [0, 0, 0]
+
+
 def unlike(changes: Callable[[Session], Session]) -> str:
     """What is said of two folders, if the session of the second one is changed."""
     first, *others = records("s2", TWO, start_s=60)
