@@ -38,7 +38,7 @@ from edgebench.schema.cards import Weights
 from edgebench.schema.case import Case
 from edgebench.schema.environment import Environment
 from edgebench.schema.names import require_name
-from edgebench.schema.record import Accuracy, Session
+from edgebench.schema.record import Accuracy
 from edgebench.schema.sweep import Sweep
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Variant, parent
@@ -92,7 +92,7 @@ def _measured(sweep: Sweep, lab: fleet.Lab, folder: Path, show: Show, makers: bu
     sweeps.write_sweep(folder, sweep)
     try:
         if makers:
-            _build(sweep, lab.sessions, journal, show, makers)
+            _build(sweep, lab, journal, show, makers)
         with closing(fleet.measured(sweep, lab, journal, show)) as records:
             for record in records:  # only this loop writes the journal
                 journal.append(record)
@@ -118,10 +118,11 @@ def _remove_without_results(folder: Path) -> None:
             folder.rmdir()
 
 
-def _build(sweep: Sweep, sessions: Sequence[Session], journal: Journal, show: Show, makers: builders.Builders) -> None:
-    """Make the files of all sessions in several processes, before anything is measured."""
+def _build(sweep: Sweep, lab: fleet.Lab, journal: Journal, show: Show, makers: builders.Builders) -> None:
+    """Make the files and evaluations of all sessions in several processes, before anything is measured."""
     records = journal.current()
-    with with_time_left(show, fleet.forecasts(sweep, sessions, records, makers.count)) as remaining:
+    sessions = [(session, held.connection) for machine in lab.machines for session, held in machine.sessions]
+    with with_time_left(show, fleet.forecasts(sweep, lab.sessions, records, makers.count)) as remaining:
         builders.build(sessions, records, makers, remaining)
     makers.close()
 

@@ -45,6 +45,7 @@ KINDS = {
     "digests": "hashes of images",
     "durations": "how long earlier work took",
     "emulation": "the operating system of an emulated board",
+    "evaluations": "accuracies found by this host",
     "inputs": "input arrays of models",
     "models": "copies of user-supplied models",
     "packages": "runtimes for targets",

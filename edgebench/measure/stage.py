@@ -21,7 +21,7 @@ from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.shelf import load
 from edgebench.images.splits import split
 from edgebench.measure import around, evaluate
-from edgebench.measure.evaluate import FloatAnswers, reference, stand_in
+from edgebench.measure.evaluate import FloatAnswers, on_host, reference, stand_in
 from edgebench.measure.plan import engines
 from edgebench.measure.rounds import Job
 from edgebench.schema.record import Deployment, Failure
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from edgebench.deploy.connections import Connection
+    from edgebench.measure.evaluate.stand_in import StandIn
     from edgebench.measure.plan.state import CaseState
     from edgebench.measure.workshop import Made
     from edgebench.schema.artifact import Artifact
@@ -104,23 +105,39 @@ class Stage:
         Raises:
             CaseError: the case or its float parent could not be run.
         """
+        session = self.session
+        in_session: dict[str, Any] = {"case": case, "session": session.id, "epoch": session.environment.epoch}
+        if made_before := self._made_before(case, channels):
+            return replace(made_before, **in_session)
         self.show(Step(activity="evaluate", subject=str(case.variant)))
         images = split(case.variant, "test", channels)
-        host, session = stand_in.find(case, self.connection), self.session
-        if not host:
-            parent, to = self._parent(case), self.connection
-            accuracy, outputs = evaluate.evaluate(case, images, deployed, parent, to, session, self.float_answers)
-            return replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))
-        here = replace(self, connection=host.connection, session=replace(session, environment=host.environment))
-        on_host = replace(case, runtime=host.runtime)
-        with self.bench:
-            _, copy = here._deployed(on_host, case.variant)
-            parent = here._parent(on_host)
-            accuracy, outputs = evaluate.evaluate(
-                case, images, copy, parent, host.connection, session, self.float_answers, host.runtime
-            )
-            accuracy = replace(accuracy, **reference.figures(artifact, case.variant, images, outputs))
-        return replace(accuracy, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
+        if host := stand_in.find(case, self.connection):
+            with self.bench:
+                answer, copy = self._of_host(host, case, channels)
+            spot = stand_in.spot_check(case, images, deployed, copy, self.connection, host)
+            return replace(answer, **in_session, spot=spot)
+        parent = self._parent(case)
+        answer, outputs = evaluate.evaluate(case, images, deployed, parent, self.connection, self.float_answers)
+        return replace(answer, **in_session, **reference.figures(artifact, case.variant, images, outputs))
+
+    def _of_host(self, host: StandIn, case: Case, channels: int) -> tuple[Accuracy, Deployed]:
+        """Return the accuracy that this host found in place of a board, and the artifact on this host."""
+        question = on_host.Question.of(case, host, channels)
+        files = files_of(question.case, host.environment, self.show)
+        answer = on_host.accuracy(on_host.evaluated(question, files, host, self.float_answers))
+        return answer, install(host.connection, files.own, case.variant, host.runtime, host.environment)
+
+    def _made_before(self, case: Case, channels: int) -> Accuracy | None:
+        """Return the accuracy that another process of this machine found for it before this session; None if none did.
+
+        The target is then this machine itself.
+        """
+        environment = self.session.environment
+        if not (host := stand_in.itself(case, self.connection, environment)):
+            return None
+        question = on_host.Question.of(case, host, channels)
+        found = on_host.find(question, files_of(case, environment, self.show))
+        return on_host.accuracy(found) if found else None
 
     def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
         artifact = exported(case, variant, self.session.environment, self.show)
@@ -139,6 +156,19 @@ class Stage:
     def _failure(self, case: Case, stage: str, error: Exception) -> Failure:
         epoch = self.session.environment.epoch
         return Failure(case=case, session=self.session.id, epoch=epoch, stage=stage, reason=bugs.reason(error))
+
+
+def files_of(case: Case, environment: Environment, show: Show) -> on_host.Files:
+    """Return the artifact of a case, and the float artifact with which it is compared.
+
+    Raises:
+        CaseError: as for `exported`.
+    """
+    parent = parent_of(case.variant)
+    return on_host.Files(
+        own=exported(case, case.variant, environment, show),
+        parent=exported(case, parent, environment, show) if parent else None,
+    )
 
 
 def exported(case: Case, variant: Variant, environment: Environment, show: Show) -> Artifact:

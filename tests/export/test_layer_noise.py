@@ -26,7 +26,7 @@ from edgebench.results.measurement.verdict import Verdict
 from edgebench.schema.quantization import Quantization
 from edgebench.schema.record import Accuracy
 from edgebench.schema.variant import Precision, Variant, WeightSource
-from tests.conftest import CPU, artifact, case, session, variant
+from tests.conftest import CPU, artifact, case, variant
 from tests.results.test_measurement import evidence, steady
 from tests.support.images import calibration_images, split
 
@@ -107,9 +107,7 @@ def quantized(network: nn.Module, place: Path, granularity: str) -> Outcome:
     float_file = Deployed(variant=SMALL, path=str(parent), sha256=files.sha256(parent))
     int8_file = Deployed(variant=of, path=str(path), sha256=files.sha256(path))
     with connect(catalogue.target("cpu")) as (connection, _):
-        answered, _ = evaluate(
-            case(of), split(of, "test"), int8_file, float_file, connection, session(), FloatAnswers()
-        )
+        answered, _ = evaluate(case(of), split(of, "test"), int8_file, float_file, connection, FloatAnswers())
     return Outcome(parent=parent, path=path, written=written, accuracy=answered)
 
 

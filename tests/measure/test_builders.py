@@ -8,6 +8,7 @@ from multiprocessing import active_children
 
 import pytest
 
+from edgebench.deploy.connections.null import Here
 from edgebench.export import find
 from edgebench.foundation.progress import Notice, Step
 from edgebench.measure import builders
@@ -130,7 +131,7 @@ def test_a_process_killed_while_it_exports_costs_its_file_once_and_all_files_are
     hashes = []
     for name, jobs, shown in (("two", 2, show), ("one", 1, told.append)):
         monkeypatch.setenv("EDGEBENCH_CACHE", str(make_cache(tmp_path_factory, name)))
-        builders.build([session(*cases)], (), Processes(count=jobs), shown)
+        builders.build([(session(*cases), Here())], (), Processes(count=jobs), shown)
         hashes.append([card.sha256 if (card := find(each.variant, "onnx")) else "" for each in cases])
     assert hashes[0] == hashes[1] and "" not in hashes[0]
     notices = [event.text for event in told if isinstance(event, Notice)]

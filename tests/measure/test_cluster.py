@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from edgebench.deploy.connections.null import Here
 from edgebench.export import export
 from edgebench.export import find as exported
 from edgebench.foundation import files
@@ -23,10 +24,14 @@ from edgebench.foundation.progress import Notice, Show, Step
 from edgebench.foundation.provenance import version as package
 from edgebench.measure import builders
 from edgebench.measure.builders import cluster
-from edgebench.measure.builders.work import File, Work, find
+from edgebench.measure.builders.work import Evaluation, File, Work
+from edgebench.measure.evaluate import on_host, stand_in
+from edgebench.networks.build import channels
+from edgebench.schema.case import Case
 from edgebench.schema.quantization import parse
 from edgebench.schema.variant import Precision, WeightSource
 from tests.conftest import case, make_cache, session, variant
+from tests.measure.test_stand_in import INSTALLED
 from tests.support.board import free_port
 from tests.support.command import cli
 
@@ -141,7 +146,7 @@ def test_a_worker_killed_while_it_exports_costs_its_file_once(lab: Lab) -> None:
     with cluster.connected(lab.address, lab.told.append) as workers:
         os.kill(builder_of(lab.processes["first"]), signal.SIGSTOP)
         workers.make(Work.of([null(32), null(33)]), once(kill, lab.told))
-    assert find(null(32)) and find(null(33))
+    assert null(32).find() and null(33).find()
     assert lab.notices() == [f"{null(32).subject}: worker first left; it is made again"]
 
 
@@ -160,7 +165,7 @@ def test_after_the_scheduler_is_killed_the_missing_files_are_left_to_their_cases
             monkeypatch.setattr(cluster, "NO_WORKERS_S", 1.0)
             os.kill(builder := builder_of(lab.processes["first"]), signal.SIGSTOP)
             workers.make(Work.of([null(34), null(35)]), once(kill, lab.told))
-        assert not find(null(35))
+        assert not null(35).find()
         last = f"no worker of {lab.address} can be used; the cases make the files that are missing"
         assert lab.notices()[-1] == last
         assert lab.processes["first"].wait() == 2
@@ -174,7 +179,7 @@ def test_a_worker_that_sends_another_content_than_its_hash_says_is_not_used_any_
     show = once(lambda: lab.worker("honest"), lab.told, Notice)
     with cluster.connected(lab.address, lab.told.append) as workers:
         workers.make(Work.of([null(36), null(37)]), show)
-    assert find(null(36)) and find(null(37))
+    assert null(36).find() and null(37).find()
     refused, again = lab.notices()
     assert refused.startswith("worker liar is not used any more: wanted null-1@36")
     assert again == f"{null(36).subject}: worker liar sent a wrong file; it is made again"
@@ -209,7 +214,7 @@ def test_an_interrupted_session_ends_what_a_worker_makes_for_it(lab: Lab) -> Non
         with pytest.raises(KeyboardInterrupt):
             workers.make(Work.of([training]), once(interrupt, lab.told))
         workers.make(Work.of([null(38)]), lab.told.append)
-        assert find(null(38)) and builder_of(lab.processes["first"]) != builder
+        assert null(38).find() and builder_of(lab.processes["first"]) != builder
 
 
 def maps(pid: int) -> str:
@@ -224,20 +229,38 @@ def test_a_network_trained_exported_and_quantized_over_tls_has_the_bytes_that_on
     for name, path in configured.items():
         monkeypatch.setenv(f"DASK_{name.upper().replace('.', '__').replace('-', '_')}", path)
     net = variant("lenet5", 1.0, 32, weights=WeightSource.TRAINED)
-    cases = [case(net), case(replace(net, precision=Precision.INT8, quantization=parse("per_channel")))]
+    quantized = replace(net, precision=Precision.INT8, quantization=parse("per_channel+reduce_range"))
+    cases = [replace(case(each), runtime=INSTALLED) for each in (net, quantized)]
     told = list[Step | Notice]()
     monkeypatch.setenv(files.HOME_VARIABLE, str(make_cache(tmp_path_factory, "over-tls")))
     with with_scheduler("tls") as lab, dask.config.set(configured):
         lab.worker("first")
         with builders.opened(1, lab.address, told.append) as workers:
             assert workers
-            builders.build([session(*cases)], (), workers, told.append)
+            builders.build([(session(*cases), AsBoard())], (), workers, told.append)
     assert not [event for event in told if isinstance(event, Notice)]
     of_worker = [exported(each.variant, "onnx") for each in cases]
+    answers = [evaluation(each).find() for each in cases]
+    assert all(answers)
     home = make_cache(tmp_path_factory, "here")
     shutil.copytree(files.folder("weights"), home / "weights")
     monkeypatch.setenv(files.HOME_VARIABLE, str(home))
     assert of_worker == [export(each.variant, "onnx", told.append) for each in cases]
+    for each, answer in zip(cases, answers, strict=True):
+        evaluation(each).make(told.append)
+        assert (mine := evaluation(each).find()) and answer and mine.sha256 == answer.sha256
+
+
+class AsBoard(Here):
+    """A connection for which this host evaluates."""
+
+    brings_runtimes = True
+
+
+def evaluation(of: Case) -> Evaluation:
+    host = stand_in.find(of, AsBoard())
+    assert host
+    return Evaluation(question=on_host.Question.of(of, host, channels(of.variant)))
 
 
 def certificate(folder: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from edgebench.deploy.connections.null import Here
 from edgebench.measure import evaluate
 from edgebench.schema.runtime import Runtime
 from edgebench.tasks.classification import Counts, count
-from tests.conftest import case, session, variant
+from tests.conftest import case, variant
 from tests.support.images import split
 
 
@@ -113,9 +113,9 @@ def test_a_target_is_sent_bounded_parts_and_keeps_none_of_them(
 def test_an_artifact_is_compared_with_its_parent_where_it_has_one(deployed: Deployed) -> None:
     null = replace(case(), runtime=Runtime(name="null", version="1"))
     images = split(deployed.variant, "test")
-    alone, _ = evaluate.evaluate(null, images, deployed, None, Here(), session(null), evaluate.FloatAnswers())
+    alone, _ = evaluate.evaluate(null, images, deployed, None, Here(), evaluate.FloatAnswers())
     assert (alone.images, alone.parent_correct, alone.agreement, alone.sqnr_db) == (600, None, None, None)
     assert 0 < alone.correct < (alone.correct_top5 or 0) < 600  # it answers 0 for all: a tenth, and half in five
-    compared, _ = evaluate.evaluate(null, images, deployed, deployed, Here(), session(null), evaluate.FloatAnswers())
+    compared, _ = evaluate.evaluate(null, images, deployed, deployed, Here(), evaluate.FloatAnswers())
     assert (compared.parent_correct, compared.only_parent, compared.only_this) == (alone.correct, 0, 0)
     assert (compared.agreement, compared.sqnr_db) == (1.0, None)

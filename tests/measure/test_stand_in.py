@@ -13,8 +13,9 @@ from edgebench.deploy import Deployed
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import Connection, ssh
 from edgebench.export import export
+from edgebench.foundation import cache
 from edgebench.foundation.cache import path_of
-from edgebench.measure.evaluate import stand_in
+from edgebench.measure.evaluate import on_host, stand_in
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.results.measurement.verdict import Verdict, reasons
@@ -137,9 +138,11 @@ def test_a_host_whose_integers_overflow_answers_for_nobody(
 def test_a_run_over_ssh_is_answered_here_and_checked_there(there: Board) -> None:
     Path("targets").mkdir()
     Path("targets/loop.toml").write_text(TOML.format(there.python))
-    command = "run --target loop --model lenet5 --resolution 32 --precision fp32,int8 --preset quick --name b"
+    command = "run --target loop --model lenet5 --resolution 32 --precision fp32,int8 --preset quick --jobs 2 --name b"
     done = cli(*command.split(), "--address", there.address)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.index("evaluate lenet5-1@32/int8") < done.stderr.index("measure 2 cases")
+    assert len(cache.cards(on_host.Evaluated)) == 2
     table = edgebench.load("results/b")
     assert table.answered_by.tolist() == ["host", "host"]
     assert table.spot_images.tolist() == [32, 32]

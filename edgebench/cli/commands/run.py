@@ -126,10 +126,11 @@ def run(
         str, typer.Option(help="Measure only a fixed part of the cases, 2/8 for the second eighth; then use merge.")
     ] = "",
     jobs: Annotated[
-        str, typer.Option(help="Processes that train and export at the same time, before anything is measured.")
+        str,
+        typer.Option(help="Processes that train, export and evaluate at the same time, before anything is measured."),
     ] = "",
     scheduler: Annotated[
-        str, typer.Option(help="Workers that train and export instead, on other machines: tls://host:8786.")
+        str, typer.Option(help="Workers that do this instead, on other machines: tls://host:8786.")
     ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list the cases, what is cached, and the expected time.")

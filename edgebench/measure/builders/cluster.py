@@ -16,7 +16,7 @@ from edgebench.foundation.errors import CaseError, RequestError, in_words
 from edgebench.foundation.progress import Notice, Step
 from edgebench.measure.builders import parcel, worker
 from edgebench.measure.builders.security import require_distributed, secured
-from edgebench.measure.builders.work import File, Work, find
+from edgebench.measure.builders.work import Piece, Work
 from edgebench.train import cohort
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Workers:
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
     looked: float = 0.0
-    running: dict[str, tuple[Any, File]] = field(default_factory=dict)
+    running: dict[str, tuple[Any, Piece]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     session: str = field(default_factory=lambda: uuid4().hex[:8])
 
@@ -111,7 +111,7 @@ class Workers:
 
     def make(self, work: Work, show: Show) -> None:
         """Make all files; what cannot be made because no worker is left is left to its case."""
-        shown: list[File] = []
+        shown: list[Piece] = []
         try:
             while work.ready or self.running:
                 self.look(show, work)
@@ -127,12 +127,12 @@ class Workers:
         finally:
             self._stop()
 
-    def _show(self, shown: list[File], show: Show) -> list[File]:
+    def _show(self, shown: list[Piece], show: Show) -> list[Piece]:
         """Show which files are made now, unless these were shown last; return them."""
-        files = [file for _, file in self.running.values()]
-        if files and files != shown:
-            show(cohort.together([Step(activity=file.activity, subject=file.subject) for file in files]))
-        return files
+        pieces = [piece for _, piece in self.running.values()]
+        if pieces and pieces != shown:
+            show(cohort.together([Step(activity=piece.activity, subject=piece.subject) for piece in pieces]))
+        return pieces
 
     def _stop(self) -> None:
         """End what the workers still make for this session."""
@@ -172,10 +172,10 @@ class Workers:
         if address not in self.running:
             show(Notice(text=why))
             return
-        future, file = self.running.pop(address)
+        future, piece = self.running.pop(address)
         with suppress(Exception):
             future.cancel()
-        _again(file, work, why, show)
+        _again(piece, work, why, show)
 
     def _there(self) -> dict[str, str]:
         """Return the names of the workers that make files, by address; none if the scheduler does not answer."""
@@ -195,65 +195,65 @@ class Workers:
             return f"it does not say its versions: {in_words(error)}"
         return parcel.differing(theirs) if theirs else "it was not started by edgebench cluster worker"
 
-    def _give(self, address: str, file: File, work: Work, show: Show) -> None:
+    def _give(self, address: str, piece: Piece, work: Work, show: Show) -> None:
         """Send a request to a worker, with the content of its inputs; a file that is there already is finished."""
-        if find(file):
-            work.finish(file)
+        if piece.find():
+            work.finish(piece)
             return
         try:
-            inputs = list(parcel.inputs(file))
+            inputs = list(parcel.inputs(piece))
             contents = {card.sha256: cache.path_of(card).read_bytes() for card in inputs}
             held = self.client.scatter(contents, workers=[address], hash=False) if contents else {}
             future = self.client.submit(
                 worker.make,
                 self.session,
-                parcel.request(file, inputs),
+                parcel.request(piece, inputs),
                 *(held[card.sha256] for card in inputs),
-                key=f"{self.session}-{next(self.numbers)}-{file.subject}",  # two requests never share a result
+                key=f"{self.session}-{next(self.numbers)}-{piece.subject}",  # two requests never share a result
                 workers=[address],
                 resources=worker.RESOURCE,
                 pure=False,
             )
         except Exception as error:  # the worker has just left, or an input was removed
-            _again(file, work, in_words(error), show)
+            _again(piece, work, in_words(error), show)
             return
-        self.running[address] = future, file
+        self.running[address] = future, piece
 
-    def _hear(self, address: str, future: Any, file: File, work: Work, show: Show) -> None:
+    def _hear(self, address: str, future: Any, piece: Piece, work: Work, show: Show) -> None:
         """Take a worker's answer: store the file, or have it made again."""
         try:
             text, content = future.result(timeout=FETCH_S)
             answer, name = json.loads(text), self.fit[address]
         except CancelledError:
-            _again(file, work, LOST, show)
+            _again(piece, work, LOST, show)
             return
         except Exception as error:  # the worker ended, or has a bug
-            _again(file, work, in_words(error), show)
+            _again(piece, work, in_words(error), show)
             return
         if answer["ended"]:
-            _again(file, work, f"{answer['reason']} on worker {name}", show)
+            _again(piece, work, f"{answer['reason']} on worker {name}", show)
         elif answer["reason"]:
             show(Notice(text=f"worker {name}: {answer['reason']}"))
-            work.drop(file)
-        elif wrong := _stored(file, answer["file"], content):
+            work.drop(piece)
+        elif wrong := _stored(piece, answer["file"], content):
             self.refused[address] = f"worker {name} is not used any more: {wrong}"
             self._leave(address, self.refused[address], work, show)
-            _again(file, work, f"worker {name} sent a wrong file", show)
+            _again(piece, work, f"worker {name} sent a wrong file", show)
         else:
-            work.finish(file)
+            work.finish(piece)
 
 
-def _again(file: File, work: Work, reason: str, show: Show) -> None:
-    show(Notice(text=f"{file.subject}: {reason}; {work.again(file)}"))
+def _again(piece: Piece, work: Work, reason: str, show: Show) -> None:
+    show(Notice(text=f"{piece.subject}: {reason}; {work.again(piece)}"))
 
 
 def _ignore(_: Step | Notice) -> None: ...
 
 
-def _stored(file: File, label: dict[str, Any], content: bytes) -> str:
+def _stored(piece: Piece, label: dict[str, Any], content: bytes) -> str:
     """Store the file that a worker sent, if it is the one requested; return what is wrong with it, or an empty text."""
     try:
         cache.receive(parcel.card_of(label), content)
     except (CaseError, KeyError, ValueError, TypeError) as error:
         return str(error)
-    return "" if find(file) else f"it made {file.subject} from other sources"
+    return "" if piece.find() else f"it made {piece.subject} from other sources"

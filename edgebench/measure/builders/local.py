@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 
 from edgebench.foundation.errors import in_words
 from edgebench.foundation.progress import Notice, Step
-from edgebench.measure.builders.work import make
 from edgebench.train import cohort
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from edgebench.foundation.progress import Show
-    from edgebench.measure.builders.work import File, Work
+    from edgebench.measure.builders.work import Piece, Work
 
     Message = Step | Notice | bool  # progress; or, at the end, whether the file was made
 
@@ -35,7 +34,7 @@ class Builder:
 
     process: SpawnProcess
     connection: Connection
-    file: File | None = None
+    piece: Piece | None = None
     step: Step | None = None
 
     @classmethod
@@ -48,15 +47,15 @@ class Builder:
         there.close()  # if this process kept the other end open, it would not notice that the builder ended
         return cls(process=process, connection=here)
 
-    def give(self, file: File) -> None:
+    def give(self, piece: Piece) -> None:
         """Let the process make a file; if the process has ended, the next reading of its answer shows that."""
-        self.file = file
+        self.piece = piece
         with suppress(OSError):
-            self.connection.send(file)
+            self.connection.send(piece)
 
     def end(self) -> None:
         """Let the process end by itself if it has nothing to do, else terminate it."""
-        if not self.file:  # a terminated process leaves behind semaphores of libraries, about which Python would warn
+        if not self.piece:  # a terminated process leaves behind semaphores of libraries, about which Python would warn
             with suppress(OSError):
                 self.connection.send(None)
             self.process.join(END_S)
@@ -80,11 +79,11 @@ class Processes:
         builders = list[Builder]()
         try:
             builders += [Builder.start(threads) for _ in range(self.count)]
-            while work.ready or any(builder.file for builder in builders):
+            while work.ready or any(builder.piece for builder in builders):
                 for builder in builders:
-                    if work.ready and not builder.file:
+                    if work.ready and not builder.piece:
                         builder.give(work.ready.pop(0))
-                busy = {builder.connection: builder for builder in builders if builder.file}
+                busy = {builder.connection: builder for builder in builders if builder.piece}
                 for connection in cast("list[Connection]", wait(list(busy))):
                     if not _heard(busy[connection], work, show):
                         busy[connection].end()
@@ -98,20 +97,20 @@ class Processes:
 
 def _heard(builder: Builder, work: Work, show: Show) -> bool:
     """Read a builder's next message; return False if there is none because its process ended."""
-    file = builder.file
-    assert file is not None
+    piece = builder.piece
+    assert piece is not None
     try:
         message: Message = builder.connection.recv()
     except (EOFError, OSError):
-        show(Notice(text=f"the process that made {file.subject} ended unexpectedly; {work.again(file)}"))
+        show(Notice(text=f"the process that made {piece.subject} ended unexpectedly; {work.again(piece)}"))
         return False
     if isinstance(message, Step):
         builder.step = message
     elif isinstance(message, Notice):
         show(message)
     else:
-        builder.file = builder.step = None
-        (work.finish if message else work.drop)(file)
+        builder.piece = builder.step = None
+        (work.finish if message else work.drop)(piece)
     return True
 
 
@@ -121,17 +120,17 @@ def _serve(connection: Connection, threads: int) -> None:
     cohort.end_with_parent()
     os.environ |= dict.fromkeys(THREADS, str(threads))  # read when torch is imported
     with suppress(EOFError):
-        while file := connection.recv():
+        while piece := connection.recv():
             if torch := sys.modules.get("torch"):
                 torch.set_num_threads(threads)  # a training before this file used one thread
-            connection.send(_made(file, connection.send))
+            connection.send(_made(piece, connection.send))
 
 
-def _made(file: File, show: Show) -> bool:
+def _made(piece: Piece, show: Show) -> bool:
     """Make a file in the cache if the cache lacks it; after an error, show a notice, and leave the file to its case."""
     try:
-        make(file, show)
+        piece.make(show)
     except Exception as error:
-        show(Notice(text=f"{file.subject} was not made ahead: {in_words(error)}"))
+        show(Notice(text=f"{piece.subject} was not made ahead: {in_words(error)}"))
         return False
     return True

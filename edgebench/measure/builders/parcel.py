@@ -16,7 +16,8 @@ from edgebench import export
 from edgebench.export.formats import tool_version
 from edgebench.foundation import cache
 from edgebench.foundation.shelf import load, names
-from edgebench.measure.builders.work import File, find
+from edgebench.measure.builders.work import File, Piece
+from edgebench.measure.evaluate.on_host import Evaluated
 from edgebench.networks.custom import given
 from edgebench.schema.artifact import Artifact
 from edgebench.schema.cards import CustomModel, FedData, Weights
@@ -27,24 +28,24 @@ if TYPE_CHECKING:
 
     from edgebench.foundation.cache import FileCard
 
-_CARDS: dict[str, Any] = {card.FOLDER: card for card in (Artifact, CustomModel, FedData, Weights)}
-_FILE = TypeAdapter(File)
+_CARDS: dict[str, Any] = {card.FOLDER: card for card in (Artifact, CustomModel, Evaluated, FedData, Weights)}
+_PIECE: TypeAdapter[Piece] = TypeAdapter(Piece)
 SOURCE = "edgebench's source"  # the name of the code's hash among the versions
 
 
-def request(file: File, inputs: list[FileCard]) -> str:
+def request(piece: Piece, inputs: list[FileCard]) -> str:
     """Return the request to make a file from inputs, whose content travels beside the request."""
-    return json.dumps({"file": json.loads(_FILE.dump_json(file)), "inputs": [label(card) for card in inputs]})
+    return json.dumps({"file": json.loads(_PIECE.dump_json(piece)), "inputs": [label(card) for card in inputs]})
 
 
-def requested(text: str) -> tuple[File, list[FileCard]]:
+def requested(text: str) -> tuple[Piece, list[FileCard]]:
     """Return the file and the inputs of a request.
 
     Raises:
         ValidationError: the text is not a request.
     """
     fields = json.loads(text)
-    return _FILE.validate_json(json.dumps(fields["file"])), [card_of(label) for label in fields["inputs"]]
+    return _PIECE.validate_json(json.dumps(fields["file"])), [card_of(label) for label in fields["inputs"]]
 
 
 def label(card: FileCard) -> dict[str, Any]:
@@ -62,17 +63,17 @@ def card_of(label: dict[str, Any]) -> FileCard:
     return card
 
 
-def inputs(file: File) -> Iterator[FileCard]:
+def inputs(piece: Piece) -> Iterator[FileCard]:
     """Yield the cards of the files in this machine's cache from which a file is made.
 
     Raises:
         CaseError: a user-supplied model is no longer in the cache.
     """
-    variant, quantization = file.variant, file.variant.quantization
-    for source in file.sources:
-        if source != file and (card := find(source)):
+    variant, quantization = piece.variant, piece.variant.quantization
+    for source in piece.sources:
+        if isinstance(source, File) and source != piece and (card := source.find()):
             yield card
-    if file.format and variant.weights not in (WeightSource.TRAINED, WeightSource.CUSTOM):
+    if piece.format and variant.weights not in (WeightSource.TRAINED, WeightSource.CUSTOM):
         yield from filter(None, [export.known_weights(variant)])
     if variant.weights == WeightSource.CUSTOM:
         yield given(variant)

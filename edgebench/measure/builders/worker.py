@@ -17,7 +17,7 @@ from edgebench.foundation.progress import Notice
 from edgebench.measure.builders import parcel
 from edgebench.measure.builders.local import Builder
 from edgebench.measure.builders.security import require_distributed, secured
-from edgebench.measure.builders.work import File, find
+from edgebench.measure.builders.work import Piece
 
 if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
@@ -43,13 +43,13 @@ class _Place:
     lock: Lock = field(default_factory=Lock)  # one request at a time, even if a session did not ask for the resource
     session: str = ""  # the session that requested the file that is made now
 
-    def made(self, file: File) -> str:
+    def made(self, piece: Piece) -> str:
         """Let the process make a file; return why it could not, empty if it could.
 
         Raises:
             EOFError: the process ended.
         """
-        self.builder.give(file)
+        self.builder.give(piece)
         reasons = list[str]()
         try:
             while not isinstance(message := self.builder.connection.recv(), bool):
@@ -59,7 +59,7 @@ class _Place:
             self.builder.end()
             self.builder = Builder.start(self.threads)
             raise EOFError from None
-        self.builder.file = None
+        self.builder.piece = None
         return "" if message else reasons[-1]
 
 
@@ -81,18 +81,18 @@ def make(session: str, text: str, *contents: bytes) -> tuple[str, bytes]:
     The answer is JSON: the file's label, or why there is no file, and whether the process that made it ended.
     """
     (place,) = _places
-    file, inputs = parcel.requested(text)
+    piece, inputs = parcel.requested(text)
     with place.lock:
         for card, content in zip(inputs, contents, strict=True):
             cache.receive(card, content, replaces=True)
         place.session = session
         try:
-            reason, ended = place.made(file), False
+            reason, ended = place.made(piece), False
         except EOFError:
             reason, ended = "the process that made it ended unexpectedly", True
         finally:
             place.session = ""
-    made = None if reason else find(file)
+    made = None if reason else piece.find()
     answer = {"reason": reason, "ended": ended, "file": parcel.label(made) if made else None}
     return json.dumps(answer), cache.path_of(made).read_bytes() if made else b""
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from edgebench.deploy.connections import Connection
     from edgebench.images.loader import Images, Truth
     from edgebench.schema.case import Case
-    from edgebench.schema.record import Session
     from edgebench.schema.runtime import Runtime
     from edgebench.schema.variant import Variant
 
@@ -101,25 +100,21 @@ def evaluate(
     deployed: Deployed,
     parent: Deployed | None,
     connection: Connection,
-    session: Session,
     float_answers: FloatAnswers,
-    runtime: Runtime | None = None,
 ) -> tuple[Accuracy, Answers]:
     """Evaluate an artifact on `images`, the test split; if it has a float parent, compare the two.
 
-    Return the accuracy, and the outputs for all images. `runtime` is the runtime of a machine that evaluates in place
-    of the case's target; None stands for the case's own runtime.
+    Return the accuracy, for no session yet, and the outputs for all images.
 
     Raises:
         AgentError: the artifact could not be run.
     """
-    runtime = runtime or case.runtime
     reference = None
     if parent:
-        reference = float_answers.of(images, parent, runtime, case.threads, connection)
-        outputs = answers(images, deployed, runtime, case.threads, connection)
+        reference = float_answers.of(images, parent, case.runtime, case.threads, connection)
+        outputs = answers(images, deployed, case.runtime, case.threads, connection)
     else:
-        outputs = float_answers.of(images, deployed, runtime, case.threads, connection)
+        outputs = float_answers.of(images, deployed, case.runtime, case.threads, connection)
     truth = _truth(case.variant, images)
     counted = tally(case.variant, truth, outputs, reference)
     album.write(deployed.sha256, case.variant, images, truth, *_parts_of(outputs, reference))
@@ -127,8 +122,8 @@ def evaluate(
         counted |= {"sqnr_db": None}
     accuracy = Accuracy(
         case=case,
-        session=session.id,
-        epoch=session.environment.epoch,
+        session="",
+        epoch="",
         artifact_sha256=deployed.sha256,
         dataset=case.variant.dataset,
         images=len(images),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edgebench.schema.environment import Environment
     from edgebench.schema.runtime import Runtime
 
+CPU = "cpu"
 SPOT_IMAGES = 32  # number of images that the board checks: one batch, which takes a few seconds
 
 
@@ -57,6 +58,27 @@ def find(case: Case, board: Connection) -> StandIn | None:
         if not _overflows(case, environment):
             runtime = replace(runtime, options=case.runtime.options)
             return StandIn(connection=host()[0], environment=environment, runtime=runtime)
+    return None
+
+
+def itself(case: Case, connection: Connection, environment: Environment) -> StandIn | None:
+    """Return a target as a substitute for itself, if it is this machine and computes on its CPU; otherwise None.
+
+    Any process of this machine can then evaluate for the target.
+    """
+    plugin = load("runtimes", case.runtime.name)
+    is_cpu = all(plugin.DEVICES.get(option, CPU) == CPU for option in case.runtime.options)
+    if not isinstance(connection, type(host()[0])) or not is_cpu or environment.compiles_for or case.runtime.packages:
+        return None
+    return StandIn(connection=host()[0], environment=environment, runtime=case.runtime)
+
+
+def named(name: str, runtime: Runtime) -> StandIn | None:
+    """Return this host with a runtime, if its machine and the runtime have this name; otherwise None."""
+    with suppress(RequestError):
+        environment, own = _same(runtime.name, public(runtime.version))
+        here = StandIn(connection=host()[0], environment=environment, runtime=replace(own, options=runtime.options))
+        return here if str(here) == name else None
     return None
 
 

@@ -70,7 +70,7 @@ class Forecast:
         work: each case with its next step in words.
         tasks: what is trained, exported, evaluated and measured, in this order.
         workers: number of trainings at the same time.
-        jobs: number of exports at the same time.
+        jobs: number of exports, and of evaluations, at the same time.
         budget_s: limit of the total time; 0 for no limit.
     """
 
@@ -87,7 +87,8 @@ class Forecast:
         trained = [task.expected_s for task in self.tasks if task.activity == "train"]
         exported = [task.expected_s for task in self.tasks if task.activity == "export"]
         evaluated = [task.expected_s for task in self.tasks if task.activity == "evaluate"]
-        return side_by_side(trained, self.workers) + side_by_side(exported, self.jobs) + sum(evaluated)
+        made_s = side_by_side(exported, self.jobs) + side_by_side(evaluated, self.jobs)
+        return side_by_side(trained, self.workers) + made_s
 
     @property
     def measure_s(self) -> float:
