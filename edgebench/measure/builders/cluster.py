@@ -7,6 +7,7 @@ import json
 from asyncio import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -74,6 +75,7 @@ class Workers:
         refused: why the other workers cannot be used, by address.
         seen: when there was last a worker that can be used, in seconds of `monotonic()`.
         looked: when the workers were last asked for.
+        answered: set when a request is done.
         running: by address, the future of the request that a worker has now, and the file that it is to make.
     """
 
@@ -83,6 +85,7 @@ class Workers:
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
     looked: float = 0.0
+    answered: Event = field(default_factory=Event)
     running: dict[str, tuple[Any, Piece]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     session: str = field(default_factory=lambda: uuid4().hex[:8])
@@ -119,13 +122,19 @@ class Workers:
                     if work.ready:
                         self._give(address, work.ready.pop(0), work, show)
                 shown = self._show(shown, show)
-                ending.pause(POLL_S)
+                self._wait()
                 for address in [address for address, (future, _) in self.running.items() if future.done()]:
                     self._hear(address, *self.running.pop(address), work, show)
         except _Lost as lost:
             show(Notice(text=f"{lost}; the cases make the files that are missing"))
         finally:
             self._stop()
+
+    def _wait(self) -> None:
+        """Wait until a worker answers, but not long, because workers come and go meanwhile."""
+        self.answered.wait(POLL_S)
+        self.answered.clear()
+        ending.require_going()
 
     def _show(self, shown: list[Piece], show: Show) -> list[Piece]:
         """Show which files are made now, unless these were shown last; return them."""
@@ -218,6 +227,7 @@ class Workers:
             _again(piece, work, in_words(error), show)
             return
         self.running[address] = future, piece
+        future.add_done_callback(lambda _: self.answered.set())
 
     def _hear(self, address: str, future: Any, piece: Piece, work: Work, show: Show) -> None:
         """Take a worker's answer: store the file, or have it made again."""

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, cast
@@ -16,6 +17,7 @@ from edgebench.foundation.progress import Notice, Step
 from edgebench.train import cohort
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -38,11 +40,11 @@ class Builder:
     step: Step | None = None
 
     @classmethod
-    def start(cls, threads: int) -> Builder:
-        """Start a process that computes with this number of threads."""
+    def start(cls, threads: int, *imports: str) -> Builder:
+        """Start a process that computes with this number of threads, and imports modules before its first file."""
         context = get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, threads), daemon=True)
+        process = context.Process(target=_serve, args=(there, threads, imports), daemon=True)
         process.start()
         there.close()  # if this process kept the other end open, it would not notice that the builder ended
         return cls(process=process, connection=here)
@@ -114,11 +116,13 @@ def _heard(builder: Builder, work: Work, show: Show) -> bool:
     return True
 
 
-def _serve(connection: Connection, threads: int) -> None:
+def _serve(connection: Connection, threads: int, imports: Sequence[str]) -> None:
     """Make the files that the parent process names, until it ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on an interrupt the parent process ends this one
     cohort.end_with_parent()
     os.environ |= dict.fromkeys(THREADS, str(threads))  # read when torch is imported
+    for module in imports:
+        import_module(module)
     with suppress(EOFError):
         while piece := connection.recv():
             if torch := sys.modules.get("torch"):

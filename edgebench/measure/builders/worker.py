@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edgebench.foundation.progress import Show
 
 RESOURCE = {"build": 1}  # every request asks for it, and a worker has it once: it makes one file at a time
+IMPORTS = ("torch", "onnxruntime.quantization")  # they take seconds, which the first request would wait for
 START_S = 30.0  # time to reach the scheduler
 # By default a worker wakes up a hundred times per second, to profile tasks and to watch itself.
 QUIET = {
@@ -57,7 +58,7 @@ class _Place:
                 self.show(message)
         except (EOFError, OSError):
             self.builder.end()
-            self.builder = Builder.start(self.threads)
+            self.builder = Builder.start(self.threads, *IMPORTS)
             raise EOFError from None
         self.builder.piece = None
         return "" if message else reasons[-1]
@@ -110,7 +111,7 @@ def serve(scheduler: str, name: str, threads: int, show: Show) -> None:
     security = secured(scheduler)
     with TemporaryDirectory(prefix="edgebench-worker-") as folder:
         os.environ[HOME_VARIABLE] = f"{folder}/cache"  # its files may differ from those that this machine's user has
-        place = _Place(threads=threads, show=show, builder=Builder.start(threads))
+        place = _Place(threads=threads, show=show, builder=Builder.start(threads, *IMPORTS))
         _places.append(place)
         parcel.versions()  # once, before sessions ask
         try:
