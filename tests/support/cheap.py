@@ -27,12 +27,20 @@ if request["do"] == "facts":
     value = json.load(open(facts))["value"]
     value["machine"]["serial"] = open(state + "/serial").read()
 elif request["do"] == "measure":
-    time.sleep({process_s})
     count = (request["iterations"] or request["least_iterations"]) if kind == "latency" else 0
+    samples_s = [{sample_s}] * count
+    if {sleeps} and count:
+        times = [time.perf_counter()]
+        for _ in range(count):
+            time.sleep({process_s} / count)
+            times.append(time.perf_counter())
+        samples_s = [end - start for start, end in zip(times, times[1:])]
+    else:
+        time.sleep({process_s})
     marks = dict.fromkeys(("baseline_bytes", "load_peak_bytes", "loaded_bytes", "run_peak_bytes"), 1 << 20)
     value = {{
-        "start_s": 0.001, "load_s": 0.0, "first_s": 0.0, "samples_s": [{sample_s}] * count,
-        "wall_s": {sample_s} * count, "cpu_s": {sample_s} * count, "others_cpu": 0.0, "steal": 0.0,
+        "start_s": 0.001, "load_s": 0.0, "first_s": 0.0, "samples_s": samples_s,
+        "wall_s": sum(samples_s), "cpu_s": sum(samples_s), "others_cpu": 0.0, "steal": 0.0,
         "memory": marks if kind == "memory" else None, "conditions": {{"temperature_c_after": "51.0"}},
     }}
 else:
@@ -55,16 +63,26 @@ print("\\nedgebench-answer " + json.dumps({{"ok": True, "value": value | {{"id":
 """
 
 
-def python(folder: Path, serial: str, facts: Path, process_s: float = 0.05, sample_s: float = 1e-4) -> Path:
+def python(
+    folder: Path, serial: str, facts: Path, process_s: float = 0.05, sample_s: float = 1e-4, *, sleeps: bool = False
+) -> Path:
     """Write the program for a board whose files lie in `folder`; a measured process sleeps for `process_s`.
 
-    `facts` is the file, shared by all boards, with the real agent's answer about this machine.
+    It answers that each inference took `sample_s`; with `sleeps`, it sleeps once per inference and answers how long
+    each sleep took. `facts` is the file, shared by all boards, with the real agent's answer about this machine.
     """
     state, program = folder / "state", folder / "python"
     state.mkdir(exist_ok=True)
     (state / "serial").write_text(serial)
     program.write_text(
-        SCRIPT.format(python=sys.executable, state=str(state), facts=str(facts), process_s=process_s, sample_s=sample_s)
+        SCRIPT.format(
+            python=sys.executable,
+            state=str(state),
+            facts=str(facts),
+            process_s=process_s,
+            sample_s=sample_s,
+            sleeps=sleeps,
+        )
     )
     program.chmod(0o755)
     return program
