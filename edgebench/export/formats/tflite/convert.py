@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgebench.export.formats.tflite.norm import write_norms_as_convolutions
+from edgebench.export.formats.tflite.passes import in_place
 from edgebench.export.formats.tflite.silence import silent
 from edgebench.export.prepare.fold import fold, unfold
 
@@ -32,7 +33,8 @@ def convert(network: nn.Module, channels: int, resolution: int, path: Path) -> N
         folded = folded_network(network, sample, outputs)
         outer = litert_torch.to_channel_last_io(folded, args=[0], outputs=maps or None).eval()
         image = torch.zeros(1, resolution, resolution, channels)
-        litert_torch.convert(outer, (image,)).export(str(path))
+        with in_place():
+            litert_torch.convert(outer, (image,)).export(str(path))
 
 
 def outputs_of(network: nn.Module, sample: Tensor) -> tuple[Tensor, ...]:
