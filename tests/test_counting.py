@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import edgebench
 
 PACKAGE = Path(edgebench.__file__).parent
@@ -25,6 +27,7 @@ def counting(source: str) -> list[str]:
     return texts
 
 
+@pytest.mark.lengthy
 def test_a_length_with_a_noun_is_written_by_counted() -> None:
     found = {path.name: texts for path in PACKAGE.rglob("*.py") if (texts := counting(path.read_text("utf-8")))}
     assert found == {}

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import edgebench
 
 PACKAGE = Path(edgebench.__file__).parent
@@ -35,5 +37,6 @@ def _is_word(argument: ast.expr) -> bool:
     return isinstance(argument, ast.Constant) and isinstance(argument.value, str)
 
 
+@pytest.mark.lengthy
 def test_every_encoding_is_stated() -> None:
     assert [call for file in sorted(PACKAGE.rglob("*.py")) for call in unstated(file)] == []

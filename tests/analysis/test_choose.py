@@ -79,6 +79,7 @@ def test_what_no_row_could_keep_is_refused(options: dict[str, str], said: str) -
     assert said in str(refused.value)
 
 
+@pytest.mark.lengthy
 def test_without_a_board_the_least_instructions_choose_and_rows_that_nobody_counted_are_named(
     row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ def test_without_a_board_the_least_instructions_choose_and_rows_that_nobody_coun
     assert "180.7" not in said
 
 
+@pytest.mark.lengthy
 def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = changed(row, width=0.5, p50_ms=9.0, p50_low_ms=8.0, p50_high_ms=10.0, p90_ms=11.0)
     fast = changed(row, p50_ms=1.0, p90_ms=None)
@@ -104,6 +106,7 @@ def test_a_row_without_a_p90_is_left_out_of_a_p90_budget_and_named(row: Row, mon
     )
 
 
+@pytest.mark.lengthy
 def test_worthless_rows_are_left_out_and_counted(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row, *(changed(row, verdict=verdict, top1=99.0) for verdict in ("INVALID", "INVALID", "FAILED"))]
     answer = of(rows, monkeypatch)
@@ -120,6 +123,7 @@ def test_accuracies_on_different_images_are_not_compared(row: Row, monkeypatch: 
     assert of(rows, monkeypatch, objective="latency").choice.feasible == 2
 
 
+@pytest.mark.lengthy
 def test_published_accuracy_never_mixes_with_measured(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [changed(row, resolution=224, precision="fp32"), changed(row, width=0.3, top1=99.9)]
     answer = of(rows, monkeypatch, accuracy="published")
@@ -129,6 +133,7 @@ def test_published_accuracy_never_mixes_with_measured(row: Row, monkeypatch: pyt
     assert [one.name for one, _ in answer.choice.withheld] == ["mobilenet_v1 0.3 @64, int8 per_channel"]
 
 
+@pytest.mark.lengthy
 def test_rows_that_nothing_tells_apart_have_names_of_their_own(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = of([row, changed(row, p50_ms=0.1)], monkeypatch)
     assert len(answer.accuracies) == answer.choice.feasible == 2
@@ -158,6 +163,7 @@ def test_a_published_board_that_nobody_timed_is_refused() -> None:
         choose.answer((), "rpi44", asked())
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -195,6 +201,7 @@ def test_limits_that_contradict_each_other_give_the_nearest_misses(row: Row, mon
     assert advice.sheet(answer).title.startswith("nothing keeps every limit; these come nearest")
 
 
+@pytest.mark.lengthy
 def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [changed(row, architecture="<img src=x>|"), changed(row, architecture="<b>", p50_ms=0.1)]
     sheet = advice.sheet(of(rows, monkeypatch, max_latency="50ms"))
@@ -203,6 +210,7 @@ def test_a_name_that_is_markup_is_escaped_in_every_part_of_a_page(row: Row, monk
         assert not any(tag in page for tag in ("<img", "<b>", "<i>", "<u>"))
 
 
+@pytest.mark.lengthy
 def test_a_figure_that_is_no_number_is_not_chosen_by(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = of([changed(row, p50_ms=float("nan"), top1=99.0), row], monkeypatch, max_latency="50ms")
     assert answer.choice.feasible == 1

@@ -116,6 +116,7 @@ def test_the_published_latencies_have_the_faults_that_are_known(place: Path) -> 
     assert any("1.15.0-rc2" in found.setups[one.lines[0]] for one in found.findings)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("folder", "code"), [(GOLDEN, 0), (RESULTS / "x86_vm", 1), (RESULTS / "missing", 2)])
 def test_exit_codes(folder: Path, code: int) -> None:
     done = cli("lint", str(folder))

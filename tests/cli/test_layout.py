@@ -124,12 +124,14 @@ def laid_out(sheet: Sheet, width: int) -> layout.Laid:
     return layout.lay_out([terminal._shown(column) for column in sheet.columns], width)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_line_of_any_command_is_wider_than_the_terminal(sheets: list[Sheet], width: int) -> None:
     for sheet in sheets:
         assert max(map(layout.cells, laid_out(sheet, width).lines)) <= width, sheet.title
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_figure_and_no_name_of_any_command_is_cut(sheets: list[Sheet], width: int) -> None:
     """Each cell that the table is about stands whole in it, or above it; only intervals may be left out."""
@@ -145,6 +147,7 @@ def test_no_figure_and_no_name_of_any_command_is_cut(sheets: list[Sheet], width:
                 assert not missing, (sheet.title, column.heading, cell)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("width", WIDTHS)
 def test_rows_that_differ_look_different_and_what_was_asked_for_is_shown(sheets: list[Sheet], width: int) -> None:
     for sheet in sheets:
@@ -216,6 +219,7 @@ def test_a_single_row_that_does_not_fit_is_a_block_with_all_it_has() -> None:
     assert {"net", "1.25", "7"} <= set(" ".join(laid.lines).split())
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("width", [80, 120])
 def test_what_is_left_out_is_said_with_the_command_that_shows_it(width: int) -> None:
     done = cli("report", str(GOLDEN), COLUMNS=str(width))

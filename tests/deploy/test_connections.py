@@ -95,6 +95,7 @@ def agent_that(place: Path, code: str) -> local.Local:
     return local.Local(sys.executable, path)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -119,6 +119,7 @@ def test_a_part_that_cannot_be_opened_is_named(content: bytes | None, place: Pat
             adopt(name, "", custom.adopt if content is None else here)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("taken", ["latent", "z"])
 def test_parts_compute_what_they_compute_one_by_one(taken: str, batch: int, place: Path) -> None:

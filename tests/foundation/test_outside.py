@@ -96,6 +96,7 @@ def test_a_name_that_edgebench_has_is_refused(elsewhere: Path, folder: str, name
         shelf.names(folder)
 
 
+@pytest.mark.lengthy
 def test_every_shelf_takes_plugins(elsewhere: Path) -> None:
     for name in shelf.SHELVES:
         path = put(elsewhere, "own_of_every", '"""Mine."""\n', name)

@@ -141,6 +141,7 @@ def journal_of(folder: Path, *lines: bytes) -> Journal:
     return Journal(folder)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_line_is_set_aside_by_its_number_and_the_rest_is_used(kind: str, place: Path) -> None:
     whole = list(journal_of(place, *GOOD))
@@ -203,6 +204,7 @@ def test_a_mark_that_an_editor_put_before_a_journal_loses_no_line(place: Path) -
     assert (journal.aside, journal.torn) == (0, 0)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("kind", BAD)
 def test_a_repair_writes_what_is_sound_and_keeps_the_original(kind: str, place: Path) -> None:
     whole = list(journal_of(place, *GOOD))

@@ -120,6 +120,7 @@ def on(target: str, took_s: float) -> dict[Case, float]:
     return {network(OLD, target=target): took_s}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("is_one_epoch", [True, False])
 @pytest.mark.parametrize("folder", ["before", "after"])
 def test_reference_workloads_of_different_machines_are_never_compared(folder: str, is_one_epoch: bool) -> None:

@@ -125,6 +125,7 @@ def test_a_colour_of_16_bits_is_the_colour_of_8(place: Path) -> None:
     assert abs(numpy.asarray(decode.decode(place / "x.ppm")).astype(int) - COLOURS).max() <= 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("depth", "reason"),
     [("<i4", "signed or 32-bit integers without a known range"), ("<f4", "floating point without a known range")],
@@ -188,6 +189,7 @@ def see_through(mode: str) -> tuple[Image.Image, dict[str, Any]]:
     return image, {"transparency": (0, 0, 3) if mode == "RGB" else 3}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P", "L", "RGB", "I;16"])
 def test_a_transparent_picture_lies_on_white_and_that_is_counted(mode: str, photos: Path) -> None:
     image, how = see_through(mode)
@@ -316,6 +318,7 @@ READ = (
 )
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", READ)
 def test_a_picture_is_used_whatever_its_suffix_and_its_case(name: str, photos: Path) -> None:
     image = Image.new("1" if name.endswith("pbm") else "RGB", (16, 16), 1)
@@ -353,6 +356,7 @@ def test_what_a_system_leaves_behind_is_neither_read_nor_counted(photos: Path) -
 LOOPS = {"c3/loop": "..", "loop": ".", "cat/self": "../cat", "cat/deep/up": "../..", "dog/cat": "../cat"}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("link", LOOPS)
 def test_a_link_that_leads_back_counts_no_picture_twice(link: str, photos: Path) -> None:
     (photos / "dog").rename(photos / "c3")
@@ -538,6 +542,7 @@ LISTED = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("file", ["classes.txt", "labels.txt", "synset_words.txt"])
 @pytest.mark.parametrize("way", LISTED)
 def test_the_order_of_classes_is_the_listed_one_however_it_was_written(way: str, file: str, photos: Path) -> None:
@@ -547,6 +552,7 @@ def test_the_order_of_classes_is_the_listed_one_however_it_was_written(way: str,
     assert notices(of) == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("listed", ["great white shark\ngreat dane\n", "0 great white shark\n1 great dane\n"])
 def test_a_listed_class_may_have_blanks_in_its_name(listed: str, photos: Path) -> None:
     (photos / "cat").rename(photos / "great dane")
@@ -571,6 +577,7 @@ def test_lists_of_classes_that_cannot_be_are_refused(listed: str, message: str, 
         opened(photos)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("left", [(), (".gitkeep",), (".DS_Store", "Thumbs.db")])
 def test_an_empty_class_folder_keeps_its_place_and_is_named(left: tuple[str, ...], photos: Path) -> None:
     (photos / "cow").mkdir()
@@ -582,6 +589,7 @@ def test_an_empty_class_folder_keeps_its_place_and_is_named(left: tuple[str, ...
     assert notices(of) == ["image_folder:photos: 1 class has no image; every class keeps its number: cow"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("classes", "notice"),
     [
@@ -653,6 +661,7 @@ def test_identical_pictures_to_train_and_to_test_on_are_counted_and_named(name: 
     assert notices(opened(folder)) == [f"image_folder:both: {said}"]
 
 
+@pytest.mark.lengthy
 def test_a_link_from_one_part_to_the_other_is_such_a_leak(photos: Path, place: Path) -> None:
     folder = both(photos, place)
     shutil.rmtree(folder / "val")

@@ -131,6 +131,7 @@ def test_this_process_is_no_left_over_of_itself() -> None:
         pass
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("what", ["a link", "a dangling link", "a folder", "a pipe", "a second name"])
 def test_another_file_in_the_locks_place_is_refused_and_left_alone(
     what: str, place: Path, monkeypatch: pytest.MonkeyPatch

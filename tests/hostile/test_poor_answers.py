@@ -67,6 +67,7 @@ def test_a_name_that_is_no_folders_name_is_refused(name: str) -> None:
         require_name(name)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("content", [b"connection =", b"\xff\xfe", b"board = 1", b'name = "x"', None])
 def test_one_bad_target_file_is_named_and_the_others_are_listed(content: bytes | None, place: Path) -> None:
     path = place / "targets" / "bad.toml"

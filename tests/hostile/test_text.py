@@ -268,6 +268,7 @@ def test_what_is_printed_commands_nothing(words: str, shown: str, capsys: pytest
     assert not log_commands(printed.out + printed.err)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("format", terminal.REPORT_FORMATS)
 def test_a_printed_table_commands_nothing(
     format: str, hostile: tuple[Table, Background], capsys: pytest.CaptureFixture[str]

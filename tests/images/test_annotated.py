@@ -71,6 +71,7 @@ def test_compressed_run_lengths_are_those_of_the_mask(home: Path) -> None:
         assert (truth.mask == scenes[index].truth.mask).all()
 
 
+@pytest.mark.lengthy
 def test_a_polygon_covers_the_pixels_whose_centre_it_encloses(home: Path) -> None:
     home.mkdir()
     content = annotated.coco(home, annotated.drawn(2))
@@ -179,6 +180,7 @@ def test_what_is_wrong_is_counted_and_named(what: str, home: Path) -> None:
     assert objects == before if what in stays else objects < before
 
 
+@pytest.mark.lengthy
 def test_gaps_in_the_ids_of_categories_are_counted(home: Path) -> None:
     of = changed(home, lambda _: None)
     assert any("18 category ids between 1 and 28 are unused" in notice for notice in of.notices)
@@ -193,6 +195,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("why", REFUSED)
 def test_what_cannot_be_read_is_refused_in_one_line(why: str, home: Path) -> None:
     with pytest.raises(RequestError, match=why) as refused:
@@ -200,6 +203,7 @@ def test_what_cannot_be_read_is_refused_in_one_line(why: str, home: Path) -> Non
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("plugin", "file", "text"),
     [
@@ -226,6 +230,7 @@ def test_a_folder_of_another_layout_is_refused_in_one_line(plugin: str, home: Pa
     assert load("datasets", plugin).PLACE in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("line", "kept"),
     [
@@ -267,6 +272,7 @@ def test_a_hundred_thousand_annotations_take_seconds(home: Path) -> None:
     assert process_time() - started < 30  # about 3 s; a loop over pairs would take hours
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("plugin", annotated.WRITERS)
 def test_a_data_set_is_known_by_its_content(plugin: str, home: Path) -> None:
     home.mkdir()

@@ -75,6 +75,7 @@ def test_every_form_holds_the_same_images(place: Path) -> None:
         assert numpy.allclose(test.read(range(RECORDS)), wanted, atol=1e-6), name
 
 
+@pytest.mark.lengthy
 def test_splits_share_no_image_and_leave_none_out(place: Path) -> None:
     folder = binary(place / "any name")
     parts = {part: opened(folder, part) for part in ("train", "calibration", "test")}

@@ -58,6 +58,7 @@ def test_a_grey_network_is_given_one_channel() -> None:
     assert numpy.allclose(grey[:, 0], colour[:, 0], atol=1e-6)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
 def test_batches_are_all_images_in_order_whatever_their_size(size: int) -> None:
     images = split(variant(resolution=9), "calibration")

@@ -49,6 +49,7 @@ def names(of: Variant, part: str) -> list[str]:
     return [images.pictures.name(index) for index in images.kept]
 
 
+@pytest.mark.lengthy
 def test_classes_are_the_synsets_in_the_order_of_their_names(val: Path) -> None:
     images = split(opened(val), "test")
     assert images.pictures.classes == SYNSETS  # type: ignore[attr-defined]
@@ -287,6 +288,7 @@ def test_a_path_that_is_no_text_is_refused(val: Path) -> None:
         opened(moved)
 
 
+@pytest.mark.lengthy
 def test_images_of_which_none_can_be_read_are_a_failed_case(val: Path) -> None:
     for file in val.rglob("*.JPEG"):
         file.write_bytes(b"x")

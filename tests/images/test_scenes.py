@@ -103,6 +103,7 @@ def test_a_contact_sheet_of_every_bundled_data_set_is_a_picture(name: str, split
         assert len(picture.getcolors(10**6) or ()) > 2
 
 
+@pytest.mark.lengthy
 def test_a_contact_sheet_shows_each_digits_box_in_its_classs_colour() -> None:
     from PIL.ImageColor import getrgb
 

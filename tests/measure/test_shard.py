@@ -46,6 +46,7 @@ def test_every_case_is_in_exactly_one_shard_and_keeps_its_order(count: int) -> N
     assert all(list(part) == sorted(part, key=CASES.index) for part in parts)
 
 
+@pytest.mark.lengthy
 def test_other_cases_do_not_move_a_case_to_another_shard() -> None:
     for shard in shards(8):
         whole = set(shard.of(CASES))

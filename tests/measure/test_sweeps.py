@@ -75,6 +75,7 @@ def keys(kind: type) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("before", "key"),
     [

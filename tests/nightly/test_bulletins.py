@@ -78,6 +78,7 @@ def test_a_line_says_what_its_worst_finding_rests_on_and_what_else_was_found() -
     assert evidence == "20 pairs, p = 1e-07; also load +40.0%"
 
 
+@pytest.mark.lengthy
 def test_when_nothing_happened_the_page_and_the_summary_fit_a_screen() -> None:
     assert of(*CALM).headline == "nothing changed: 300 configurations"
     assert len(markdown.render(of(*CALM)).splitlines()) < 10
@@ -271,6 +272,7 @@ def test_the_summary_has_twenty_rows_and_stays_below_githubs_limit() -> None:
     assert len(markdown.render(long).encode()) < 1024 * 1024
 
 
+@pytest.mark.lengthy
 def test_annotations_are_ten_of_a_kind_on_one_line_each() -> None:
     lines = annotations.render(of(*[Outcome.REGRESSION] * 15, *[Outcome.MISSING] * 15, Outcome.OK)).splitlines()
     assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10

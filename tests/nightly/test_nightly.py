@@ -203,6 +203,7 @@ def test_a_night_that_measured_nothing_is_reported_and_not_kept() -> None:
     assert f"process {os.getpid()} (" in command  # the holder and its command are named
 
 
+@pytest.mark.lengthy
 def test_a_night_waits_for_a_target_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "POLL_S", 0.01)
     said = list[str]()

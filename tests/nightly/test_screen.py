@@ -123,6 +123,7 @@ def test_noise_is_that_of_most_processes_whatever_a_burst_did() -> None:
     assert noise(burst)[0] == pytest.approx(0.01, rel=0.25)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("deviation", [0.004, 0.02, 0.05])
 def test_the_minimum_detectable_effect_is_found_with_the_power_it_promises(deviation: float) -> None:
     """Over the pairs: the history is so steady that its screen passes everything."""

@@ -200,6 +200,7 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [

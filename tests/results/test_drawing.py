@@ -75,6 +75,7 @@ def test_an_unknown_form_of_a_picture_is_refused() -> None:
         drawing.check("gif")
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("format", "begin"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_a_drawing_becomes_each_form_of_a_picture(format: str, begin: bytes) -> None:
     if format != "svg":

@@ -75,6 +75,7 @@ def test_every_row_is_there_with_its_verdict_and_reasons(measured: tuple[Table, 
         assert cells[-1] == row.reasons
 
 
+@pytest.mark.lengthy
 def test_the_page_asks_nobody_for_anything(measured: tuple[Table, Background]) -> None:
     text = html.render(*measured)
     page = Reader(text)

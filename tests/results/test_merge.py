@@ -142,6 +142,7 @@ FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("order", [*permutations("abc")])
 def test_a_record_in_two_formats_is_one_record(format: str, order: tuple[str, ...]) -> None:

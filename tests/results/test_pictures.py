@@ -89,6 +89,7 @@ def test_a_damaged_album_is_left_out(content: str, folder: Path) -> None:
     assert 'id="pictures"' not in rendered(folder)
 
 
+@pytest.mark.lengthy
 def test_maps_of_classes_lie_over_the_picture_whose_pixels_are_there_once(folder: Path) -> None:
     sha256, title = artifact(folder, "int8")
     maps = {source: b64encode(source.encode()).decode() for source in ("truth", "this", "float")}

@@ -42,6 +42,7 @@ def table(golden: Path) -> Table:
     return folders.read(golden)
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_recorded_journal_gives_the_same_report_to_the_letter(name: str, golden: Path) -> None:
     write_reports(golden)
@@ -312,6 +313,7 @@ def test_latex_has_the_columns_that_a_paper_has_room_for(table: Table) -> None:
     assert "Minstr" not in headings  # no row has any
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("format", "file"), [("md", "comparison.md"), ("csv", "comparison.csv")], ids=["md", "csv"])
 def test_a_printed_form_is_the_file_of_that_form(
     format: str, file: str, golden: Path, capsys: pytest.CaptureFixture[str]

@@ -24,6 +24,7 @@ def test_the_calibration_error_is_the_papers_by_hand() -> None:
     assert 0 <= found.low <= found.error <= found.high <= 1
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("confidence", "place"), [(1e-9, 0), (1 / 15, 0), (1 / 15 + 1e-9, 1), (0.5, 7), (1.0, 14)])
 def test_a_bin_holds_its_upper_end_and_not_its_lower_one(confidence: float, place: int) -> None:
     found = _confidence.reliability(numpy.array([confidence]), numpy.array([True]))
@@ -79,6 +80,7 @@ def test_the_reliability_diagram_has_a_mark_per_bin_and_file() -> None:
     assert "confidence, %" in body
 
 
+@pytest.mark.lengthy
 def test_an_accuracy_keeps_its_reliability_in_the_journal_and_one_without_is_read() -> None:
     format, accuracy = TypeAdapter(Accuracy), evaluated()
     assert format.validate_json(format.dump_json(accuracy)) == accuracy

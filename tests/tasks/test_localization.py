@@ -89,6 +89,7 @@ def of_truths(truths: list[Truth]) -> Any:
     return numpy.concatenate([numpy.eye(10)[labels], boxes], 1).astype("f4")
 
 
+@pytest.mark.lengthy
 def test_a_localizer_is_compared_with_its_parent_image_by_image() -> None:
     of = [scenes.draw("test", index, scenes_single.SINGLE).truth for index in range(30)]
     parent = of_truths(of)

@@ -83,6 +83,7 @@ def test_the_boxes_of_a_network_that_knows_every_object_are_right() -> None:
     assert figures["ap50"].low is None
 
 
+@pytest.mark.lengthy
 def test_the_sure_boxes_are_those_that_decoding_with_this_score_finds() -> None:
     outputs = numpy.random.default_rng(3).normal(0, 4, (8, detection.values(CLASSES, SIDE))).astype("f4")
     decode = detection.of_heads(CLASSES, SIDE)
