@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edgebench.deploy import Deployed
+from edgebench.deploy.connections.local import Local
 from edgebench.deploy.connections.null import Here
 from edgebench.foundation import cache
 from edgebench.foundation.errors import CaseError
@@ -159,4 +161,16 @@ def test_a_target_answers_for_itself_beforehand_only_on_its_cpu_with_what_is_ins
     here = replace(session().environment, facts={"machine": "x86_64", **facts})
     of = replace(case(FLOAT), runtime=runtime)
     assert bool(stand_in.itself(of, stand_in.host()[0], here)) == answers
-    assert stand_in.itself(of, Here(), here) is None
+    other = Local("/usr/bin/another-python", Path("agent.pyz"))
+    assert [stand_in.itself(of, connection, here) for connection in (Here(), other)] == [None, None]
+
+
+def test_an_answer_for_this_machine_alone_is_not_used_once_its_runtime_was_replaced() -> None:
+    before, after = (
+        replace(session().environment, facts={"machine": "x86_64"}, runtime_files={"onnxruntime": files})
+        for files in ("1" * 64, "2" * 64)
+    )
+    of, here = replace(case(FLOAT), runtime=INSTALLED), stand_in.host()[0]
+    hosts = [stand_in.itself(of, here, environment) for environment in (before, after)]
+    questions = {on_host.Question.of(of, host, 1) for host in hosts if host}
+    assert len(questions) == 2

@@ -19,7 +19,7 @@ class Local:
     shares_files, brings_runtimes = True, False
 
     def __init__(self, python: str, bundle: Path, *, has_own_agent: bool = True) -> None:
-        self._python, self._bundle, self.has_own_agent = python, bundle, has_own_agent
+        self.python, self._bundle, self.has_own_agent = python, bundle, has_own_agent
         self._held = ends_with_host(bundle)
 
     def push(self, path: Path, sha256: str) -> str:
@@ -28,13 +28,13 @@ class Local:
 
     def run(self, request: Mapping[str, Any], *, timeout_s: float) -> Any:
         """Start an agent process, wait for it, return its answer."""
-        command = [self._python, *agent_options(request), str(self._bundle)]
+        command = [self.python, *agent_options(request), str(self._bundle)]
         content, environment = [agent_input(request, held=self._held)], agent_environment(request)
         return exchange(command, content, timeout_s=timeout_s, environment=environment, held=self._held)
 
     def with_agent(self, bundle: Path) -> Connection:
         """Return a connection with the same Python and another bundle."""
-        return Local(self._python, bundle, has_own_agent=False)
+        return Local(self.python, bundle, has_own_agent=False)
 
     def close(self) -> None:
         """Do nothing, because this connection holds nothing that must be released."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgebench.deploy.bundle import bundle
 from edgebench.deploy.connections import HOST
+from edgebench.deploy.connections.local import Local
 from edgebench.deploy.survey import survey
 from edgebench.deploy.wheels import public
 from edgebench.foundation.errors import AgentError, RequestError
@@ -38,15 +39,28 @@ SPOT_IMAGES = 32  # number of images that the board checks: one batch, which tak
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandIn:
-    """This host as a substitute for a board, with the board's version of the runtime."""
+    """This host as a substitute for a board, with the board's version of the runtime.
+
+    Attributes:
+        runtime_files: a hash that changes if the runtime's files on this machine are replaced; empty in place of a
+            board, for which another machine of the same kind may answer.
+    """
 
     connection: Connection
     environment: Environment
     runtime: Runtime
+    runtime_files: str = ""
 
     def __str__(self) -> str:
         facts = self.environment.facts
-        return " ".join(filter(None, (facts["machine"], facts.get("isa", ""), str(self.runtime))))
+        words = facts["machine"], facts.get("isa", ""), str(self.runtime), self.runtime_files
+        return " ".join(filter(None, words))
+
+    @property
+    def alone(self) -> StandIn:
+        """The same host, which answers for itself alone."""
+        name = self.environment.name_of(self.runtime)
+        return replace(self, runtime_files=self.environment.runtime_files.get(name, ""))
 
 
 def find(case: Case, board: Connection) -> StandIn | None:
@@ -66,11 +80,12 @@ def itself(case: Case, connection: Connection, environment: Environment) -> Stan
 
     Any process of this machine can then evaluate for the target.
     """
-    plugin = load("runtimes", case.runtime.name)
+    here, plugin = host()[0], load("runtimes", case.runtime.name)
+    is_here = isinstance(here, Local) and isinstance(connection, Local) and connection.python == here.python
     is_cpu = all(plugin.DEVICES.get(option, CPU) == CPU for option in case.runtime.options)
-    if not isinstance(connection, type(host()[0])) or not is_cpu or environment.compiles_for or case.runtime.packages:
+    if not is_here or not is_cpu or environment.compiles_for or case.runtime.packages:
         return None
-    return StandIn(connection=host()[0], environment=environment, runtime=case.runtime)
+    return StandIn(connection=here, environment=environment, runtime=case.runtime).alone
 
 
 def named(name: str, runtime: Runtime) -> StandIn | None:
@@ -78,7 +93,7 @@ def named(name: str, runtime: Runtime) -> StandIn | None:
     with suppress(RequestError):
         environment, own = _same(runtime.name, public(runtime.version))
         here = StandIn(connection=host()[0], environment=environment, runtime=replace(own, options=runtime.options))
-        return here if str(here) == name else None
+        return next((each for each in (here, here.alone) if str(each) == name), None)
     return None
 
 
