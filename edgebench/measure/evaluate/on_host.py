@@ -23,7 +23,7 @@ from edgebench.schema.case import Case
 from edgebench.schema.record import Accuracy
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.sound import fault
-from edgebench.schema.variant import Variant, identity, parent
+from edgebench.schema.variant import Variant, parent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,19 +145,17 @@ def _parent_sha256(files: Files) -> str:
 
 def _stem(question: Question, files: Files) -> str:
     """Return the name of an evaluation in the cache, without suffix; it depends on everything that the result does."""
-    made_by = {
+    parts = {
+        "question": repr(question),
         "file": files.own.sha256,
         "parent": _parent_sha256(files),
-        "host": question.host,
-        "threads": str(question.threads),
-        "channels": str(question.channels),
         "made_by": evaluate.made_by(question.variant),
         "source": provenance.source(
             *(f"measure/evaluate/{name}" for name in ("album", "on_host", "reference")),
             module("runtimes", question.runtime.name),
         ),
     }
-    return f"evaluation-{provenance.key(identity(question.variant) | made_by)}"
+    return f"evaluation-{provenance.key(parts)}"
 
 
 def _make(question: Question, files: Files, host: StandIn, float_answers: FloatAnswers, path: Path) -> Evaluated:
