@@ -29,6 +29,7 @@ from edgebench.images import catalogue, splits
 from edgebench.images.datasets import image_folder
 from edgebench.images.preprocessing import PRESETS
 from edgebench.measure.evaluate import album
+from edgebench.measure.evaluate.on_host import Evaluated
 from edgebench.networks import cost
 from edgebench.networks.describe import Description
 from edgebench.schema.cards import CustomModel, FedData, Packages, Weights
@@ -182,6 +183,11 @@ def model(path: Path) -> CustomModel:
     )  # fmt: skip
 
 
+def evaluation(path: Path) -> Evaluated:
+    path.write_bytes(CONTENT)
+    return Evaluated(file="", sha256="")
+
+
 def zipped(path: Path) -> Packages:
     with ZipFile(path, "w") as archive:
         archive.writestr(ZipInfo("engine/__init__.py"), "VERSION = 7\n" * 50)
@@ -243,6 +249,8 @@ THINGS = {
     "model's card": Thing(stored(CustomModel, ".onnx", model), "models/net.card.json"),
     "fed arrays": Thing(stored(FedData, ".npz", fed), "inputs/net.npz"),
     "fed arrays' card": Thing(stored(FedData, ".npz", fed), "inputs/net.card.json"),
+    "evaluation": Thing(stored(Evaluated, ".json", evaluation), "evaluations/net.json"),
+    "evaluation's card": Thing(stored(Evaluated, ".json", evaluation), "evaluations/net.card.json"),
     "packages": Thing(stored(Packages, ".zip", zipped), "packages/net.zip"),
     "packages' card": Thing(stored(Packages, ".zip", zipped), "packages/net.card.json"),
     "unpacked code": Thing(unpacked, "packages/net/engine/__init__.py", is_said=False),  # the host says it: below

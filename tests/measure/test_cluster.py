@@ -203,22 +203,25 @@ def test_a_worker_with_another_version_of_a_tool_is_refused_by_name_and_a_worker
 @pytest.mark.slow
 def test_an_interrupted_session_ends_what_a_worker_makes_for_it(lab: Lab) -> None:
     def interrupt() -> None:
-        while "torch" not in Path(f"/proc/{builder}/maps").read_text():
+        cache = environment(builder)[files.HOME_VARIABLE]
+        while not any(Path(cache, "weights").glob("*.lock")):  # the training has begun
             sleep(0.1)
         raise KeyboardInterrupt
 
     lab.worker("first")
     with cluster.connected(lab.address, lab.told.append) as workers:
         builder = builder_of(lab.processes["first"])
-        training = File(variant=variant("vgg16", 1.0, 64, weights=WeightSource.TRAINED))
+        training = File(variant=variant(weights=WeightSource.TRAINED))
         with pytest.raises(KeyboardInterrupt):
             workers.make(Work.of([training]), once(interrupt, lab.told))
         workers.make(Work.of([null(38)]), lab.told.append)
         assert null(38).find() and builder_of(lab.processes["first"]) != builder
 
 
-def maps(pid: int) -> str:
-    return Path(f"/proc/{pid}/maps").read_text()
+def environment(pid: int) -> dict[str, str]:
+    """The environment with which a process was started."""
+    pairs = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
 
 
 @pytest.mark.slow
@@ -238,7 +241,13 @@ def test_a_network_trained_exported_and_quantized_over_tls_has_the_bytes_that_on
         with builders.opened(1, lab.address, told.append) as workers:
             assert workers
             builders.build([(session(*cases), AsBoard())], (), workers, told.append)
-    assert not [event for event in told if isinstance(event, Notice)]
+            assert not [event for event in told if isinstance(event, Notice)]
+            others = [replace(evaluation(each).question, host="aarch64 asimd") for each in cases]
+            workers.make(Work.of(Evaluation(question=question) for question in others), told.append)
+    assert [event.text for event in told if isinstance(event, Notice)] == [
+        "worker first: lenet5-1@32/fp32 was not made ahead: CaseError: wanted a machine that evaluates as aarch64"
+        " asimd, found another"
+    ]
     of_worker = [exported(each.variant, "onnx") for each in cases]
     answers = [evaluation(each).find() for each in cases]
     assert all(answers)

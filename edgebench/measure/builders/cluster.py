@@ -75,6 +75,7 @@ class Workers:
         refused: why the other workers cannot be used, by address.
         seen: when there was last a worker that can be used, in seconds of `monotonic()`.
         looked: when the workers were last asked for.
+        said: what was shown about pieces that workers cannot make; a reason may concern many pieces.
         answered: set when a request is done.
         running: by address, the future of the request that a worker has now, and the file that it is to make.
     """
@@ -85,6 +86,7 @@ class Workers:
     refused: dict[str, str] = field(default_factory=dict)
     seen: float = field(default_factory=monotonic)
     looked: float = 0.0
+    said: set[str] = field(default_factory=set)
     answered: Event = field(default_factory=Event)
     running: dict[str, tuple[Any, Piece]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -243,7 +245,9 @@ class Workers:
         if answer["ended"]:
             _again(piece, work, f"{answer['reason']} on worker {name}", show)
         elif answer["reason"]:
-            show(Notice(text=f"worker {name}: {answer['reason']}"))
+            if (reason := answer["reason"].removeprefix(piece.subject)) not in self.said:
+                self.said.add(reason)
+                show(Notice(text=f"worker {name}: {answer['reason']}"))
             work.drop(piece)
         elif wrong := _stored(piece, answer["file"], content):
             self.refused[address] = f"worker {name} is not used any more: {wrong}"
