@@ -1,11 +1,11 @@
-"""The files of a sweep, made by one builder and by several -> how many times as fast several are.
+"""The files of a sweep, made by one process and by several builders -> how many times as fast several are.
 
     python -m tests.benchmarks.builders [--sweep grid] [--several 2] [--most 38] [--rounds 1] [--workers]
 
-Builders are processes of this machine (`--jobs`) or, with `--workers`, workers of a scheduler on this machine; one
-process without a scheduler is what a run without `--jobs` does. Every measurement starts from an empty cache and from
-new processes, which have started before the time begins, and uses random weights, so that nothing is trained. One and
-several take turns.
+Builders are processes of this machine (`--jobs`) or, with `--workers`, workers of a scheduler on this machine. One
+process is what a run without `--jobs` and `--scheduler` does, and libraries may use all cores in it. Every measurement
+starts from an empty cache and from new processes, which have started before the time begins, and uses random weights,
+so that nothing is trained. One and several take turns.
 """
 
 import argparse
@@ -116,7 +116,8 @@ def main() -> None:
     ratios = []
     for _ in range(given.rounds):
         (one, one_cpu), (several, several_cpu) = (
-            timed(given.sweep, given.most, count, of_cluster=given.workers) for count in (1, given.several)
+            timed(given.sweep, given.most, count, of_cluster=given.workers and count > 1)
+            for count in (1, given.several)
         )
         ratios.append(one / several)
         print(f"{one:.1f} s by one ({one_cpu:.0f} s of CPU),", end=" ")
