@@ -72,7 +72,7 @@ class Stage:
         try:
             if case in self.made:
                 self.made[case].result()
-            artifact, deployed = self._deployed(case, case.variant)
+            artifact, deployed = self._deployed(case)
         except Exception as bug:  # a bug in edgebench makes only this case fail, and the row says so
             yield self._failure(case, "export", bug)
             return None
@@ -105,47 +105,42 @@ class Stage:
         Raises:
             CaseError: the case or its float parent could not be run.
         """
-        session = self.session
-        in_session: dict[str, Any] = {"case": case, "session": session.id, "epoch": session.environment.epoch}
-        if made_before := self._made_before(case, channels):
-            return replace(made_before, **in_session)
+        host, session = stand_in.find(case, self.connection), self.session
+        if host:
+            answer = self._of_host(host, case, deployed, channels)
+        else:
+            answer = self._of_target(case, artifact, deployed, channels)
+        return replace(answer, case=case, session=session.id, epoch=session.environment.epoch)
+
+    def _of_host(self, host: StandIn, case: Case, deployed: Deployed, channels: int) -> Accuracy:
+        """Evaluate on this host in place of a board, and check a few outputs on the board."""
         self.show(Step(activity="evaluate", subject=str(case.variant)))
+        question = on_host.Question.of(case, host, channels)
+        with self.bench:
+            files = files_of(question.case, host.environment, self.show)
+            answer = on_host.accuracy(on_host.evaluated(question, files, host, self.float_answers))
+            copy = install(host.connection, files.own, case.variant, host.runtime, host.environment)
         images = split(case.variant, "test", channels)
-        if host := stand_in.find(case, self.connection):
-            with self.bench:
-                answer, copy = self._of_host(host, case, channels)
-            spot = stand_in.spot_check(case, images, deployed, copy, self.connection, host)
-            return replace(answer, **in_session, spot=spot)
-        parent = self._parent(case)
+        return replace(answer, spot=stand_in.spot_check(case, images, deployed, copy, self.connection, host))
+
+    def _of_target(self, case: Case, artifact: Artifact, deployed: Deployed, channels: int) -> Accuracy:
+        """Evaluate on the target, unless it is this machine and another process of it has done so before."""
+        variant, environment = parent_of(case.variant), self.session.environment
+        files = on_host.Files(own=artifact, parent=exported(case, variant, environment, self.show) if variant else None)
+        itself = stand_in.itself(case, self.connection, environment)
+        if itself and (known := on_host.find(on_host.Question.of(case, itself, channels), files)):
+            return on_host.accuracy(known)
+        self.show(Step(activity="evaluate", subject=str(case.variant)))
+        parent = None
+        if variant and files.parent:
+            parent = install(self.connection, files.parent, variant, case.runtime, environment)
+        images = split(case.variant, "test", channels)
         answer, outputs = evaluate.evaluate(case, images, deployed, parent, self.connection, self.float_answers)
-        return replace(answer, **in_session, **reference.figures(artifact, case.variant, images, outputs))
+        return replace(answer, **reference.figures(artifact, case.variant, images, outputs))
 
-    def _of_host(self, host: StandIn, case: Case, channels: int) -> tuple[Accuracy, Deployed]:
-        """Return the accuracy that this host found in place of a board, and the artifact on this host."""
-        question = on_host.Question.of(case, host, channels)
-        files = files_of(question.case, host.environment, self.show)
-        answer = on_host.accuracy(on_host.evaluated(question, files, host, self.float_answers))
-        return answer, install(host.connection, files.own, case.variant, host.runtime, host.environment)
-
-    def _made_before(self, case: Case, channels: int) -> Accuracy | None:
-        """Return the accuracy that another process of this machine found for it before this session; None if none did.
-
-        The target is then this machine itself.
-        """
-        environment = self.session.environment
-        if not (host := stand_in.itself(case, self.connection, environment)):
-            return None
-        question = on_host.Question.of(case, host, channels)
-        found = on_host.find(question, files_of(case, environment, self.show))
-        return on_host.accuracy(found) if found else None
-
-    def _deployed(self, case: Case, variant: Variant) -> tuple[Artifact, Deployed]:
-        artifact = exported(case, variant, self.session.environment, self.show)
-        return artifact, install(self.connection, artifact, variant, case.runtime, self.session.environment)
-
-    def _parent(self, case: Case) -> Deployed | None:
-        parent = parent_of(case.variant)
-        return self._deployed(case, parent)[1] if parent else None
+    def _deployed(self, case: Case) -> tuple[Artifact, Deployed]:
+        artifact = exported(case, case.variant, self.session.environment, self.show)
+        return artifact, install(self.connection, artifact, case.variant, case.runtime, self.session.environment)
 
     def _evaluated(self, state: CaseState, artifact: Artifact, deployed: Deployed) -> Record:
         try:

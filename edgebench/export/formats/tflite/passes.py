@@ -47,20 +47,16 @@ def _is_ordinary(program: Any, decompositions: Any) -> bool:
     """
     from torch import _ops, ops
 
+    conv2d = ops.aten.conv2d.default
+    axes = {conv2d: 4, ops.aten.convolution.default: 4, ops.aten.max_pool2d.default: 4, ops.aten.addmm.default: 2}
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
-    replaceable = (ops.aten.conv2d.default, ops.aten.addmm.default, ops.aten.max_pool2d.default)
-    layers = [node for node in calls if node.target in (*replaceable, ops.aten.convolution.default)]
-    others = {node.target for node in calls if node not in layers}
+    layers = [node for node in calls if node.target in axes]
+    others = {node.target for node in calls} - axes.keys()
     return (
-        any(node.target is ops.aten.conv2d.default for node in layers)
+        any(node.target is conv2d for node in layers)
         and all(isinstance(target, _ops.OpOverload) and target not in decompositions for target in others)
-        and all(not node.kwargs and _axes(node) == (2 if "addmm" in str(node.target) else 4) for node in layers)
+        and all(not node.kwargs and node.meta["val"].ndim == axes[node.target] for node in layers)
     )
-
-
-def _axes(node: Any) -> int:
-    """Return the number of axes of a layer's output."""
-    return int(node.meta["val"].ndim)
 
 
 def _replace(graph: Any) -> None:
