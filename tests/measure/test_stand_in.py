@@ -16,6 +16,7 @@ from edgebench.export import export
 from edgebench.foundation import cache
 from edgebench.foundation.cache import path_of
 from edgebench.measure.evaluate import on_host, stand_in
+from edgebench.results.journal import Journal
 from edgebench.results.measurement import summarize
 from edgebench.results.measurement.evidence import Evidence
 from edgebench.results.measurement.verdict import Verdict, reasons
@@ -24,7 +25,7 @@ from edgebench.results.table.rows import row
 from edgebench.schema import quantization
 from edgebench.schema.case import Case
 from edgebench.schema.quantization import Quantization
-from edgebench.schema.record import SpotCheck
+from edgebench.schema.record import Accuracy, SpotCheck
 from edgebench.schema.runtime import Runtime
 from edgebench.schema.target import Target
 from edgebench.schema.variant import Precision, Variant
@@ -142,7 +143,9 @@ def test_a_run_over_ssh_is_answered_here_and_checked_there(there: Board) -> None
     done = cli(*command.split(), "--address", there.address)
     assert done.returncode == 0, done.stderr
     assert done.stderr.index("evaluate lenet5-1@32/int8") < done.stderr.index("measure 2 cases")
-    assert len(cache.cards(on_host.Evaluated)) == 2
+    kept = {on_host.accuracy(card).artifact_sha256 for card in cache.cards(on_host.Evaluated)}
+    evaluated = {record.artifact_sha256 for record in Journal(Path("results/b")) if isinstance(record, Accuracy)}
+    assert len(evaluated) == 2 and evaluated <= kept
     table = edgebench.load("results/b")
     assert table.answered_by.tolist() == ["host", "host"]
     assert table.spot_images.tolist() == [32, 32]
